@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: MIT
+# Compiler settings that every quarry target shares.
+if(NOT CMAKE_BUILD_TYPE AND NOT CMAKE_CONFIGURATION_TYPES)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Build type" FORCE)
+endif()
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2")   # assertions stay on: they are cheap beside the kernels
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+
+add_library(quarry_options INTERFACE)
+target_compile_options(quarry_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Werror
+  -ffp-contract=off              # a fused multiply-add only where the source says so: results are a contract
+  -fstack-protector-strong)
+if(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(quarry_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+target_link_options(quarry_options INTERFACE -Wl,-z,relro,-z,now)
+
+if(QUARRY_SANITIZE)
+  add_compile_options(-fsanitize=${QUARRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
+  add_link_options(-fsanitize=${QUARRY_SANITIZE})
+endif()
+
+# kernels/*_avx512.cpp and *_avx2.cpp are compiled for their instruction set and chosen at run time.
+function(quarry_instruction_set_flags sources_variable)
+  foreach(source IN LISTS ${sources_variable})
+    if(source MATCHES "_avx512\\.cpp$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS
+        "-O3;-mavx512f;-mavx512dq;-mavx512bw;-mavx512vl;-mfma;-mprefer-vector-width=512")
+    elseif(source MATCHES "_avx2\\.cpp$")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3;-mavx2;-mfma")
+    elseif(source MATCHES "/kernels/")
+      set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "-O3")
+    endif()
+  endforeach()
+endfunction()

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// A strategy turns what a network says about the candidates into picks. It knows no particular network: the loop
+// hands it the quantities it asked for.
+//
+// Common rules: larger scores are better; equal scores go to the lowest position unless the tie rule says
+// otherwise; non-finite scores rank last; if all are non-finite, lowest positions, and the selection says so.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quarry/core/context.h"
+#include "quarry/core/numpy_rng.h"
+#include "quarry/core/tensor.h"
+
+namespace quarry {
+
+/// What a strategy needs computed before it is called.
+struct StrategyNeeds {
+  bool probabilities = false;  ///< candidates [n][C], first softmax
+  bool features = false;       ///< candidates [n][F] and labelled [m][F]
+  bool bald = false;           ///< BALD scores [n] from the network's stochastic passes
+};
+
+enum class TieRule {
+  lowest_index,   ///< the default
+  numpy_isclose,  ///< spec 8: among |score - max| <= 1e-8 + 1e-5 |max| pick by NumPy's generator seeded with the run seed
+  random,         ///< among exactly equal scores, by Philox
+};
+
+/// Views of one selection problem. Positions run over the candidates, 0 .. n-1, in ascending pool index.
+struct SelectionProblem {
+  std::int64_t n = 0;                        ///< candidates
+  std::int32_t count = 1;                    ///< picks wanted, 1 <= count <= n
+  MatrixView<const float> probabilities = {};       ///< [n][C]
+  MatrixView<const float> candidate_features = {};  ///< [n][F]
+  MatrixView<const float> labelled_features = {};   ///< [m][F], train, validation and new
+  std::span<const float> bald = {};                 ///< [n]
+  std::uint64_t seed = 0;                    ///< run seed
+  std::uint64_t key = 0;                     ///< Philox key of this run and cycle (RngPurpose by strategy)
+  TieRule ties = TieRule::lowest_index;
+  bool numpy_random = false;                 ///< rng = "numpy": Random and BADGE draw from NumPy's legacy stream
+  std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate (random_rng = "reseeded" needs none)
+};
+
+struct Selection {
+  std::vector<std::int32_t> positions;  ///< picks, in pick order
+  std::vector<float> scores;            ///< [n], empty for strategies that have none (BADGE)
+  bool all_non_finite = false;
+};
+
+class Strategy {
+ public:
+  virtual ~Strategy() = default;
+  virtual StrategyNeeds needs() const = 0;
+  /// Score of each candidate; empty if the strategy has no score. Also used for score maps of arbitrary points.
+  virtual std::vector<float> score(Context& context, const SelectionProblem& problem) const = 0;
+  /// count distinct positions.
+  virtual Selection select(Context& context, const SelectionProblem& problem) const = 0;
+};
+
+struct StrategyEntry {
+  std::string_view name;
+  std::string_view summary;  ///< one line with its source
+  std::unique_ptr<Strategy> (*make)();
+};
+
+/// Every strategy, in the order `quarry list strategies` prints. One line per strategy in src/al/strategy_table.cpp.
+std::span<const StrategyEntry> strategy_table();
+/// Errors: usage, with the nearest name, for an unknown one.
+std::unique_ptr<Strategy> make_strategy(std::string_view name);
+
+}  // namespace quarry

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// A small JSON value with keys in insertion order. Numbers are written so that they read back bit for bit;
+// non-finite numbers are the strings "NaN", "Infinity", "-Infinity" and read back as numbers by number().
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace quarry {
+
+class Json {
+ public:
+  enum class Type { null, boolean, integer, real, string, array, object };
+
+  Json() = default;
+  Json(std::nullptr_t) {}
+  Json(bool value) : type_(Type::boolean), integer_(value) {}
+  Json(int value) : type_(Type::integer), integer_(value) {}
+  Json(std::int64_t value) : type_(Type::integer), integer_(value) {}
+  Json(double value) : type_(Type::real), real_(value) {}
+  Json(const char* value) : type_(Type::string), string_(value) {}
+  Json(std::string value) : type_(Type::string), string_(std::move(value)) {}
+  Json(std::string_view value) : type_(Type::string), string_(value) {}
+
+  static Json array() { return Json(Type::array); }
+  static Json object() { return Json(Type::object); }
+  template <class Range>
+  static Json array_of(const Range& values) {
+    Json result = array();
+    for (const auto& value : values) result.push(Json(value));
+    return result;
+  }
+
+  Type type() const { return type_; }
+  /// Appends to an array.
+  Json& push(Json value);
+  /// Sets a key of an object; a new key goes last. Returns *this, so calls chain.
+  Json& set(std::string_view key, Json value);
+
+  /// Typed access; each fails with a message that names what was expected.
+  bool boolean() const;
+  std::int64_t integer() const;
+  double number() const;  ///< integers, reals and the three non-finite strings
+  const std::string& string() const;
+  const std::vector<Json>& items() const;
+  const std::vector<std::pair<std::string, Json>>& members() const;
+  const Json* find(std::string_view key) const;  ///< null if absent
+  const Json& at(std::string_view key) const;    ///< fails if absent, naming the key
+
+  /// Compact text, no blanks.
+  std::string dump() const;
+  /// Strict RFC 8259: whole text, UTF-8, no duplicate keys, depth at most 64. Error: failed, with `where` and byte.
+  static Json parse(std::string_view text, std::string_view where);
+
+ private:
+  explicit Json(Type type) : type_(type) {}
+  void append_to(std::string& out) const;
+  Type type_ = Type::null;
+  std::int64_t integer_ = 0;
+  double real_ = 0;
+  std::string string_;
+  std::vector<Json> items_;
+  std::vector<std::pair<std::string, Json>> members_;
+};
+
+}  // namespace quarry

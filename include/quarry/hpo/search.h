@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// Ask/tell hyperparameter search, sequential in meaning: a trial may use exactly the trials told before it. Start-up
+// trials do not depend on results, so they may be asked together; the result is the same however they are run.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "quarry/hpo/space.h"
+
+namespace quarry {
+
+enum class TrialState { running, complete, pruned, failed };
+
+struct Trial {
+  std::int32_t number = 0;
+  std::vector<double> point;         ///< one value per parameter of the space, NaN = not asked
+  TrialState state = TrialState::running;
+  double value = std::numeric_limits<double>::quiet_NaN();  ///< objective, minimised
+  std::vector<double> intermediate;  ///< value reported at step 0, 1, ...; ends where the trial was pruned
+};
+
+/// Chooses points. Stateful (a random stream), so one sampler serves one search.
+class Sampler {
+ public:
+  virtual ~Sampler() = default;
+  /// The next point, given the trials told so far in trial order (running ones are ignored).
+  virtual std::vector<double> ask(const Space& space, std::span<const Trial> trials) = 0;
+  /// How many points may be asked now without any further result.
+  virtual std::int32_t independent_asks(std::span<const Trial> trials) const = 0;
+};
+
+/// Decides when a trial is hopeless.
+class Pruner {
+ public:
+  virtual ~Pruner() = default;
+  /// The running trial is pruned after step s when min(its values at steps 0..s) > threshold(s). NaN = no check at s.
+  /// (Every pruner offered is of this form; a kernel applies it without asking the host.)
+  virtual double threshold(std::span<const Trial> trials, std::int32_t step) const = 0;
+};
+
+struct TpeOptions {
+  std::int32_t startup_trials = 10;
+  std::int32_t candidates = 24;
+  bool normalised_density = true;  ///< false: Optuna <= 3.4, float densities without the factor 1/sigma (B28)
+  bool numpy_random = false;       ///< true: Optuna's two legacy NumPy streams; false: Philox by (trial, parameter, draw)
+  std::uint32_t numpy_seed = 0;    ///< numpy_random
+  std::uint64_t key = 0;           ///< Philox key (RngPurpose::tpe)
+};
+
+struct MedianPrunerOptions {
+  std::int32_t startup_trials = 10;  ///< completed trials before the first decision
+  std::int32_t warmup_steps = 0;     ///< no decision at steps below
+};
+
+std::unique_ptr<Sampler> make_tpe_sampler(const TpeOptions& options);
+std::unique_ptr<Sampler> make_random_sampler(const TpeOptions& options);  ///< start-up draws for ever
+std::unique_ptr<Pruner> make_median_pruner(const MedianPrunerOptions& options);
+std::unique_ptr<Pruner> make_no_pruner();
+
+struct NamedSummary {
+  std::string_view name, summary;
+};
+std::span<const NamedSummary> sampler_table();
+std::span<const NamedSummary> pruner_table();
+
+/// What a trial whose value is not finite counts as (DESIGN 4).
+enum class NanTrial {
+  failed,  ///< ignored by sampler, pruner and best
+  worst,   ///< complete, worse than every finite trial
+};
+
+/// A search in progress.
+class Search {
+ public:
+  Search(Space space, std::unique_ptr<Sampler> sampler, std::unique_ptr<Pruner> pruner,
+         NanTrial nan_trial = NanTrial::worst);
+
+  const Space& space() const { return space_; }
+  const std::vector<Trial>& trials() const { return trials_; }
+  /// Asks the next trial.
+  const Trial& ask();
+  /// How many trials may be asked before the next tell; at least 1 once all asked trials are told, else 0 or more.
+  std::int32_t independent_asks() const;
+  /// Pruning thresholds of steps 0..n_steps-1 for the next told trial, given the trials told so far.
+  std::vector<double> thresholds(std::int32_t n_steps) const;
+  /// Tells a trial's reported values and its objective. Trials are told in trial order. Applies the pruner to the
+  /// reported values: if it prunes at step s, the trial is pruned there, later values are dropped, and `value` is
+  /// ignored. Returns the trial as recorded.
+  const Trial& tell(std::int32_t number, std::span<const double> intermediate, double value);
+  /// The complete trial with the smallest value, lowest number on ties; null if there is none.
+  const Trial* best() const;
+  /// For resume: repeats a recorded trial; ask() must have produced the same point (checked).
+  void replay(const Trial& trial);
+
+ private:
+  Space space_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Pruner> pruner_;
+  NanTrial nan_trial_;
+  std::vector<Trial> trials_;
+  std::int32_t told_ = 0;
+};
+
+}  // namespace quarry
