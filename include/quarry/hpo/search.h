@@ -41,6 +41,8 @@ class Pruner {
   /// The running trial is pruned after step s when min(its values at steps 0..s) > threshold(s). NaN = no check at s.
   /// (Every pruner offered is of this form; a kernel applies it without asking the host.)
   virtual double threshold(std::span<const Trial> trials, std::int32_t step) const = 0;
+  /// True if the value at step s itself is compared instead of the smallest up to s.
+  virtual bool compares_current() const { return false; }
 };
 
 struct TpeOptions {
@@ -60,6 +62,8 @@ struct MedianPrunerOptions {
 std::unique_ptr<Sampler> make_tpe_sampler(const TpeOptions& options);
 std::unique_ptr<Sampler> make_random_sampler(const TpeOptions& options);  ///< start-up draws for ever
 std::unique_ptr<Pruner> make_median_pruner(const MedianPrunerOptions& options);
+/// As the median pruner, but compares the current value with the median of current values (B12).
+std::unique_ptr<Pruner> make_median_current_pruner(const MedianPrunerOptions& options);
 std::unique_ptr<Pruner> make_no_pruner();
 
 struct NamedSummary {

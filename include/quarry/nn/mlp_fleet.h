@@ -62,6 +62,7 @@ struct MemberSpec {
   bool weight_by_size = true;            ///< evaluation loss: mean over rows; false: plain mean of batch means (B17)
   /// Stop after epoch e (0-based) when min(validation losses so far) > prune_above[e]; NaN or missing = no check.
   std::vector<double> prune_above;
+  bool prune_on_current = false;         ///< compare the current validation loss instead of the smallest so far
   /// Start from these packed parameters instead of a fresh initialisation, if not empty.
   std::vector<double> initial_parameters;
 };

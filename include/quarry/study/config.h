@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: MIT
+// A study's config: typed, strict, documented by its own table. Any scalar key may be given a list in the TOML: then
+// it is a grid axis, and the study is the product of its axes.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "quarry/nn/mlp_fleet.h"
+
+namespace quarry {
+
+/// Hyperparameter handling of the online-tuning study (spec 7), and "fixed": no search, the [model] values.
+enum class Mode { fixed, constant_whole, constant_initial, online_static, online_dynamic };
+enum class RngKind { philox, numpy };
+enum class Scaler { automatic, minmax, standard, none };  ///< automatic: what the data set's entry says
+enum class ScalerFit { train, test };                     ///< B3
+enum class RandomRng { independent, reseeded };           ///< B4
+enum class FeatureLayer { penultimate, logits };          ///< B5
+enum class SeedPolicy { fixed, per_use };                 ///< B8: the same for every use, or a new one for each
+enum class Ties { lowest_index, numpy_isclose, random };  ///< B24
+enum class CrossValidation { shuffle_split, k_fold };     ///< B9: k_fold pools the out-of-fold losses
+enum class TrialObjective { last_epoch, best_epoch };     ///< B12, single-split modes
+
+/// Everything that determines one run: one data set, strategy, mode and seed. Defaults are preset "corrected".
+struct RunConfig {
+  // [run]
+  std::int64_t seed = 0;
+  RngKind rng = RngKind::philox;
+
+  // [data]
+  std::string data = "moons";      ///< name in the data set table, or "file"
+  std::string data_version = "final";  ///< toy generators: "final" or "seed" (spec 2.1)
+  std::optional<double> data_noise;    ///< overrides the generator's sigma
+  bool separate_honeypot_noise = false;  ///< B21
+  Scaler scaler = Scaler::automatic;
+  ScalerFit scaler_fit = ScalerFit::train;
+  std::string path, test_path;     ///< data = "file", or the folder of a named set
+  std::string format = "auto";     ///< auto, libsvm, csv, npy, npz, idx
+  std::string label;               ///< csv: column name or number (from 0); npz: array name
+  std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
+  double test_share = 0.2;         ///< share of rows held out when there is no test_path
+  std::int64_t pool_limit = 0;     ///< use only the first rows of the pool; 0 = all
+
+  // [pool]
+  std::int32_t n_initial = 20;     ///< -1: everything is labelled (upper bound)
+  double val_share = 0.25;         ///< share of the initially labelled kept for validation
+
+  // [acquisition]
+  std::string strategy = "random";
+  std::int32_t budget = 20;        ///< instances to acquire
+  std::int32_t size = 1;           ///< instances per acquisition
+  std::int64_t candidates = 0;     ///< score a random subset of this size; 0 = the whole pool
+  std::int32_t mc_passes = 100;    ///< BALD
+  FeatureLayer coreset_layer = FeatureLayer::penultimate;
+  Ties ties = Ties::lowest_index;
+  RandomRng random_rng = RandomRng::independent;
+  bool bald_clamp = true;          ///< B20: negative scores (rounding) count as 0
+
+  // [model]: the network of mode "fixed"
+  std::vector<std::int32_t> hidden = {48, 48};
+  double lr = 0.1, weight_decay = 1e-4, momentum = 0, dropout = 0.1;
+
+  // [training]
+  std::int32_t epochs = 200;
+  std::int64_t updates = 0;        ///< B16: if > 0, train for as many epochs as give at least this many updates
+  std::int32_t batch_size = 32;
+  bool drop_last = false;          ///< B15
+  Optimizer optimizer = Optimizer::sgd;
+  Loss loss = Loss::ce_on_logits;  ///< B7
+  DropoutEpochs dropout_epochs = DropoutEpochs::all;  ///< B2
+  bool weight_by_size = true;      ///< B17
+  SeedPolicy initial_weights = SeedPolicy::per_use;   ///< B8
+  bool refit_on_all = false;       ///< B18
+
+  // [search]
+  Mode mode = Mode::fixed;
+  std::int32_t trials = 50;
+  std::string sampler = "tpe";
+  std::string pruner = "median";
+  std::int32_t startup_trials = 10;
+  std::int32_t folds = 6;          ///< online_dynamic
+  CrossValidation cross_validation = CrossValidation::shuffle_split;
+  TrialObjective objective = TrialObjective::last_epoch;
+  bool normalised_density = true;  ///< B28
+  SeedPolicy sampler_seed = SeedPolicy::per_use;      ///< B8
+  bool cache_last_trial = false;   ///< B1
+  std::string nan_trial = "worst"; ///< "worst" or "failed"
+  double lr_low = 1e-4, lr_high = 0.5;
+  double weight_decay_low = 1e-6, weight_decay_high = 1e-1;
+  double drop_rate_low = 1e-3, drop_rate_high = 0.5;
+  std::int32_t depth_low = 1, depth_high = 5, width_low = 2, width_high = 96;
+};
+
+/// One cell of the grid.
+struct StudyRun {
+  RunConfig config;
+  std::string id;       ///< unique in the study, safe as a directory name
+  std::string variant;  ///< "key=value ..." of the axes beyond data, strategy, mode, seed, n_initial, val_share
+};
+
+struct StudyConfig {
+  std::string study = "study";     ///< name; the results go to OUT/<study>
+  std::string preset = "corrected";
+  std::string networks = "none";   ///< [output]: none, final, every
+  std::vector<StudyRun> runs;      ///< grid order: axes in table order, the last varies fastest, seeds innermost
+  std::string resolved;            ///< canonical TOML: every key with its value or list; parsing it gives the same study
+  std::uint64_t hash = 0;          ///< of `resolved`
+};
+
+/// One key of the config, for parsing, --set, the resolved text and docs/config.md alike.
+struct ConfigKey {
+  std::string_view section, name, type, values, summary;
+};
+std::span<const ConfigKey> config_keys();
+
+/// Parses a study. `overrides` are "section.key=value" (TOML value syntax; bare words are strings). Pure function of
+/// its arguments. Errors: usage, as file:line:column, for syntax, unknown keys (with a suggestion), wrong types,
+/// values out of range, contradictory keys, an empty grid, duplicate runs.
+StudyConfig parse_study(std::string_view toml, const std::string& path, std::span<const std::string> overrides);
+/// Reads the file, then parse_study.
+StudyConfig load_study(const std::string& path, std::span<const std::string> overrides);
+
+/// docs/config.md: the reference of every key, made from the table.
+std::string config_reference();
+
+}  // namespace quarry
