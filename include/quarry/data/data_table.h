@@ -2,28 +2,48 @@
 // Data sets by name, and the user's own files. One line per data set in src/data/data_table.cpp.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
 #include "quarry/data/dataset.h"
-#include "quarry/study/config.h"
 
 namespace quarry {
+
+enum class Scaler { automatic, minmax, standard, none };  ///< automatic: what the data set's entry says
+enum class ScalerFit { train, test };                     ///< B3
+
+/// What determines a data set: the [data] keys of a config.
+struct DataConfig {
+  std::string name = "moons";      ///< name in the data set table, or "file"
+  std::string version = "final";  ///< toy generators: "final" or "seed" (spec 2.1)
+  std::optional<double> noise;    ///< overrides the generator's sigma
+  bool separate_honeypot_noise = false;  ///< B21
+  Scaler scaler = Scaler::automatic;
+  ScalerFit scaler_fit = ScalerFit::train;
+  std::string path, test_path;     ///< data = "file", or the folder of a named set
+  std::string format = "auto";     ///< auto, libsvm, csv, npy, npz, idx
+  std::string label;               ///< csv: column name or number (from 0); npz: array name
+  std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
+  double test_share = 0.2;         ///< share of rows held out when there is no test_path
+  std::int64_t pool_limit = 0;     ///< use only the first rows of the pool; 0 = all
+};
 
 struct DataEntry {
   std::string_view name;
   std::string_view summary;   ///< one line: size, features, classes, where the files come from
   std::string_view needs;     ///< files or package it needs, empty for generated sets
-  Dataset (*load)(const RunConfig& config);
+  Dataset (*load)(const DataConfig& config);
 };
 
 /// Every named data set: moons, adversarial_moons, blobs, diverging_sine, splice, dna, fashion_mnist, and "file".
 std::span<const DataEntry> data_table();
 
-/// Loads and encodes the data set of a run: reader or generator, split, scaler (fitted per scaler_fit), pool_limit.
-/// A function of the [data] keys only: never of the run seed. LIBSVM sets are looked for in `path`, then in the
+/// Loads and encodes the data set: reader or generator, split, scaler (fitted per scaler_fit), pool_limit.
+/// Never a function of the run seed. LIBSVM sets are looked for in `path`, then in the
 /// folder QUARRY_DATA/libsvm. Errors: usage for unknown names or missing keys, failed for unreadable files.
-Dataset load_dataset(const RunConfig& config);
+Dataset load_dataset(const DataConfig& config);
 
 }  // namespace quarry

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "quarry/data/data_table.h"
 #include "quarry/nn/mlp_fleet.h"
 
 namespace quarry {
@@ -17,8 +17,6 @@ namespace quarry {
 /// Hyperparameter handling of the online-tuning study (spec 7), and "fixed": no search, the [model] values.
 enum class Mode { fixed, constant_whole, constant_initial, online_static, online_dynamic };
 enum class RngKind { philox, numpy };
-enum class Scaler { automatic, minmax, standard, none };  ///< automatic: what the data set's entry says
-enum class ScalerFit { train, test };                     ///< B3
 enum class RandomRng { independent, reseeded };           ///< B4
 enum class FeatureLayer { penultimate, logits };          ///< B5
 enum class SeedPolicy { fixed, per_use };                 ///< B8: the same for every use, or a new one for each
@@ -32,19 +30,7 @@ struct RunConfig {
   std::int64_t seed = 0;
   RngKind rng = RngKind::philox;
 
-  // [data]
-  std::string data = "moons";      ///< name in the data set table, or "file"
-  std::string data_version = "final";  ///< toy generators: "final" or "seed" (spec 2.1)
-  std::optional<double> data_noise;    ///< overrides the generator's sigma
-  bool separate_honeypot_noise = false;  ///< B21
-  Scaler scaler = Scaler::automatic;
-  ScalerFit scaler_fit = ScalerFit::train;
-  std::string path, test_path;     ///< data = "file", or the folder of a named set
-  std::string format = "auto";     ///< auto, libsvm, csv, npy, npz, idx
-  std::string label;               ///< csv: column name or number (from 0); npz: array name
-  std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
-  double test_share = 0.2;         ///< share of rows held out when there is no test_path
-  std::int64_t pool_limit = 0;     ///< use only the first rows of the pool; 0 = all
+  DataConfig data;  // [data]
 
   // [pool]
   std::int32_t n_initial = 20;     ///< -1: everything is labelled (upper bound)
