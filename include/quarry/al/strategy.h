@@ -29,23 +29,23 @@ struct StrategyNeeds {
 
 enum class TieRule {
   lowest_index,   ///< the default
-  numpy_isclose,  ///< spec 8: among |score - max| <= 1e-8 + 1e-5 |max| pick by NumPy's generator seeded with the run seed
+  numpy_isclose,  ///< spec 8: among |score - max| <= 1e-8 + 1e-5 |max|, by NumPy's generator of the run seed
   random,         ///< among exactly equal scores, by Philox
 };
 
 /// Views of one selection problem. Positions run over the candidates, 0 .. n-1, in ascending pool index.
 struct SelectionProblem {
-  std::int64_t n = 0;                        ///< candidates
-  std::int32_t count = 1;                    ///< picks wanted, 1 <= count <= n
+  std::int64_t n = 0;                               ///< candidates
+  std::int32_t count = 1;                           ///< picks wanted, 1 <= count <= n
   MatrixView<const float> probabilities = {};       ///< [n][C]
   MatrixView<const float> candidate_features = {};  ///< [n][F]
   MatrixView<const float> labelled_features = {};   ///< [m][F], train, validation and new
   std::span<const float> bald = {};                 ///< [n]
-  std::uint64_t seed = 0;                    ///< run seed
-  std::uint64_t key = 0;                     ///< Philox key of this run and cycle (RngPurpose by strategy)
+  std::uint64_t seed = 0;                           ///< run seed
+  std::uint64_t key = 0;                            ///< Philox key of this run and cycle (RngPurpose by strategy)
   TieRule ties = TieRule::lowest_index;
-  bool numpy_random = false;                 ///< rng = "numpy": Random and BADGE draw from NumPy's legacy stream
-  std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate (random_rng = "reseeded" needs none)
+  bool numpy_random = false;                      ///< rng = "numpy": Random and BADGE draw from NumPy's legacy stream
+  std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate
 };
 
 struct Selection {

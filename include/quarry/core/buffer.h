@@ -25,8 +25,7 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(std::size_t n) : data_(allocate(n)), size_(n) {}
-  Buffer(Buffer&& other) noexcept
-      : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
     data_ = std::move(other.data_);
     size_ = std::exchange(other.size_, 0);

@@ -45,8 +45,8 @@ template <class... Args>
 }  // namespace quarry
 
 /// A contract of the caller; checked in every build. QUARRY_CHECK(n > 0, "n is {}", n);
-#define QUARRY_CHECK(condition, ...)                                                             \
-  do {                                                                                           \
-    if (!(condition)) [[unlikely]]                                                               \
+#define QUARRY_CHECK(condition, ...)                                                              \
+  do {                                                                                            \
+    if (!(condition)) [[unlikely]]                                                                \
       ::quarry::fail("{}:{}: {} ({})", __FILE__, __LINE__, fmt::format(__VA_ARGS__), #condition); \
   } while (false)

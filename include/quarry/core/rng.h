@@ -85,8 +85,8 @@ QUARRY_HD constexpr PhiloxBlock philox(PhiloxKey key, std::uint32_t c0, std::uin
 /// The block of four words at logical coordinates (element, step, draw).
 QUARRY_HD constexpr PhiloxBlock random_block(std::uint64_t key, std::uint64_t element, std::uint32_t step = 0,
                                              std::uint32_t draw = 0) {
-  return philox(philox_key(key), static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(element >> 32),
-                step, draw);
+  return philox(philox_key(key), static_cast<std::uint32_t>(element), static_cast<std::uint32_t>(element >> 32), step,
+                draw);
 }
 
 QUARRY_HD constexpr std::uint32_t random_u32(std::uint64_t key, std::uint64_t element, std::uint32_t step = 0,
@@ -107,7 +107,9 @@ QUARRY_HD constexpr double random_uniform(std::uint64_t key, std::uint64_t eleme
 }
 
 /// Uniform float in [0, 1) from one word: 24 bits.
-QUARRY_HD constexpr float uniform_float(std::uint32_t word) { return static_cast<float>(word >> 8) * 0x1.0p-24f; }
+QUARRY_HD constexpr float uniform_float(std::uint32_t word) {
+  return static_cast<float>(word >> 8) * 0x1.0p-24f;
+}
 
 /// Uniform integer in [0, bound), bound >= 1, by multiplication of 64 random bits; the bias is below bound / 2^64.
 QUARRY_HD constexpr std::uint64_t random_below(std::uint64_t key, std::uint64_t bound, std::uint64_t element,

@@ -17,24 +17,24 @@ enum class ScalerFit { train, test };                     ///< B3
 
 /// What determines a data set: the [data] keys of a config.
 struct DataConfig {
-  std::string name = "moons";      ///< name in the data set table, or "file"
-  std::string version = "final";  ///< toy generators: "final" or "seed" (spec 2.1)
-  std::optional<double> noise;    ///< overrides the generator's sigma
+  std::string name = "moons";            ///< name in the data set table, or "file"
+  std::string version = "final";         ///< toy generators: "final" or "seed" (spec 2.1)
+  std::optional<double> noise;           ///< overrides the generator's sigma
   bool separate_honeypot_noise = false;  ///< B21
   Scaler scaler = Scaler::automatic;
   ScalerFit scaler_fit = ScalerFit::train;
-  std::string path, test_path;     ///< data = "file", or the folder of a named set
-  std::string format = "auto";     ///< auto, libsvm, csv, npy, npz, idx
-  std::string label;               ///< csv: column name or number (from 0); npz: array name
+  std::string path, test_path;                ///< data = "file", or the folder of a named set
+  std::string format = "auto";                ///< auto, libsvm, csv, npy, npz, idx
+  std::string label;                          ///< csv: column name or number (from 0); npz: array name
   std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
-  double test_share = 0.2;         ///< share of rows held out when there is no test_path
-  std::int64_t pool_limit = 0;     ///< use only the first rows of the pool; 0 = all
+  double test_share = 0.2;                    ///< share of rows held out when there is no test_path
+  std::int64_t pool_limit = 0;                ///< use only the first rows of the pool; 0 = all
 };
 
 struct DataEntry {
   std::string_view name;
-  std::string_view summary;   ///< one line: size, features, classes, where the files come from
-  std::string_view needs;     ///< files or package it needs, empty for generated sets
+  std::string_view summary;  ///< one line: size, features, classes, where the files come from
+  std::string_view needs;    ///< files or package it needs, empty for generated sets
   Dataset (*load)(const DataConfig& config);
 };
 

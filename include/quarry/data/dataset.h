@@ -14,8 +14,8 @@ namespace quarry {
 /// Instances of one part. "Absolute index" of a pool instance = its row in the training part.
 struct DataPart {
   std::int64_t n = 0;
-  std::vector<float> features;        ///< [n][d], row-major
-  std::vector<std::int32_t> labels;   ///< [n], 0 .. n_classes-1
+  std::vector<float> features;         ///< [n][d], row-major
+  std::vector<std::int32_t> labels;    ///< [n], 0 .. n_classes-1
   std::vector<std::uint8_t> honeypot;  ///< [n], 1 = meaningless label; empty if the set has none. For analysis only.
 };
 

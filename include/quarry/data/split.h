@@ -14,9 +14,9 @@ struct Split {
 
 /// How a random order of 0..n-1 is made.
 struct PermutationSource {
-  bool numpy = false;         ///< NumPy's legacy generator seeded with `seed`; successive repeats share one stream
-  std::uint64_t seed = 0;     ///< run seed
-  std::uint64_t key = 0;      ///< Philox key otherwise (RngPurpose::split); repeat = step
+  bool numpy = false;      ///< NumPy's legacy generator seeded with `seed`; successive repeats share one stream
+  std::uint64_t seed = 0;  ///< run seed
+  std::uint64_t key = 0;   ///< Philox key otherwise (RngPurpose::split); repeat = step
 };
 
 /// scikit-learn's ShuffleSplit (spec 4.2): n_validation = ceil(share * n); repeat r takes the first n_validation

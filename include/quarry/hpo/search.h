@@ -18,7 +18,7 @@ enum class TrialState { running, complete, pruned, failed };
 
 struct Trial {
   std::int32_t number = 0;
-  std::vector<double> point;         ///< one value per parameter of the space, NaN = not asked
+  std::vector<double> point;  ///< one value per parameter of the space, NaN = not asked
   TrialState state = TrialState::running;
   double value = std::numeric_limits<double>::quiet_NaN();  ///< objective, minimised
   std::vector<double> intermediate;  ///< value reported at step 0, 1, ...; ends where the trial was pruned
@@ -49,9 +49,9 @@ struct TpeOptions {
   std::int32_t startup_trials = 10;
   std::int32_t candidates = 24;
   bool normalised_density = true;  ///< false: Optuna <= 3.4, float densities without the factor 1/sigma (B28)
-  bool numpy_random = false;       ///< true: Optuna's two legacy NumPy streams; false: Philox by (trial, parameter, draw)
-  std::uint32_t numpy_seed = 0;    ///< numpy_random
-  std::uint64_t key = 0;           ///< Philox key (RngPurpose::tpe)
+  bool numpy_random = false;     ///< true: Optuna's two legacy NumPy streams; false: Philox by (trial, parameter, draw)
+  std::uint32_t numpy_seed = 0;  ///< numpy_random
+  std::uint64_t key = 0;         ///< Philox key (RngPurpose::tpe)
 };
 
 struct MedianPrunerOptions {

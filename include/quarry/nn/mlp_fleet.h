@@ -36,9 +36,9 @@ enum class DropoutEpochs { all, first, none };  ///< epochs in which dropout is 
 /// Rows a fleet trains on; all members share it and differ in their index lists.
 template <class T>
 struct MlpData {
-  MatrixView<const T> features;            ///< [N][d]
-  std::span<const std::int32_t> labels;    ///< [N]; class of each row (cross-entropy)
-  MatrixView<const T> targets = {};        ///< [N][C]; used by Loss::mse only
+  MatrixView<const T> features;          ///< [N][d]
+  std::span<const std::int32_t> labels;  ///< [N]; class of each row (cross-entropy)
+  MatrixView<const T> targets = {};      ///< [N][C]; used by Loss::mse only
 };
 
 /// Everything that determines one member.
@@ -47,22 +47,22 @@ struct MemberSpec {
   Loss loss = Loss::ce_on_logits;
   Optimizer optimizer = Optimizer::sgd;
   double lr = 0.1;
-  double weight_decay = 0;  ///< coupled (L2), applied to biases too
-  double momentum = 0;      ///< sgd: v = momentum v + g, w -= lr v
+  double weight_decay = 0;                            ///< coupled (L2), applied to biases too
+  double momentum = 0;                                ///< sgd: v = momentum v + g, w -= lr v
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  ///< adam
-  double dropout = 0;       ///< in [0, 1); inverted dropout, scale 1 / (1 - p)
+  double dropout = 0;                                 ///< in [0, 1); inverted dropout, scale 1 / (1 - p)
   DropoutEpochs dropout_epochs = DropoutEpochs::all;
   std::int32_t epochs = 200;
   std::int32_t batch_size = 32;
-  bool drop_last = false;   ///< skip the rows beyond the last full batch of an epoch (never the only batch)
+  bool drop_last = false;  ///< skip the rows beyond the last full batch of an epoch (never the only batch)
   std::uint64_t init_key = 0, order_key = 0, dropout_key = 0;  ///< Philox keys (stream_key)
-  std::vector<std::int32_t> train;       ///< rows of MlpData, at least 1
-  std::vector<std::int32_t> validation;  ///< rows, may be empty
-  bool validate_every_epoch = false;     ///< record the validation loss after each epoch
-  bool weight_by_size = true;            ///< evaluation loss: mean over rows; false: plain mean of batch means (B17)
+  std::vector<std::int32_t> train;                             ///< rows of MlpData, at least 1
+  std::vector<std::int32_t> validation;                        ///< rows, may be empty
+  bool validate_every_epoch = false;                           ///< record the validation loss after each epoch
+  bool weight_by_size = true;  ///< evaluation loss: mean over rows; false: plain mean of batch means (B17)
   /// Stop after epoch e (0-based) when min(validation losses so far) > prune_above[e]; NaN or missing = no check.
   std::vector<double> prune_above;
-  bool prune_on_current = false;         ///< compare the current validation loss instead of the smallest so far
+  bool prune_on_current = false;  ///< compare the current validation loss instead of the smallest so far
   /// Start from these packed parameters instead of a fresh initialisation, if not empty.
   std::vector<double> initial_parameters;
 };
@@ -74,14 +74,14 @@ struct Evaluation {
 
 template <class T>
 struct MemberResult {
-  std::vector<T> parameters;             ///< packed
-  std::vector<double> epoch_losses;      ///< validation loss per epoch, if validate_every_epoch
-  Evaluation train, validation;          ///< after the last epoch, evaluation mode
+  std::vector<T> parameters;         ///< packed
+  std::vector<double> epoch_losses;  ///< validation loss per epoch, if validate_every_epoch
+  Evaluation train, validation;      ///< after the last epoch, evaluation mode
   std::int32_t epochs_run = 0;
   std::int64_t steps = 0;
   bool pruned = false;
-  bool diverged = false;                 ///< a parameter or the final train loss is not finite
-  std::int32_t diverged_epoch = -1;      ///< first epoch whose training loss was not finite, -1 if none
+  bool diverged = false;             ///< a parameter or the final train loss is not finite
+  std::int32_t diverged_epoch = -1;  ///< first epoch whose training loss was not finite, -1 if none
 };
 
 /// Trains every member, members spread over the context's workers.
@@ -89,8 +89,7 @@ struct MemberResult {
 /// rule (the published programs evaluate the shuffled training loader).
 /// Errors: a check fails on sizes, rows or hyperparameters out of range. A diverging member is a result, not an error.
 template <class T>
-std::vector<MemberResult<T>> train_fleet(Context& context, const MlpData<T>& data,
-                                         std::span<const MemberSpec> members);
+std::vector<MemberResult<T>> train_fleet(Context& context, const MlpData<T>& data, std::span<const MemberSpec> members);
 
 /// Number of packed parameters of a shape.
 std::int64_t parameter_count(std::span<const std::int32_t> sizes);

@@ -33,19 +33,19 @@ struct RunConfig {
   DataConfig data;  // [data]
 
   // [pool]
-  std::int32_t n_initial = 20;     ///< -1: everything is labelled (upper bound)
-  double val_share = 0.25;         ///< share of the initially labelled kept for validation
+  std::int32_t n_initial = 20;  ///< -1: everything is labelled (upper bound)
+  double val_share = 0.25;      ///< share of the initially labelled kept for validation
 
   // [acquisition]
   std::string strategy = "random";
-  std::int32_t budget = 20;        ///< instances to acquire
-  std::int32_t size = 1;           ///< instances per acquisition
-  std::int64_t candidates = 0;     ///< score a random subset of this size; 0 = the whole pool
-  std::int32_t mc_passes = 100;    ///< BALD
+  std::int32_t budget = 20;      ///< instances to acquire
+  std::int32_t size = 1;         ///< instances per acquisition
+  std::int64_t candidates = 0;   ///< score a random subset of this size; 0 = the whole pool
+  std::int32_t mc_passes = 100;  ///< BALD
   FeatureLayer coreset_layer = FeatureLayer::penultimate;
   Ties ties = Ties::lowest_index;
   RandomRng random_rng = RandomRng::independent;
-  bool bald_clamp = true;          ///< B20: negative scores (rounding) count as 0
+  bool bald_clamp = true;  ///< B20: negative scores (rounding) count as 0
 
   // [model]: the network of mode "fixed"
   std::vector<std::int32_t> hidden = {48, 48};
@@ -53,15 +53,15 @@ struct RunConfig {
 
   // [training]
   std::int32_t epochs = 200;
-  std::int64_t updates = 0;        ///< B16: if > 0, train for as many epochs as give at least this many updates
+  std::int64_t updates = 0;  ///< B16: if > 0, train for as many epochs as give at least this many updates
   std::int32_t batch_size = 32;
-  bool drop_last = false;          ///< B15
+  bool drop_last = false;  ///< B15
   Optimizer optimizer = Optimizer::sgd;
-  Loss loss = Loss::ce_on_logits;  ///< B7
+  Loss loss = Loss::ce_on_logits;                     ///< B7
   DropoutEpochs dropout_epochs = DropoutEpochs::all;  ///< B2
-  bool weight_by_size = true;      ///< B17
+  bool weight_by_size = true;                         ///< B17
   SeedPolicy initial_weights = SeedPolicy::per_use;   ///< B8
-  bool refit_on_all = false;       ///< B18
+  bool refit_on_all = false;                          ///< B18
 
   // [search]
   Mode mode = Mode::fixed;
@@ -69,13 +69,13 @@ struct RunConfig {
   std::string sampler = "tpe";
   std::string pruner = "median";
   std::int32_t startup_trials = 10;
-  std::int32_t folds = 6;          ///< online_dynamic
+  std::int32_t folds = 6;  ///< online_dynamic
   CrossValidation cross_validation = CrossValidation::shuffle_split;
   TrialObjective objective = TrialObjective::last_epoch;
-  bool normalised_density = true;  ///< B28
-  SeedPolicy sampler_seed = SeedPolicy::per_use;      ///< B8
-  bool cache_last_trial = false;   ///< B1
-  std::string nan_trial = "worst"; ///< "worst" or "failed"
+  bool normalised_density = true;                 ///< B28
+  SeedPolicy sampler_seed = SeedPolicy::per_use;  ///< B8
+  bool cache_last_trial = false;                  ///< B1
+  std::string nan_trial = "worst";                ///< "worst" or "failed"
   double lr_low = 1e-4, lr_high = 0.5;
   double weight_decay_low = 1e-6, weight_decay_high = 1e-1;
   double drop_rate_low = 1e-3, drop_rate_high = 0.5;
@@ -90,12 +90,12 @@ struct StudyRun {
 };
 
 struct StudyConfig {
-  std::string study = "study";     ///< name; the results go to OUT/<study>
+  std::string study = "study";  ///< name; the results go to OUT/<study>
   std::string preset = "corrected";
-  std::string networks = "none";   ///< [output]: none, final, every
-  std::vector<StudyRun> runs;      ///< grid order: axes in table order, the last varies fastest, seeds innermost
-  std::string resolved;            ///< canonical TOML: every key with its value or list; parsing it gives the same study
-  std::uint64_t hash = 0;          ///< of `resolved`
+  std::string networks = "none";  ///< [output]: none, final, every
+  std::vector<StudyRun> runs;     ///< grid order: axes in table order, the last varies fastest, seeds innermost
+  std::string resolved;           ///< canonical TOML: every key with its value or list; parsing it gives the same study
+  std::uint64_t hash = 0;         ///< of `resolved`
 };
 
 /// One key of the config, for parsing, --set, the resolved text and docs/config.md alike.

@@ -29,9 +29,9 @@ const BuildInfo& build_info();
 
 /// This machine, as far as it says.
 struct MachineInfo {
-  std::string cpu;                ///< model name, "unknown" if the system does not tell
-  std::string system;             ///< kernel name, release and architecture
-  int cores = 1;                  ///< cores this process may use
+  std::string cpu;     ///< model name, "unknown" if the system does not tell
+  std::string system;  ///< kernel name, release and architecture
+  int cores = 1;       ///< cores this process may use
   std::uint64_t memory_bytes = 0;
 };
 MachineInfo machine_info();

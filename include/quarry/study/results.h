@@ -15,17 +15,17 @@ struct ResultRow {
   std::int64_t seed = 0;
   std::int32_t n_initial = 0;
   double val_share = 0;
-  std::string variant;               ///< further grid axes, "key=value key=value", empty if none
-  std::int32_t iteration = -1;       ///< -1 = before the first query
-  std::vector<std::int32_t> idx_added;   ///< absolute pool indices, space separated in the file
+  std::string variant;                  ///< further grid axes, "key=value key=value", empty if none
+  std::int32_t iteration = -1;          ///< -1 = before the first query
+  std::vector<std::int32_t> idx_added;  ///< absolute pool indices, space separated in the file
   std::vector<std::int32_t> target_added;
-  std::vector<float> features_added;     ///< only for data of at most 8 features
+  std::vector<float> features_added;  ///< only for data of at most 8 features
   double test_loss = 0, test_acc = 0, test_nll = 0, test_auc = 0, test_acc_clean = 0;
   double val_loss = 0, val_acc = 0, train_loss = 0, train_acc = 0;
   std::int32_t len_ulb = 0, len_lb = 0;
-  std::int32_t honeypots = 0;        ///< honeypots queried so far
+  std::int32_t honeypots = 0;  ///< honeypots queried so far
   double lr = 0, weight_decay = 0, momentum = 0, drop_rate = 0;
-  std::vector<std::int32_t> hidden;  ///< hidden widths, "48-48" in the file
+  std::vector<std::int32_t> hidden;     ///< hidden widths, "48-48" in the file
   std::int32_t trials = 0, pruned = 0;  ///< of this iteration's tuning; 0 if it did not tune
   bool diverged = false;
 };

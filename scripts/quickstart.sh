@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# From a fresh Debian 12 machine to a page of results: installs what is missing, builds, runs the quick start's
+# studies and writes the report. Run it again and it resumes: what is done already is not done twice.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+start=$SECONDS
+
+scripts/setup.sh
+log=build/quickstart.log
+mkdir -p build
+build() {
+  cmake --preset release > "$log" 2>&1 && cmake --build --preset release --target quarry_program >> "$log" 2>&1
+}
+echo "building quarry ..."
+build || {
+  tail -n 30 "$log" >&2
+  echo "quarry: the build failed; all it said is in $log" >&2
+  exit 1
+}
+echo "built in $((SECONDS - start)) s"
+
+start=$SECONDS
+quarry=build/release/quarry
+"$quarry" run configs/quickstart.toml --out results
+"$quarry" report results/quickstart
+
+cat <<END
+
+The quick start took $((SECONDS - start)) s after the build. Its page, with every picture and table:
+  $PWD/results/quickstart/report/index.html
+
+What to do next:
+  $quarry run configs/quickstart.toml --set run.seed=[0,1,2,3,4,5,6,7,8,9]   more seeds, narrower intervals
+  $quarry list studies                                                       the studies that come with quarry
+  $quarry run --help                                                         every option, with an example
+END
