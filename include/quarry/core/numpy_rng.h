@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
-// NumPy's legacy random streams (numpy.random.RandomState), bit for bit, so that the published splits, initial
-// pools and index lists come out exactly. Used where a config says rng = "numpy" and for the toy data sets.
+// NumPy's legacy random streams (numpy.random.RandomState), bit for bit, so that the published splits,
+// initial pools and index lists come out exactly. Used where a config says rng = "numpy" and for the toy data
+// sets.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace quarry {

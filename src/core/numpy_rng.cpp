@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/core/numpy_rng.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#include "quarry/core/error.h"
+
+namespace quarry {
+namespace {
+
+constexpr std::size_t kWords = 624;
+constexpr std::size_t kShift = 397;
+
+/// NumPy's sum of a contiguous double array: pairwise above 128 entries, eight accumulators below.
+double pairwise_sum(const double* x, std::size_t n) {
+  if (n < 8) return std::accumulate(x, x + n, 0.0);
+  if (n > 128) {
+    const std::size_t half = n / 2 / 8 * 8;
+    return pairwise_sum(x, half) + pairwise_sum(x + half, n - half);
+  }
+  double r[8];
+  std::copy(x, x + 8, r);
+  std::size_t i = 8;
+  for (; i + 8 <= n; i += 8) {
+    for (std::size_t lane = 0; lane < 8; ++lane) r[lane] += x[i + lane];
+  }
+  double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
+  for (; i < n; ++i) sum += x[i];
+  return sum;
+}
+
+}  // namespace
+
+void NumpyRandom::reseed(std::uint32_t seed) {
+  for (std::size_t i = 0; i < kWords; ++i) {
+    state_[i] = seed;
+    seed = 1812433253u * (seed ^ (seed >> 30)) + static_cast<std::uint32_t>(i + 1);
+  }
+  position_ = static_cast<int>(kWords);
+  has_cached_normal_ = false;
+  cached_normal_ = 0;
+}
+
+void NumpyRandom::refill() {
+  for (std::size_t i = 0; i < kWords; ++i) {
+    const std::uint32_t y = (state_[i] & 0x80000000u) | (state_[(i + 1) % kWords] & 0x7fffffffu);
+    state_[i] = state_[(i + kShift) % kWords] ^ (y >> 1) ^ ((y & 1u) ? 0x9908b0dfu : 0u);
+  }
+  position_ = 0;
+}
+
+std::uint32_t NumpyRandom::next_u32() {
+  if (position_ == static_cast<int>(kWords)) refill();
+  std::uint32_t y = state_[static_cast<std::size_t>(position_++)];
+  y ^= y >> 11;
+  y ^= (y << 7) & 0x9d2c5680u;
+  y ^= (y << 15) & 0xefc60000u;
+  return y ^ (y >> 18);
+}
+
+double NumpyRandom::uniform() {
+  const std::uint32_t a = next_u32() >> 5, b = next_u32() >> 6;
+  return (a * 67108864.0 + b) / 9007199254740992.0;
+}
+
+double NumpyRandom::normal() {
+  if (has_cached_normal_) {
+    has_cached_normal_ = false;
+    return cached_normal_;
+  }
+  double u, v, r2;
+  do {
+    u = 2.0 * uniform() - 1.0;
+    v = 2.0 * uniform() - 1.0;
+    r2 = u * u + v * v;
+  } while (r2 >= 1.0 || r2 == 0.0);
+  const double f = std::sqrt(-2.0 * std::log(r2) / r2);
+  cached_normal_ = f * u;
+  has_cached_normal_ = true;
+  return f * v;
+}
+
+std::uint32_t NumpyRandom::bounded(std::uint32_t max) {
+  if (max == 0) return 0;
+  std::uint32_t mask = max;
+  for (int shift = 1; shift <= 16; shift *= 2) mask |= mask >> shift;
+  for (;;) {
+    const std::uint32_t value = next_u32() & mask;
+    if (value <= max) return value;
+  }
+}
+
+std::vector<std::int32_t> NumpyRandom::permutation(std::int32_t n) {
+  QUARRY_CHECK(n >= 0, "a permutation of {} entries", n);
+  std::vector<std::int32_t> result(static_cast<std::size_t>(n));
+  std::iota(result.begin(), result.end(), 0);
+  shuffle(std::span(result));
+  return result;
+}
+
+std::vector<std::int32_t> NumpyRandom::choice_without_replacement(std::int32_t n, std::int32_t k) {
+  QUARRY_CHECK(k >= 0 && k <= n, "cannot choose {} of {} without replacement", k, n);
+  std::vector<std::int32_t> result = permutation(n);
+  result.resize(static_cast<std::size_t>(k));
+  return result;
+}
+
+std::vector<std::int32_t> NumpyRandom::choice_weighted(std::span<const double> weights, std::int32_t k) {
+  QUARRY_CHECK(k >= 0, "cannot choose {}", k);
+  for (const double weight : weights) QUARRY_CHECK(weight >= 0, "a weight is {}", weight);
+  const double sum = pairwise_sum(weights.data(), weights.size());
+  QUARRY_CHECK(sum > 0 && std::isfinite(sum), "the weights sum to {}; expected a positive finite sum", sum);
+  std::vector<double> cumulative(weights.size());
+  double running = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) cumulative[i] = running += weights[i] / sum;
+  for (double& value : cumulative) value /= running;
+  std::vector<std::int32_t> result(static_cast<std::size_t>(k));
+  for (std::int32_t& pick : result) {
+    const auto above = std::upper_bound(cumulative.begin(), cumulative.end(), uniform());
+    pick = static_cast<std::int32_t>(above - cumulative.begin());
+  }
+  return result;
+}
+
+}  // namespace quarry
