@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -15,7 +14,6 @@
 #include <vector>
 
 #include "quarry/core/context.h"
-#include "quarry/core/numpy_rng.h"
 #include "quarry/core/tensor.h"
 
 namespace quarry {
@@ -24,7 +22,7 @@ namespace quarry {
 struct StrategyNeeds {
   bool probabilities = false;  ///< candidates [n][C], first softmax
   bool features = false;       ///< candidates [n][F] and labelled [m][F]
-  bool bald = false;           ///< BALD scores [n] from the network's stochastic passes
+  bool bald = false;           ///< BALD scores [n] from the network's stochastic passes (mlp_bald)
 };
 
 enum class TieRule {
@@ -42,10 +40,12 @@ struct SelectionProblem {
   MatrixView<const float> labelled_features = {};   ///< [m][F], train, validation and new
   std::span<const float> bald = {};                 ///< [n]
   std::uint64_t seed = 0;                           ///< run seed
-  std::uint64_t key = 0;                            ///< Philox key of this run and cycle (RngPurpose by strategy)
+  std::uint64_t cycle = 0;  ///< acquisition number; Philox streams are stream_key(seed, purpose, cycle)
   TieRule ties = TieRule::lowest_index;
-  bool numpy_random = false;                      ///< rng = "numpy": Random and BADGE draw from NumPy's legacy stream
-  std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate
+  bool numpy_random = false;     ///< rng = "numpy": BADGE draws from NumPy's RandomState(seed), made anew for each call
+  bool random_reseeded = false;  ///< B4: Random scores with NumPy's RandomState(seed), made anew for each call
+  bool bald_clamp = true;        ///< B20: negative BALD scores (rounding) count as 0
+  std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate; empty: its position
 };
 
 struct Selection {
