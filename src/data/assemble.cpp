@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: MIT
+#include "src/data/assemble.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <limits>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+
+#include "quarry/core/error.h"
+#include "quarry/core/numpy_rng.h"
+#include "quarry/data/encode.h"
+#include "quarry/data/limits.h"
+
+namespace quarry {
+namespace {
+
+template <class T>
+void check_finite(const RawPart<T>& part, std::int32_t d, const std::string& name, std::string_view part_name) {
+  for (std::size_t i = 0; i < part.features.size(); ++i) {
+    if (std::isfinite(part.features[i])) continue;
+    const auto columns = static_cast<std::size_t>(d);
+    fail("{}: feature {} of row {} of the {} part is {}; expected finite numbers (rows and features count from 0)",
+         name, i % columns, i / columns, part_name, std::isnan(part.features[i]) ? "NaN" : "infinite");
+  }
+}
+
+template <class T>
+DataPart encode(RawPart<T> raw, const FeatureScaling& scaling, std::int32_t d, const std::string& name,
+                std::string_view part_name) {
+  DataPart part;
+  part.n = raw.n;
+  part.labels = std::move(raw.labels);
+  part.honeypot = std::move(raw.honeypot);
+  if constexpr (std::is_same_v<T, float>) {
+    part.features = std::move(raw.features);  // scaled in place: image sets are large
+  } else {
+    part.features.resize(raw.features.size());
+  }
+  const T* from = nullptr;
+  if constexpr (std::is_same_v<T, float>) {
+    from = part.features.data();
+  } else {
+    from = raw.features.data();
+  }
+  for (std::int64_t i = 0; i < part.n; ++i) {
+    for (std::int32_t j = 0; j < d; ++j) {
+      const auto k = static_cast<std::size_t>(i * d + j);
+      const double value = scaling.apply(static_cast<double>(from[k]), j);
+      if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
+        fail(
+            "{}: feature {} of row {} of the {} part is {} after scaling, beyond a float; its range differs too much "
+            "between the parts",
+            name, j, i, part_name, value);
+      }
+      part.features[k] = static_cast<float>(value);
+    }
+  }
+  return part;
+}
+
+void limit_pool(DataPart& pool, std::int32_t d, std::int64_t limit) {
+  if (limit <= 0 || limit >= pool.n) return;
+  pool.n = limit;
+  pool.features.resize(static_cast<std::size_t>(limit * d));
+  pool.features.shrink_to_fit();
+  pool.labels.resize(static_cast<std::size_t>(limit));
+  if (!pool.honeypot.empty()) pool.honeypot.resize(static_cast<std::size_t>(limit));
+}
+
+}  // namespace
+
+std::vector<std::int32_t> holdout_order(std::int64_t n) {
+  QUARRY_CHECK(n <= std::numeric_limits<std::int32_t>::max(), "{} rows", n);
+  return NumpyRandom(42).permutation(static_cast<std::int32_t>(n));
+}
+
+template <class T>
+void split_rows(const RawPart<T>& all, std::int32_t n_features, const std::vector<std::int32_t>& order,
+                std::int64_t n_train, RawDataset<T>& out) {
+  for (std::size_t position = 0; position < order.size(); ++position) {
+    RawPart<T>& part = static_cast<std::int64_t>(position) < n_train ? out.train : out.test;
+    const auto i = static_cast<std::size_t>(order[position]);
+    const auto begin = all.features.begin() + static_cast<std::ptrdiff_t>(i) * n_features;
+    part.features.insert(part.features.end(), begin, begin + n_features);
+    part.labels.push_back(all.labels[i]);
+    if (!all.honeypot.empty()) part.honeypot.push_back(all.honeypot[i]);
+    ++part.n;
+  }
+}
+
+template <class T>
+Dataset assemble(RawDataset<T> raw, const DataConfig& config, Scaler usual) {
+  const std::int32_t d = raw.n_features;
+  if (config.pool_limit < 0)
+    usage_error("data.pool_limit is {}; expected 0 (all) or a number of rows", config.pool_limit);
+  if (raw.train.n == 0 || raw.test.n == 0) {
+    fail("{}: {} training and {} test instances; both parts need at least 1", raw.name, raw.train.n, raw.test.n);
+  }
+  if (d < 1) fail("{}: no features", raw.name);
+  if (raw.class_names.size() > Limits::kMaxClasses) {
+    fail("{}: {} classes; at most {} are supported. Are the labels measurements?", raw.name, raw.class_names.size(),
+         Limits::kMaxClasses);
+  }
+  check_finite(raw.train, d, raw.name, "training");
+  check_finite(raw.test, d, raw.name, "test");
+  const RawPart<T>& fitted = config.scaler_fit == ScalerFit::test ? raw.test : raw.train;
+  const Scaler kind = config.scaler == Scaler::automatic ? usual : config.scaler;
+  const auto scaling = FeatureScaling::fit<T>(kind, std::span<const T>(fitted.features), d);
+
+  Dataset set;
+  set.name = std::move(raw.name);
+  set.source = std::move(raw.source);
+  set.n_features = d;
+  set.n_classes = static_cast<std::int32_t>(raw.class_names.size());
+  set.class_names = std::move(raw.class_names);
+  set.train = encode(std::move(raw.train), scaling, d, set.name, "training");
+  set.test = encode(std::move(raw.test), scaling, d, set.name, "test");
+  limit_pool(set.train, d, config.pool_limit);
+  const auto& labels = set.train.labels;
+  if (std::all_of(labels.begin(), labels.end(), [&](std::int32_t label) { return label == labels[0]; })) {
+    fail("{}: all {} training instances are of class '{}'; a classifier needs at least two classes", set.name,
+         set.train.n, set.class_names[static_cast<std::size_t>(labels[0])]);
+  }
+  return set;
+}
+
+void refuse_unused_keys(const DataConfig& config, std::span<const std::string_view> used) {
+  const DataConfig usual;
+  const std::pair<std::string_view, bool> given[] = {
+      {"version", config.version != usual.version},
+      {"noise", config.noise.has_value()},
+      {"separate_honeypot_noise", config.separate_honeypot_noise},
+      {"path", !config.path.empty()},
+      {"test_path", !config.test_path.empty()},
+      {"format", config.format != usual.format},
+      {"label", !config.label.empty()},
+      {"labels_path", !config.labels_path.empty()},
+      {"test_labels_path", !config.test_labels_path.empty()},
+      {"test_share", config.test_share != usual.test_share},
+  };
+  for (const auto& [key, is_given] : given) {
+    if (is_given && std::find(used.begin(), used.end(), key) == used.end()) {
+      usage_error("data.{} has no meaning for the data set '{}': take it out", key, config.name);
+    }
+  }
+}
+
+template void split_rows(const RawPart<float>&, std::int32_t, const std::vector<std::int32_t>&, std::int64_t,
+                         RawDataset<float>&);
+template void split_rows(const RawPart<double>&, std::int32_t, const std::vector<std::int32_t>&, std::int64_t,
+                         RawDataset<double>&);
+template Dataset assemble(RawDataset<float>, const DataConfig&, Scaler);
+template Dataset assemble(RawDataset<double>, const DataConfig&, Scaler);
+
+}  // namespace quarry

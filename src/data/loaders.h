@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: MIT
+// The loaders behind the data set table.
+#pragma once
+
+#include "quarry/data/data_table.h"
+
+namespace quarry {
+
+Dataset load_moons(const DataConfig& config);
+Dataset load_adversarial_moons(const DataConfig& config);
+Dataset load_blobs(const DataConfig& config);
+Dataset load_diverging_sine(const DataConfig& config);
+
+}  // namespace quarry

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Shared by the tests of the data area.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <string>
+
+#include "quarry/core/error.h"
+
+namespace quarry {
+
+/// The message of the error that the call must end in; fails the test if it ends otherwise.
+inline std::string error_of(const std::function<void()>& call, ErrorKind kind = ErrorKind::failed) {
+  try {
+    call();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), kind) << error.what();
+    return error.what();
+  }
+  ADD_FAILURE() << "no error";
+  return "";
+}
+
+}  // namespace quarry
