@@ -41,12 +41,13 @@ class FileSystem {
   virtual void make_directories(const std::string& directory) = 0;
   /// Opens for appending; creates; the directory entry is synced when created.
   virtual std::unique_ptr<OutputFile> append(const std::string& path) = 0;
-  /// Cuts a file to a length.
+  /// Cuts a file to a length; durable when it returns.
   virtual void truncate(const std::string& path, std::uint64_t length) = 0;
-  /// Temp file, fsync, rename, fsync of the directory: readers see the old or the new contents, never a part.
+  /// Temp file (path + ".part"), fsync, rename, fsync of the directory: readers see the old or the new contents,
+  /// never a part. One writer per path at a time (hold the directory's lock).
   virtual void write_atomically(const std::string& path, std::string_view bytes) = 0;
   virtual void remove(const std::string& path) = 0;
-  /// Takes the lock of a directory or fails at once, naming the holder's process id.
+  /// Takes the lock of a directory (its file ".lock") or fails, within 0.1 s, naming the holder's process id.
   virtual std::unique_ptr<DirectoryLock> lock(const std::string& directory) = 0;
 };
 

@@ -3,6 +3,7 @@
 // non-finite numbers are the strings "NaN", "Infinity", "-Infinity" and read back as numbers by number().
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -14,6 +15,8 @@ namespace quarry {
 class Json {
  public:
   enum class Type { null, boolean, integer, real, string, array, object };
+  using Items = std::vector<Json>;
+  using Members = std::vector<std::pair<std::string, Json>>;
 
   Json() = default;
   Json(std::nullptr_t) {}
@@ -45,25 +48,27 @@ class Json {
   std::int64_t integer() const;
   double number() const;  ///< integers, reals and the three non-finite strings
   const std::string& string() const;
-  const std::vector<Json>& items() const;
-  const std::vector<std::pair<std::string, Json>>& members() const;
+  const Items& items() const;
+  const Members& members() const;
   const Json* find(std::string_view key) const;  ///< null if absent
   const Json& at(std::string_view key) const;    ///< fails if absent, naming the key
 
-  /// Compact text, no blanks.
+  /// Compact text, no blanks, valid UTF-8 (bytes that are not become U+FFFD). A real has a point or an exponent.
   std::string dump() const;
-  /// Strict RFC 8259: whole text, UTF-8, no duplicate keys, depth at most 64. Error: failed, with `where` and byte.
+  /// Strict RFC 8259: whole text, UTF-8, no duplicate keys, depth at most 64. Integers beyond 64 bits become reals.
+  /// Error: failed, with `where` and byte (from 0).
   static Json parse(std::string_view text, std::string_view where);
 
  private:
+  friend class JsonBuilder;
   explicit Json(Type type) : type_(type) {}
   void append_to(std::string& out) const;
   Type type_ = Type::null;
-  std::int64_t integer_ = 0;
+  std::int64_t integer_ = 0;  // of an integer, and of a boolean
   double real_ = 0;
   std::string string_;
-  std::vector<Json> items_;
-  std::vector<std::pair<std::string, Json>> members_;
+  Items items_;
+  Members members_;
 };
 
 }  // namespace quarry
