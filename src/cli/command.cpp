@@ -43,6 +43,9 @@ std::vector<std::string> known_names(const CLI::App& command, std::string_view t
   const CLI::App& command = deepest_command(app);
   const std::string name = full_name(command);
   const std::vector<std::string> unknown = app.remaining(true);
+  if (unknown.empty() && !known_names(command, "").empty()) {
+    usage_error("{} needs a command: {}. See {} --help.", name, join(known_names(command, ""), ", "), name);
+  }
   if (unknown.empty()) usage_error("{}: {}. See {} --help.", name, error.what(), name);
 
   const std::string& text = unknown.front();
@@ -77,13 +80,15 @@ struct Command::Root {
 Command::Command(const std::string& name, const std::string& summary, const std::string& version,
                  const std::string& footer)
     : root_(std::make_shared<Root>(summary, name)), app_(&root_->app) {
-  app_->set_version_flag("--version", version);
+  app_->set_version_flag("--version", version, "Print the version and exit");
+  app_->set_help_flag("-h,--help", "Print this help and exit");
+  app_->get_formatter()->label("SUBCOMMAND", "COMMAND");
   app_->require_subcommand(1);
   app_->footer(footer);
 }
 
 Command Command::add(const std::string& name, const std::string& summary, const std::string& example) {
-  CLI::App* app = app_->add_subcommand(name, summary);
+  CLI::App* app = app_->add_subcommand(name, summary)->group("Commands");
   app->footer(example_text(example));
   return Command(root_, app);
 }
@@ -109,10 +114,10 @@ void Command::option(const std::string& name, std::vector<std::string>& values, 
 }
 void Command::option(const std::string& name, std::int64_t& value, const std::string& help, std::int64_t low,
                      std::int64_t high) {
-  add_option(*app_, name, value, help)->check(CLI::Range(low, high))->capture_default_str();
+  add_option(*app_, name, value, help)->check(CLI::Range(low, high).description(""))->capture_default_str();
 }
 void Command::option(const std::string& name, int& value, const std::string& help, int low, int high) {
-  add_option(*app_, name, value, help)->check(CLI::Range(low, high))->capture_default_str();
+  add_option(*app_, name, value, help)->check(CLI::Range(low, high).description(""))->capture_default_str();
 }
 void Command::option(const std::string& name, double& value, const std::string& help) {
   add_option(*app_, name, value, help)->capture_default_str();

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: MIT
+// quarry doctor: what this machine offers, what is missing and what to do about it.
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/statvfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "quarry/core/device.h"
+#include "quarry/core/error.h"
+#include "quarry/core/text.h"
+#include "quarry/study/environment.h"
+#include "src/cli/commands.h"
+#include "src/cli/output.h"
+
+extern char** environ;
+
+namespace quarry::cli {
+namespace {
+
+constexpr double kGiB = 1024.0 * 1024.0 * 1024.0;
+
+enum class Finding {
+  ok,
+  missing,  ///< something is less than it could be; quarry works without it
+  broken,   ///< nothing will run like this
+};
+
+/// Prints findings and remembers whether quarry can work.
+class Examination {
+ public:
+  void note(Finding finding, std::string_view subject, std::string_view text, std::string_view advice = "") {
+    constexpr std::string_view kMarks[] = {"ok", "missing", "broken"};
+    print("{:<8} {:<14} {}\n", kMarks[static_cast<int>(finding)], subject, printable(text));
+    if (finding != Finding::ok) print("{:<23} -> {}\n", "", advice);
+    broken_ = broken_ || finding == Finding::broken;
+  }
+  bool broken() const { return broken_; }
+
+ private:
+  bool broken_ = false;
+};
+
+/// First line of what `gnuplot --version` prints; empty if it cannot be run.
+std::string gnuplot_version() {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) return "";
+  posix_spawn_file_actions_t actions;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  std::string program = "gnuplot", option = "--version";
+  char* arguments[] = {program.data(), option.data(), nullptr};
+  pid_t child = 0;
+  const bool started = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ) == 0;
+  posix_spawn_file_actions_destroy(&actions);
+  close(ends[1]);
+  std::string text;
+  char buffer[256];
+  for (ssize_t n = 0; started && text.size() < 4096 && (n = read(ends[0], buffer, sizeof buffer)) != 0;) {
+    if (n < 0 && errno != EINTR) break;
+    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
+  }
+  close(ends[0]);
+  int status = 0;
+  while (started && waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return started && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? text.substr(0, text.find('\n')) : "";
+}
+
+void examine_machine(Examination& doctor) {
+  const MachineInfo machine = machine_info();
+  doctor.note(Finding::ok, "system", machine.system);
+  doctor.note(Finding::ok, "CPU", fmt::format("{}, {} cores usable", machine.cpu, machine.cores));
+  doctor.note(Finding::ok, "memory", fmt::format("{:.1f} GiB", static_cast<double>(machine.memory_bytes) / kGiB));
+  try {
+    doctor.note(
+        Finding::ok, "SIMD",
+        fmt::format("{} is used, of portable, avx2 and avx512; all give the same bits", to_string(simd_level())));
+  } catch (const Error& error) {
+    doctor.note(Finding::broken, "SIMD", error.what(), "unset QUARRY_SIMD, or give it a level this CPU has");
+  }
+  const std::string no_gpu = why_no_cuda();
+  if (no_gpu.empty()) {
+    doctor.note(Finding::ok, "GPU", "device 0 can be used");
+  } else {
+    doctor.note(Finding::missing, "GPU", no_gpu, "nothing to do: studies run on the CPU, with the same results");
+  }
+}
+
+void examine_build(Examination& doctor) {
+  const BuildInfo& build = build_info();
+  doctor.note(Finding::ok, "quarry", fmt::format("{}, commit {}", build.version, build.commit));
+  doctor.note(Finding::ok, "build", fmt::format("{}, {}, {}", build.build_type, build.compiler, build.flags));
+  std::string libraries;
+  for (const LibraryVersion& library : build.libraries) {
+    libraries += fmt::format("{}{} {}", libraries.empty() ? "" : ", ", library.name, library.version);
+  }
+  doctor.note(Finding::ok, "libraries", libraries);
+}
+
+void examine_tools(Examination& doctor) {
+  const std::string gnuplot = gnuplot_version();
+  if (gnuplot.empty()) {
+    doctor.note(Finding::missing, "gnuplot", "cannot be run: reports have tables but no pictures",
+                "apt-get install gnuplot-nox");
+  } else {
+    doctor.note(Finding::ok, "gnuplot", gnuplot);
+  }
+}
+
+void examine_data(Examination& doctor) {
+  namespace fs = std::filesystem;
+  std::error_code ignored;
+  const fs::path fashion = "/usr/share/datasets/fashion-mnist";
+  if (fs::is_directory(fashion, ignored)) {
+    doctor.note(Finding::ok, "Fashion-MNIST", fashion.string());
+  } else {
+    doctor.note(Finding::missing, "Fashion-MNIST", fmt::format("there is no folder {}", fashion.string()),
+                "apt-get install dataset-fashion-mnist");
+  }
+  const char* data = std::getenv("QUARRY_DATA");
+  if (!data || !*data) {
+    doctor.note(Finding::missing, "QUARRY_DATA",
+                "is not set: data sets with files of their own are looked for only "
+                "where the config says",
+                "to use splice or dna, set it to the folder that holds libsvm/");
+  } else if (fs::is_directory(data, ignored)) {
+    doctor.note(Finding::ok, "QUARRY_DATA", data);
+  } else {
+    doctor.note(Finding::missing, "QUARRY_DATA", fmt::format("{} is not a folder", data),
+                "set it to the folder that holds libsvm/, or unset it");
+  }
+  struct statvfs disk {};
+  if (statvfs(".", &disk) == 0) {
+    const double gib = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize) / kGiB;
+    doctor.note(gib >= 1 ? Finding::ok : Finding::missing, "disk", fmt::format("{:.1f} GiB free in this folder", gib),
+                "free some space, or write elsewhere with quarry run --out DIR");
+  }
+}
+
+}  // namespace
+
+void add_doctor_command(Command& program) {
+  Command command =
+      program.add("doctor", "Say what this machine offers, what is missing, and what to do", "quarry doctor");
+  command.action([] {
+    Examination doctor;
+    examine_build(doctor);
+    examine_machine(doctor);
+    examine_tools(doctor);
+    examine_data(doctor);
+    if (doctor.broken()) usage_error("quarry cannot run like this; what is broken is marked above");
+    return 0;
+  });
+}
+
+}  // namespace quarry::cli

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// The quarry program: runs one command and turns an error into a message and an exit code.
+// Exit codes: 0 done, 1 failed, 2 bad usage or config, 3 device unavailable.
+#include <fmt/format.h>
+
+#include <exception>
+#include <new>
+
+#include "quarry/core/error.h"
+#include "quarry/study/environment.h"
+#include "src/cli/commands.h"
+#include "src/cli/output.h"
+
+namespace quarry::cli {
+namespace {
+
+int run_program(int argc, char** argv) {
+  const BuildInfo& build = build_info();
+  Command program("quarry", "Deep active learning and hyperparameter search, fast and reproducible.",
+                  fmt::format("quarry {} (commit {})", build.version, build.commit),
+                  "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.");
+  add_doctor_command(program);
+  return program.run(argc, argv);
+}
+
+int guarded(int argc, char** argv) {
+  try {
+    return run_program(argc, argv);
+  } catch (const Error& error) {
+    put_error(error.what());
+    return error.exit_code();
+  } catch (const std::bad_alloc&) {
+    put_error("out of memory");
+  } catch (const std::exception& error) {
+    put_error(error.what());
+  }
+  return static_cast<int>(ErrorKind::failed);
+}
+
+}  // namespace
+}  // namespace quarry::cli
+
+int main(int argc, char** argv) {
+  quarry::cli::prepare_streams();
+  return quarry::cli::finish_output(quarry::cli::guarded(argc, argv));
+}
