@@ -98,8 +98,9 @@ class Search {
   const Trial& tell(std::int32_t number, std::span<const double> intermediate, double value);
   /// The complete trial with the smallest value, lowest number on ties; null if there is none.
   const Trial* best() const;
-  /// For resume: repeats a recorded trial; ask() must have produced the same point (checked).
-  void replay(const Trial& trial);
+  /// For resume of a finished search: appends a recorded trial (in trial order, told elsewhere). The sampler is not
+  /// consulted, so ask() may not follow (checked).
+  void adopt(Trial trial);
 
  private:
   Space space_;
