@@ -31,6 +31,7 @@ enum class RngPurpose : std::uint32_t {
   random = 12,       ///< the random strategy
   search = 13,       ///< random search and start-up trials
   data = 14,         ///< data sets made by quarry
+  report = 15,       ///< sign patterns of a report's tests
 };
 
 struct PhiloxKey {

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// What study directories hold, sorted into what a report compares: settings, arms, runs.
+//
+//   setting  a data set as one study poses it: initial labels, validation share, further axes
+//   arm      a strategy under a mode in a setting; its runs differ in their seed alone
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "quarry/core/file_system.h"
+#include "quarry/study/results.h"
+
+namespace quarry {
+
+/// A run that a study's config asks for.
+struct RequestedRun {
+  std::string run, dataset, strategy, mode, variant;
+  std::int64_t seed = 0;
+  std::int32_t n_initial = 0;  ///< -1: everything is labelled
+  double val_share = 0;
+  std::int32_t last_iteration = -1;
+};
+
+/// Seconds that a run spent in a phase (timings.csv).
+struct PhaseTime {
+  std::string run, phase;
+  double seconds = 0;
+};
+
+/// One study directory: a whole study or a shard of one.
+struct StudyDirectory {
+  std::string path, study, preset;
+  std::string config;                   ///< text of its config.toml
+  std::string networks = "none";        ///< [output] networks
+  std::vector<RequestedRun> requested;  ///< of the whole study, in grid order
+  std::vector<ResultRow> rows;
+  std::vector<PhaseTime> times;
+};
+
+struct ReportRun {
+  RequestedRun request;
+  std::string directory;        ///< the study directory that holds it; empty if none does
+  std::vector<ResultRow> rows;  ///< iterations from -1 on, without holes; empty if the run is missing
+  std::vector<PhaseTime> times;
+
+  bool complete() const { return !rows.empty() && rows.back().iteration >= request.last_iteration; }
+  bool diverged() const;
+};
+
+struct Arm {
+  std::string strategy, mode;
+  std::vector<ReportRun> runs;  ///< one per seed that was asked for, missing ones too
+
+  std::int64_t completed() const;
+  std::int64_t diverged() const;
+};
+
+struct Setting {
+  std::string study, preset, dataset, variant;
+  std::int32_t n_initial = 0;
+  double val_share = 0;
+  std::vector<std::string> strategies, modes;  ///< in grid order
+  std::vector<Arm> arms;                       ///< in grid order
+
+  const Arm* find(const std::string& strategy, const std::string& mode) const;
+};
+
+/// Reads a study directory. Without results.csv (a study that was stopped) the rows come from the journals.
+/// Errors: usage if it is not a study directory, failed for damaged files.
+StudyDirectory read_study_directory(FileSystem& files, const std::string& path);
+
+/// Merges directories. Errors: usage if two of one study have different configs or hold the same run; failed for rows
+/// that belong to no run of the config, or whose iterations or label counts do not ascend.
+std::vector<Setting> combine(const std::vector<StudyDirectory>& directories);
+
+}  // namespace quarry
