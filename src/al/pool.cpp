@@ -6,17 +6,13 @@
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
 #include "quarry/core/rng.h"
+#include "src/al/pick_rules.h"
 
 namespace quarry {
 namespace {
 
 std::vector<std::int32_t> permutation(std::int32_t n, const PermutationSource& source) {
-  if (source.numpy) {
-    if (source.seed > 0xffffffffu) {
-      usage_error("seed {} does not fit NumPy's generator; use one of 0..4294967295, or rng = \"philox\"", source.seed);
-    }
-    return NumpyRandom(static_cast<std::uint32_t>(source.seed)).permutation(n);
-  }
+  if (source.numpy) return NumpyRandom(numpy_seed(source.seed)).permutation(n);
   const auto size = static_cast<std::size_t>(n);
   std::vector<std::uint64_t> scratch(size);
   std::vector<std::int32_t> order(size);
