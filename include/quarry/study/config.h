@@ -111,6 +111,11 @@ StudyConfig parse_study(std::string_view toml, const std::string& path, std::spa
 /// Reads the file, then parse_study.
 StudyConfig load_study(const std::string& path, std::span<const std::string> overrides);
 
+/// "fixed", "constant_whole", ...: the name in configs and results.
+std::string_view to_string(Mode mode);
+/// Canonical text of the [data] keys: equal texts mean the same data set.
+std::string data_identity(const DataConfig& data);
+
 /// docs/config.md: the reference of every key, made from the table.
 std::string config_reference();
 

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: MIT
+// What a study costs before it starts: fits, gradient steps, arithmetic, memory, time, and how many seeds an answer
+// takes. Upper bounds: no trial is pruned, and tunings that several strategies share are counted for each.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "quarry/study/config.h"
+
+namespace quarry {
+
+struct DataSize {
+  std::int64_t pool = 0, test = 0;
+  std::int32_t features = 0, classes = 0;
+};
+
+/// Errors: usage, if a run asks more than its data set has: more initial instances than the pool, a budget larger than
+/// what is unlabelled then, folds or parts that would be empty.
+void check_run_fits_data(const RunConfig& run, const DataSize& size);
+
+struct RunCost {
+  std::int64_t runs = 1;
+  std::int64_t acquisitions = 0;
+  std::int64_t fits = 0;              ///< networks trained
+  std::int64_t steps = 0;             ///< gradient steps
+  std::int64_t sequential_steps = 0;  ///< of the longest chain of fits that wait for each other, over the runs
+  std::int64_t members = 0;           ///< networks that can train side by side once a search uses results
+  std::int64_t startup_members = 0;   ///< and during its start-up trials
+  double training_flops = 0;
+  double scoring_flops = 0;  ///< candidates and test part
+};
+
+/// The cost of one run on its data set. With a search: for the average network of the space.
+RunCost run_cost(const RunConfig& run, const DataSize& size);
+
+struct PlanGroup {
+  std::string data;
+  Mode mode = Mode::fixed;
+  RunCost cost;  ///< summed over the group's runs
+};
+
+struct PlanMemory {
+  std::int64_t data = 0, workers = 0, networks = 0, scores = 0, records = 0;
+  std::int64_t total() const { return data + workers + networks + scores + records; }
+};
+
+struct PlanMachine {
+  int workers = 1;
+  double gflops = 0;  ///< per worker while training; 0 = assume kAssumedGflops
+};
+inline constexpr double kAssumedGflops = 10;
+
+struct Plan {
+  std::string study;
+  std::vector<PlanGroup> groups;  ///< by data set and mode, in the order of the grid
+  RunCost total;
+  PlanMemory memory;
+  PlanMachine machine;
+  double seconds = 0;
+  std::int64_t seeds = 0;  ///< seeds of the study
+  std::int64_t strategies = 0;
+};
+
+/// `size_of` is called once per distinct data set. Errors: those of check_run_fits_data, naming the run.
+Plan plan_study(const StudyConfig& study, const std::function<DataSize(const DataConfig&)>& size_of,
+                const PlanMachine& machine);
+
+/// The page `quarry run --plan` prints.
+std::string plan_text(const Plan& plan);
+
+/// Power of the two-sided paired t test with n pairs when the true mean difference is `difference` and the differences
+/// have standard deviation `sd` (normal): by the noncentral t distribution.
+double paired_t_power(std::int32_t n, double difference, double sd, double alpha);
+/// Fewest pairs (seeds) that reach the power; at least 2, at most 1000000.
+std::int32_t pairs_needed(double difference, double sd, double alpha, double power);
+
+}  // namespace quarry

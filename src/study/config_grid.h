@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// From axes to runs.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "src/study/config_table.h"
+
+namespace quarry {
+
+/// A key with its values: one, or several for a grid axis. `place` is where it was written, if it was.
+struct ConfigAxis {
+  const ConfigRow* row = nullptr;
+  std::vector<ConfigValue> values;
+  ConfigPlace place;
+};
+
+/// Most runs of one study.
+inline constexpr std::int64_t kMaxRuns = 1000000;
+
+/// Every cell of the grid, named and checked. `axes` has one entry per row of the table, in its order.
+/// Errors: usage: too many runs, contradictory keys.
+std::vector<StudyRun> expand_grid(const ConfigDraft& draft, const std::vector<ConfigAxis>& axes,
+                                  const std::string& path, std::int64_t max_runs);
+
+/// parse_study with another limit on the number of runs (the fuzz target's memory is small).
+StudyConfig parse_study_limited(std::string_view toml, const std::string& path, std::span<const std::string> overrides,
+                                std::int64_t max_runs);
+
+}  // namespace quarry

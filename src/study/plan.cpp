@@ -1,0 +1,249 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "quarry/al/strategy.h"
+#include "quarry/core/error.h"
+
+namespace quarry {
+namespace {
+
+std::int64_t initial_size(const RunConfig& run, const DataSize& size) {
+  return run.n_initial < 0 ? size.pool : run.n_initial;
+}
+
+std::int64_t validation_size(const RunConfig& run, std::int64_t n) {
+  return static_cast<std::int64_t>(std::ceil(run.val_share * static_cast<double>(n)));
+}
+
+std::int64_t acquisition_count(const RunConfig& run) {
+  return run.n_initial < 0 ? 0 : (std::int64_t{run.budget} + run.size - 1) / run.size;
+}
+
+// Weights of the network of mode fixed, or of the average network of the space: depth and widths uniform and
+// independent, so the mean of a product of widths is the product of their means.
+struct Shape {
+  double weights = 0;      // of all layers, biases apart
+  double first = 0;        // of the first layer, which needs no gradient of its input
+  double penultimate = 0;  // width of the features
+};
+
+Shape shape_of(const RunConfig& run, const DataSize& size) {
+  const double d = size.features, c = size.classes;
+  if (run.mode != Mode::fixed) {
+    const double width = 0.5 * (run.width_low + run.width_high), depth = 0.5 * (run.depth_low + run.depth_high);
+    return {width * (d + c) + (depth - 1) * width * width, d * width, width};
+  }
+  Shape shape;
+  double before = d;
+  for (const std::int32_t width : run.hidden) {
+    shape.weights += before * width;
+    before = width;
+  }
+  shape.weights += before * c;
+  shape.first = d * (run.hidden.empty() ? c : run.hidden.front());
+  shape.penultimate = before;
+  return shape;
+}
+
+// One fit, times how often it happens.
+struct Fits {
+  std::int64_t count = 0;       // networks
+  std::int64_t sequential = 0;  // those that wait for each other
+  std::int64_t train = 0, validation = 0;
+  bool every_epoch = false;  // the validation part is scored after every epoch, for the pruner
+};
+
+class CostSum {
+ public:
+  CostSum(const RunConfig& run, const DataSize& size) : run_(run), size_(size), shape_(shape_of(run, size)) {}
+
+  void add(const Fits& fits) {
+    const std::int64_t batch = run_.batch_size;
+    const bool drops = run_.drop_last && fits.train > batch;
+    const std::int64_t per_epoch = drops ? fits.train / batch : (fits.train + batch - 1) / batch;
+    const std::int64_t epochs = run_.updates > 0 ? (run_.updates + per_epoch - 1) / per_epoch : run_.epochs;
+    cost_.fits += fits.count;
+    cost_.steps += fits.count * epochs * per_epoch;
+    cost_.sequential_steps += fits.sequential * epochs * per_epoch;
+    const double rows = static_cast<double>(drops ? per_epoch * batch : fits.train);
+    const double trained = static_cast<double>(epochs) * rows * (6 * shape_.weights - 2 * shape_.first);
+    const double scored =
+        2 * shape_.weights * (rows + static_cast<double>(fits.validation * (fits.every_epoch ? epochs : 1)));
+    cost_.training_flops += static_cast<double>(fits.count) * (trained + scored);
+  }
+
+  void add_scoring(std::int64_t unlabelled, std::int64_t labelled, const StrategyNeeds& needs) {
+    const double candidates =
+        static_cast<double>(run_.candidates > 0 ? std::min(run_.candidates, unlabelled) : unlabelled);
+    const double pass = 2 * shape_.weights * candidates;
+    if (needs.probabilities || needs.features) cost_.scoring_flops += pass;
+    if (needs.bald) cost_.scoring_flops += run_.mc_passes * pass;
+    const double width = run_.coreset_layer == FeatureLayer::logits ? size_.classes : shape_.penultimate;
+    if (needs.features) cost_.scoring_flops += 2 * width * candidates * static_cast<double>(labelled + run_.size);
+  }
+
+  void add_test() { cost_.scoring_flops += 2 * shape_.weights * static_cast<double>(size_.test); }
+
+  RunCost& cost() { return cost_; }
+
+ private:
+  const RunConfig& run_;
+  const DataSize& size_;
+  Shape shape_;
+  RunCost cost_;
+};
+
+// The fits that a search of one row of the results makes.
+void add_search(CostSum& sum, const RunConfig& run, std::int64_t n, std::int64_t added) {
+  const std::int64_t startup = std::min(run.trials, run.startup_trials);
+  Fits fits;
+  fits.count = run.trials;
+  fits.sequential = run.trials - startup + 1;
+  fits.every_epoch = true;
+  fits.validation = validation_size(run, n);
+  if (run.mode == Mode::online_dynamic) {
+    fits.count *= run.folds;
+    fits.every_epoch = false;
+    if (run.cross_validation == CrossValidation::k_fold) fits.validation = n / run.folds;
+  }
+  fits.train = n - fits.validation + added;
+  sum.add(fits);
+}
+
+}  // namespace
+
+void check_run_fits_data(const RunConfig& run, const DataSize& size) {
+  const std::string_view data = run.data.name;
+  if (run.n_initial > size.pool)
+    usage_error("pool.n_initial = {} is more than the pool of '{}', {} instances", run.n_initial, data, size.pool);
+  const std::int64_t n = initial_size(run, size);
+  if (run.n_initial > 0 && run.budget > size.pool - n)
+    usage_error("acquisition.budget = {} is more than the {} unlabelled instances of '{}' (pool {}, pool.n_initial {})",
+                run.budget, size.pool - n, data, size.pool, n);
+  if (validation_size(run, n) >= n)
+    usage_error("pool.val_share = {} leaves none of {} initial instances of '{}' to train on", run.val_share, n, data);
+  const bool k_fold = run.mode == Mode::online_dynamic && run.cross_validation == CrossValidation::k_fold;
+  if (k_fold && run.folds > n)
+    usage_error("search.folds = {} is more than the {} initial instances of '{}'", run.folds, n, data);
+}
+
+RunCost run_cost(const RunConfig& run, const DataSize& size) {
+  check_run_fits_data(run, size);
+  CostSum sum(run, size);
+  RunCost& cost = sum.cost();
+  const std::int64_t n = initial_size(run, size), validation = validation_size(run, n);
+  const bool constant = run.mode == Mode::constant_whole || run.mode == Mode::constant_initial;
+  const bool online = run.mode == Mode::online_static || run.mode == Mode::online_dynamic;
+  const StrategyNeeds needs = make_strategy(run.strategy)->needs();
+  cost.acquisitions = acquisition_count(run);
+  if (constant) add_search(sum, run, run.mode == Mode::constant_whole ? size.pool : n, 0);
+  std::int64_t added = 0;
+  for (std::int64_t row = 0; row <= cost.acquisitions; ++row) {
+    if (online) add_search(sum, run, n, added);
+    // Searches on one split keep the best trial's network, unless it is to see the validation rows too.
+    const bool kept = run.mode == Mode::online_static || (run.mode == Mode::constant_initial && row == 0);
+    if (!kept || run.refit_on_all)
+      sum.add({1, 1, n + added - (run.refit_on_all ? 0 : validation), run.refit_on_all ? 0 : validation, false});
+    sum.add_test();
+    if (row == cost.acquisitions) break;
+    sum.add_scoring(size.pool - n - added, n + added, needs);
+    added = std::min<std::int64_t>(added + run.size, run.budget);
+  }
+  cost.members = run.mode == Mode::online_dynamic ? run.folds : 1;
+  cost.startup_members =
+      run.mode == Mode::fixed ? 1 : cost.members * std::min<std::int64_t>(run.trials, run.startup_trials);
+  return cost;
+}
+
+namespace {
+
+void add_to(RunCost& sum, const RunCost& cost) {
+  sum.runs += cost.runs;
+  sum.acquisitions += cost.acquisitions;
+  sum.fits += cost.fits;
+  sum.steps += cost.steps;
+  sum.sequential_steps = std::max(sum.sequential_steps, cost.sequential_steps);
+  sum.members += cost.members;
+  sum.startup_members += cost.startup_members;
+  sum.training_flops += cost.training_flops;
+  sum.scoring_flops += cost.scoring_flops;
+}
+
+// Bytes, for the largest network a run may train.
+void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, const RunCost& cost) {
+  std::vector<std::int32_t> sizes = {size.features};
+  if (run.mode == Mode::fixed) {
+    sizes.insert(sizes.end(), run.hidden.begin(), run.hidden.end());
+  } else {
+    sizes.insert(sizes.end(), static_cast<std::size_t>(run.depth_high), run.width_high);
+  }
+  sizes.push_back(size.classes);
+  std::int64_t parameters = 0, units = sizes[0];
+  for (std::size_t i = 1; i < sizes.size(); ++i) {
+    parameters += (std::int64_t{sizes[i - 1]} + 1) * sizes[i];
+    units += sizes[i];
+  }
+  const std::int64_t copies = run.optimizer == Optimizer::adam ? 4 : run.momentum > 0 ? 3 : 2;  // with gradients
+  const std::int64_t rows = (run.batch_size + 31) / 32 * 32;
+  const std::int64_t number = sizeof(float);
+  memory.workers = std::max(memory.workers, number * (copies * parameters + 2 * rows * units));
+  memory.networks += number * parameters * (cost.startup_members + 1);
+  const std::int64_t width = std::max(sizes[sizes.size() - 2], size.classes);
+  memory.scores = std::max(memory.scores, number * size.pool * (width + 2 * size.classes + 1));
+  constexpr std::int64_t kRowBytes = 600, kTrialBytes = 200;  // a row of the results, a trial of a search
+  memory.records += (cost.acquisitions + 1) * kRowBytes + (run.mode == Mode::fixed ? 0 : run.trials) * kTrialBytes;
+}
+
+}  // namespace
+
+Plan plan_study(const StudyConfig& study, const std::function<DataSize(const DataConfig&)>& size_of,
+                const PlanMachine& machine) {
+  Plan plan;
+  plan.study = study.study;
+  plan.machine = machine;
+  plan.total.runs = 0;
+  std::map<std::string, DataSize> sizes;
+  std::map<std::pair<std::string_view, Mode>, std::size_t> groups;
+  std::set<std::int64_t> seeds;
+  std::set<std::string_view> strategies;
+  for (const StudyRun& run : study.runs) {
+    const auto [size, is_new] = sizes.try_emplace(data_identity(run.config.data));
+    if (is_new) {
+      size->second = size_of(run.config.data);
+      plan.memory.data += (size->second.pool + size->second.test) * (4 * std::int64_t{size->second.features} + 5);
+    }
+    RunCost cost;
+    try {
+      cost = run_cost(run.config, size->second);
+    } catch (const Error& error) {
+      throw Error(error.kind(), fmt::format("run {}: {}", run.id, error.what()));
+    }
+    const auto [group, new_group] = groups.try_emplace({run.config.data.name, run.config.mode}, plan.groups.size());
+    if (new_group) {
+      plan.groups.push_back({run.config.data.name, run.config.mode, {}});
+      plan.groups.back().cost.runs = 0;
+    }
+    add_to(plan.groups[group->second].cost, cost);
+    add_to(plan.total, cost);
+    add_memory(plan.memory, run.config, size->second, cost);
+    seeds.insert(run.config.seed);
+    strategies.insert(run.config.strategy);
+  }
+  plan.memory.workers *= machine.workers;
+  plan.seeds = static_cast<std::int64_t>(seeds.size());
+  plan.strategies = static_cast<std::int64_t>(strategies.size());
+  const double rate = 1e9 * (machine.gflops > 0 ? machine.gflops : kAssumedGflops);
+  const double work = plan.total.training_flops + plan.total.scoring_flops;
+  // A chain of fits that wait for each other keeps one worker busy however many there are.
+  const double chain = work * static_cast<double>(plan.total.sequential_steps) /
+                       static_cast<double>(std::max<std::int64_t>(plan.total.steps, 1));
+  plan.seconds = std::max(work / machine.workers, chain) / rate;
+  return plan;
+}
+
+}  // namespace quarry
