@@ -110,6 +110,12 @@ Json& Json::set(std::string_view key, Json value) {
   return *this;
 }
 
+Json& Json::erase(std::string_view key) {
+  if (type_ != Type::object) fail_type("an object to take a key out of", type_);
+  std::erase_if(members_, [&](const auto& member) { return member.first == key; });
+  return *this;
+}
+
 bool Json::boolean() const {
   if (type_ != Type::boolean) fail_type("a boolean", type_);
   return integer_ != 0;

@@ -38,6 +38,7 @@ TEST(Json, DumpsInInsertionOrder) {
   object.set("none", nullptr).set("text", "a\"b\\\n\x01").set("z", std::int64_t{2}).set("empty", Json::object());
   EXPECT_EQ(object.dump(), R"({"z":2,"a":true,"list":[0.5,-0.0,3.0],"none":null,"text":"a\"b\\\n\u0001","empty":{}})");
   EXPECT_EQ(again(object.dump()), object.dump());
+  EXPECT_EQ(object.erase("list").erase("text").erase("absent").dump(), R"({"z":2,"a":true,"none":null,"empty":{}})");
 }
 
 TEST(Json, ReadsWhatTheStandardAllows) {
@@ -109,6 +110,7 @@ TEST(Json, AccessSaysWhatItExpected) {
   EXPECT_THAT(message([&] { object.at("n").boolean(); }), HasSubstr("expected a boolean"));
   EXPECT_THAT(message([&] { Json(1.5).integer(); }), HasSubstr("expected an integer, found a real"));
   EXPECT_THAT(message([&] { Json(1).push(2); }), HasSubstr("expected an array"));
+  EXPECT_THAT(message([&] { Json(1).erase("a"); }), HasSubstr("expected an object"));
   EXPECT_THAT(message([&] { Json(1).set("a", 2); }), HasSubstr("expected an object"));
 }
 

@@ -42,6 +42,8 @@ class Json {
   Json& push(Json value);
   /// Sets a key of an object; a new key goes last. Returns *this, so calls chain.
   Json& set(std::string_view key, Json value);
+  /// Takes a key out of an object, if it is there. Returns *this.
+  Json& erase(std::string_view key);
 
   /// Typed access; each fails with a message that names what was expected.
   bool boolean() const;

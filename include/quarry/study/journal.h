@@ -3,8 +3,10 @@
 // the line) last. A record is committed when append() returns: it has been written and fdatasync'ed.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quarry/core/file_system.h"
@@ -19,23 +21,28 @@ struct JournalContents {
   bool torn_tail = false;         ///< bytes after valid_bytes that are not a whole record
 };
 
-/// Checks a journal's text. A torn tail (no newline at the end, or a last line that is not whole) is reported; a
-/// damaged line before the last is refused with path and line number. Pure function of bytes.
+/// Checks a journal's text. Pure function of bytes.
+/// Bytes after the last whole record are a torn tail if no whole record follows them (a write that a crash cut short,
+/// or that a power cut left in parts). Anything else that is damaged, missing or doubled is refused with path and line.
 JournalContents parse_journal(std::string_view text, const std::string& path);
 
 class Journal {
  public:
-  /// Opens or creates; cuts a torn tail.
+  /// Opens or creates; cuts a torn tail. What it then holds is durable.
   Journal(FileSystem& files, const std::string& path);
+  /// The committed records, those appended here included.
   const std::vector<Json>& records() const { return contents_.records; }
-  /// Commits one record (an object); returns after fdatasync.
+  /// True if opening had to cut a torn tail.
+  bool was_torn() const { return contents_.torn_tail; }
+  /// Commits one record (an object without "seq" and "crc"); returns after fdatasync. After a failure the journal
+  /// takes no more: open it again.
   void append(const Json& record);
 
  private:
-  FileSystem& files_;
   std::string path_;
   JournalContents contents_;
   std::unique_ptr<OutputFile> file_;
+  bool failed_ = false;
 };
 
 /// CRC-32 (IEEE 802.3, as zlib) of bytes.

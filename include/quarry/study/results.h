@@ -30,8 +30,9 @@ struct ResultRow {
   bool diverged = false;
 };
 
-/// Header line and rows; numbers read back bit for bit, non-finite as NaN, Infinity, -Infinity; cells that would
-/// start a formula or hold separators are quoted (RFC 4180).
+/// Header line and rows; numbers read back bit for bit, non-finite as NaN, Infinity, -Infinity. Texts that hold
+/// separators are quoted (RFC 4180). A text that a spreadsheet would take for a formula (it starts with = + - @, a tab
+/// or a carriage return) gets a ' in front and is quoted; so does one that starts with ', and reading takes it off.
 std::string results_csv(const std::vector<ResultRow>& rows);
 /// Reads what results_csv wrote. Error: failed, with path, line and column.
 std::vector<ResultRow> parse_results_csv(std::string_view text, const std::string& path);
