@@ -17,6 +17,12 @@
 namespace quarry {
 namespace {
 
+/// Where a feature is, for a message.
+struct RawPlace {
+  std::string_view name, part;
+  std::size_t row, feature;
+};
+
 template <class T>
 void check_finite(const RawPart<T>& part, std::int32_t d, const std::string& name, std::string_view part_name) {
   for (std::size_t i = 0; i < part.features.size(); ++i) {
@@ -27,6 +33,30 @@ void check_finite(const RawPart<T>& part, std::int32_t d, const std::string& nam
   }
 }
 
+/// The value as a float after scaling. Fails if it does not fit.
+float encoded(double value, const RawPlace& place) {
+  if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
+    fail(
+        "{}: feature {} of row {} of the {} part is {} after scaling, beyond a float; its range differs too much "
+        "between the parts",
+        place.name, place.feature, place.row, place.part, value);
+  }
+  return static_cast<float>(value);
+}
+
+template <class T>
+void scale(const std::vector<T>& from, std::vector<float>& to, const FeatureScaling& scaling, std::int32_t d,
+           const std::string& name, std::string_view part_name) {
+  const auto columns = static_cast<std::size_t>(d);
+  for (std::size_t i = 0; i < from.size() / columns; ++i) {
+    for (std::size_t j = 0; j < columns; ++j) {
+      const std::size_t k = i * columns + j;
+      to[k] =
+          encoded(scaling.apply(static_cast<double>(from[k]), static_cast<std::int32_t>(j)), {name, part_name, i, j});
+    }
+  }
+}
+
 template <class T>
 DataPart encode(RawPart<T> raw, const FeatureScaling& scaling, std::int32_t d, const std::string& name,
                 std::string_view part_name) {
@@ -34,29 +64,12 @@ DataPart encode(RawPart<T> raw, const FeatureScaling& scaling, std::int32_t d, c
   part.n = raw.n;
   part.labels = std::move(raw.labels);
   part.honeypot = std::move(raw.honeypot);
-  if constexpr (std::is_same_v<T, float>) {
-    part.features = std::move(raw.features);  // scaled in place: image sets are large
+  if constexpr (std::is_same_v<T, float>) {  // in place: image sets are large
+    if (!scaling.is_identity()) scale(raw.features, raw.features, scaling, d, name, part_name);
+    part.features = std::move(raw.features);
   } else {
     part.features.resize(raw.features.size());
-  }
-  const T* from = nullptr;
-  if constexpr (std::is_same_v<T, float>) {
-    from = part.features.data();
-  } else {
-    from = raw.features.data();
-  }
-  for (std::int64_t i = 0; i < part.n; ++i) {
-    for (std::int32_t j = 0; j < d; ++j) {
-      const auto k = static_cast<std::size_t>(i * d + j);
-      const double value = scaling.apply(static_cast<double>(from[k]), j);
-      if (std::abs(value) > static_cast<double>(std::numeric_limits<float>::max())) {
-        fail(
-            "{}: feature {} of row {} of the {} part is {} after scaling, beyond a float; its range differs too much "
-            "between the parts",
-            name, j, i, part_name, value);
-      }
-      part.features[k] = static_cast<float>(value);
-    }
+    scale(raw.features, part.features, scaling, d, name, part_name);
   }
   return part;
 }

@@ -20,6 +20,7 @@ class FeatureScaling {
   template <class T>
   static FeatureScaling fit(Scaler kind, std::span<const T> rows, std::int32_t d);
 
+  bool is_identity() const { return kind_ == Scaler::none; }
   /// The value of a feature of column j after scaling.
   double apply(double x, std::int32_t j) const {
     const auto column = static_cast<std::size_t>(j);

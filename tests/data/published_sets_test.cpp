@@ -1,0 +1,182 @@
+// SPDX-License-Identifier: MIT
+// The real data sets of the study, where they are at hand.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <numeric>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "quarry/data/data_table.h"
+#include "tests/data/support.h"
+
+namespace quarry {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+DataConfig named(const std::string& name) {
+  DataConfig config;
+  config.name = name;
+  return config;
+}
+
+std::vector<std::int64_t> counts(const DataPart& part, std::int32_t n_classes) {
+  std::vector<std::int64_t> result(static_cast<std::size_t>(n_classes));
+  for (const std::int32_t label : part.labels) ++result[static_cast<std::size_t>(label)];
+  return result;
+}
+
+/// The value of an environment variable, put back at the end.
+class KeptVariable {
+ public:
+  explicit KeptVariable(const char* name) : name_(name) {
+    if (const char* value = std::getenv(name)) value_ = value;
+  }
+  ~KeptVariable() {
+    if (value_.empty()) {
+      unsetenv(name_);
+    } else {
+      setenv(name_, value_.c_str(), 1);
+    }
+  }
+  KeptVariable(const KeptVariable&) = delete;
+  KeptVariable& operator=(const KeptVariable&) = delete;
+
+ private:
+  const char* name_;
+  std::string value_;
+};
+
+TEST(PublishedSets, WithoutAFolderTheMessageNamesTheFiles) {
+  const KeptVariable kept("QUARRY_DATA");
+  unsetenv("QUARRY_DATA");
+  EXPECT_THAT(error_of([] { load_dataset(named("splice")); }, ErrorKind::usage), HasSubstr("splice.t, splice"));
+  EXPECT_THAT(error_of([] { load_dataset(named("dna")); }, ErrorKind::usage), HasSubstr("QUARRY_DATA"));
+  setenv("QUARRY_DATA", "/nonexistent", 1);
+  EXPECT_THAT(error_of([] { load_dataset(named("dna")); }), HasSubstr("/nonexistent/libsvm/dna.scale.tr"));
+}
+
+TEST(PublishedSets, AnotherFileOfThatNameIsRefused) {
+  const TemporaryFolder folder;
+  DataConfig config = named("splice");
+  config.path = folder.path("");
+  folder.write("splice", "1 61:1\n-1 1:1\n");
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("61 features; this set has 60"));
+  folder.write("splice", "1 1:1\n3 1:1\n");
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("Is it another file?"));
+}
+
+TEST(PublishedSets, SmallCopiesOfSpliceAreReadFromAFolder) {
+  const TemporaryFolder folder;
+  DataConfig config = named("splice");
+  config.path = folder.path("");
+  folder.write("splice", "+1 1:1 60:4\n-1 1:3 60:4\n");
+  folder.write("splice.t", "-1 1:2 60:2\n+1 1:5\n");
+  const Dataset set = load_dataset(config);
+  EXPECT_EQ(set.n_features, 60);
+  EXPECT_THAT(set.train.labels, ElementsAre(1, 0));
+  EXPECT_EQ(set.train.features[0], 0);
+  EXPECT_EQ(set.train.features[60], 1);
+  EXPECT_EQ(set.test.features[0], 0.5);
+}
+
+bool have_libsvm() {
+  return std::getenv("QUARRY_DATA") != nullptr;
+}
+
+TEST(PublishedSets, SpliceFromQuarryData) {
+  if (!have_libsvm()) GTEST_SKIP() << "QUARRY_DATA is not set: the real splice files were not read";
+  const Dataset set = load_dataset(named("splice"));
+  EXPECT_EQ(set.n_features, 60);
+  EXPECT_EQ(set.train.n, 1000);
+  EXPECT_EQ(set.test.n, 2175);
+  EXPECT_THAT(counts(set.train, 2), ElementsAre(483, 517));
+  EXPECT_THAT(counts(set.test, 2), ElementsAre(1044, 1131));
+  const std::set<float> values(set.train.features.begin(), set.train.features.end());
+  EXPECT_THAT(std::vector<float>(values.begin(), values.end()), ElementsAre(0.0f, 1.0f / 3, 2.0f / 3, 1.0f));
+}
+
+TEST(PublishedSets, DnaFromQuarryData) {
+  if (!have_libsvm()) GTEST_SKIP() << "QUARRY_DATA is not set: the real DNA files were not read";
+  const Dataset set = load_dataset(named("dna"));
+  EXPECT_EQ(set.n_features, 180);
+  EXPECT_EQ(set.train.n, 2000);
+  EXPECT_EQ(set.test.n, 1186);
+  EXPECT_THAT(counts(set.train, 3), ElementsAre(464, 485, 1051));
+  EXPECT_THAT(counts(set.test, 3), ElementsAre(303, 280, 603));
+  double ones = 0;
+  for (const float value : set.train.features) {
+    EXPECT_TRUE(value == 0 || value == 1);
+    ones += static_cast<double>(value);
+  }
+  EXPECT_NEAR(ones / 2000, 45.7, 0.1);
+}
+
+TEST(PublishedSets, FashionMnistFromThePackage) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")) {
+    GTEST_SKIP() << "the package dataset-fashion-mnist is not installed";
+  }
+  DataConfig config = named("fashion_mnist");
+  config.pool_limit = 5000;
+  const Dataset set = load_dataset(config);
+  EXPECT_EQ(set.train.n, 5000);
+  EXPECT_EQ(set.test.n, 10'000);
+  EXPECT_EQ(set.n_features, 784);
+  EXPECT_EQ(set.n_classes, 10);
+  EXPECT_EQ(set.train.features.size(), 5000u * 784);
+  EXPECT_THAT(std::vector<std::int32_t>(set.train.labels.begin(), set.train.labels.begin() + 10),
+              ElementsAre(9, 0, 0, 3, 0, 2, 7, 2, 5, 5));
+  EXPECT_THAT(counts(set.test, 10), ::testing::Each(1000));
+  const auto [low, high] = std::minmax_element(set.train.features.begin(), set.train.features.end());
+  EXPECT_EQ(*low, 0);
+  EXPECT_EQ(*high, 1);
+}
+
+/// A folder with tiny files of the four names.
+TEST(PublishedSets, FashionMnistFromAFolder) {
+  const TemporaryFolder folder;
+  DataConfig config = named("fashion_mnist");
+  config.path = folder.path("");
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("dataset-fashion-mnist"));
+  const std::string images = big_bytes(0x00000803, 4) + big_bytes(2, 4) + big_bytes(28, 4) + big_bytes(28, 4) +
+                             std::string(784, '\xff') + std::string(784, '\x33');
+  const auto labels = [](const std::string& values) {
+    return big_bytes(0x00000801, 4) + big_bytes(values.size(), 4) + values;
+  };
+  folder.write("train-images-idx3-ubyte", images);
+  folder.write("t10k-images-idx3-ubyte", images);
+  folder.write("train-labels-idx1-ubyte", labels("\x09\x01"));
+  folder.write("t10k-labels-idx1-ubyte", labels("\x02\x03"));
+  const Dataset set = load_dataset(config);
+  EXPECT_THAT(set.train.labels, ElementsAre(9, 1));
+  EXPECT_EQ(set.train.features[0], 1.0f);
+  EXPECT_EQ(set.train.features[784], 0.2f);
+  EXPECT_EQ(set.class_names[9], "Ankle boot");
+  folder.write("t10k-labels-idx1-ubyte", labels("\x02\x0a"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("label 1 is 10"));
+  folder.write("t10k-labels-idx1-ubyte", labels("\x02"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("not a byte label for each of the 2 images"));
+  folder.write("train-images-idx3-ubyte", labels("\x02"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("28x28"));
+}
+
+TEST(DataTable, EveryEntryIsDescribedAndRefusesKeysItDoesNotKnow) {
+  for (const DataEntry& entry : data_table()) {
+    EXPECT_FALSE(entry.summary.empty()) << entry.name;
+    DataConfig config = named(std::string(entry.name));
+    config.version = "seed";
+    config.path = "/nonexistent/x.csv";
+    config.label = "y";
+    const std::string message = error_of([&] { load_dataset(config); }, ErrorKind::usage);
+    EXPECT_THAT(message, HasSubstr("has no meaning for the data set '" + std::string(entry.name) + "'"));
+  }
+}
+
+}  // namespace
+}  // namespace quarry
