@@ -20,7 +20,8 @@ struct Trial {
   std::int32_t number = 0;
   std::vector<double> point;  ///< one value per parameter of the space, NaN = not asked
   TrialState state = TrialState::running;
-  double value = std::numeric_limits<double>::quiet_NaN();  ///< objective, minimised
+  /// Objective, minimised; of a pruned trial the last value it reported.
+  double value = std::numeric_limits<double>::quiet_NaN();
   std::vector<double> intermediate;  ///< value reported at step 0, 1, ...; ends where the trial was pruned
 };
 
@@ -34,11 +35,17 @@ class Sampler {
   virtual std::int32_t independent_asks(std::span<const Trial> trials) const = 0;
 };
 
+/// Strictly above the threshold, or not a number at all (nothing but NaN was reported) where there is a check.
+constexpr bool is_pruned(double value, double threshold) {
+  return threshold == threshold && !(value <= threshold);
+}
+
 /// Decides when a trial is hopeless.
 class Pruner {
  public:
   virtual ~Pruner() = default;
-  /// The running trial is pruned after step s when min(its values at steps 0..s) > threshold(s). NaN = no check at s.
+  /// The running trial is pruned after step s when is_pruned(min(its values at steps 0..s), threshold(s)), where the
+  /// minimum skips values that are not numbers. NaN = no check at s. The trials told so far are given.
   /// (Every pruner offered is of this form; a kernel applies it without asking the host.)
   virtual double threshold(std::span<const Trial> trials, std::int32_t step) const = 0;
   /// True if the value at step s itself is compared instead of the smallest up to s.
@@ -71,11 +78,14 @@ struct NamedSummary {
 };
 std::span<const NamedSummary> sampler_table();
 std::span<const NamedSummary> pruner_table();
+/// By name. Errors: usage for an unknown name, with a suggestion.
+std::unique_ptr<Sampler> make_sampler(std::string_view name, const TpeOptions& options);
+std::unique_ptr<Pruner> make_pruner(std::string_view name, const MedianPrunerOptions& options);
 
-/// What a trial whose value is not finite counts as (DESIGN 4).
+/// What a trial whose value is NaN counts as. An infinite value is a complete trial like any other.
 enum class NanTrial {
-  failed,  ///< ignored by sampler, pruner and best
-  worst,   ///< complete, worse than every finite trial
+  failed,  ///< ignored by sampler, pruner and best, as in Optuna
+  worst,   ///< complete, worse than every trial that has a value
 };
 
 /// A search in progress.
@@ -86,7 +96,7 @@ class Search {
 
   const Space& space() const { return space_; }
   const std::vector<Trial>& trials() const { return trials_; }
-  /// Asks the next trial.
+  /// Asks the next trial. The reference is valid until the next ask. Fails if independent_asks() is 0.
   const Trial& ask();
   /// How many trials may be asked before the next tell; at least 1 once all asked trials are told, else 0 or more.
   std::int32_t independent_asks() const;
@@ -101,6 +111,9 @@ class Search {
   /// For resume of a finished search: appends a recorded trial (in trial order, told elsewhere). The sampler is not
   /// consulted, so ask() may not follow (checked).
   void adopt(Trial trial);
+  /// For resume of a search under way: asks and tells a recorded trial again, so ask() may follow. Fails if the search
+  /// asks another point or ends the trial otherwise than recorded.
+  void replay(const Trial& trial);
 
  private:
   Space space_;
@@ -109,6 +122,7 @@ class Search {
   NanTrial nan_trial_;
   std::vector<Trial> trials_;
   std::int32_t told_ = 0;
+  bool adopted_ = false;
 };
 
 }  // namespace quarry
