@@ -1,12 +1,7 @@
 // SPDX-License-Identifier: MIT
 // quarry doctor: what this machine offers, what is missing and what to do about it.
-#include <fcntl.h>
-#include <spawn.h>
 #include <sys/statvfs.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -18,8 +13,7 @@
 #include "quarry/study/environment.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
-
-extern char** environ;
+#include "src/report/subprocess.h"
 
 namespace quarry::cli {
 namespace {
@@ -46,32 +40,6 @@ class Examination {
  private:
   bool broken_ = false;
 };
-
-/// First line of what `gnuplot --version` prints; empty if it cannot be run.
-std::string gnuplot_version() {
-  int ends[2];
-  if (pipe2(ends, O_CLOEXEC) != 0) return "";
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  std::string program = "gnuplot", option = "--version";
-  char* arguments[] = {program.data(), option.data(), nullptr};
-  pid_t child = 0;
-  const bool started = posix_spawnp(&child, "gnuplot", &actions, nullptr, arguments, environ) == 0;
-  posix_spawn_file_actions_destroy(&actions);
-  close(ends[1]);
-  std::string text;
-  char buffer[256];
-  for (ssize_t n = 0; started && text.size() < 4096 && (n = read(ends[0], buffer, sizeof buffer)) != 0;) {
-    if (n < 0 && errno != EINTR) break;
-    if (n > 0) text.append(buffer, static_cast<std::size_t>(n));
-  }
-  close(ends[0]);
-  int status = 0;
-  while (started && waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
-  return started && WIFEXITED(status) && WEXITSTATUS(status) == 0 ? text.substr(0, text.find('\n')) : "";
-}
 
 void examine_machine(Examination& doctor) {
   const MachineInfo machine = machine_info();
@@ -105,12 +73,12 @@ void examine_build(Examination& doctor) {
 }
 
 void examine_tools(Examination& doctor) {
-  const std::string gnuplot = gnuplot_version();
-  if (gnuplot.empty()) {
+  const ProgramResult gnuplot = run_program({"gnuplot", "--version"}, ".", 10);
+  if (gnuplot.found && gnuplot.status == 0) {
+    doctor.note(Finding::ok, "gnuplot", gnuplot.output.substr(0, gnuplot.output.find('\n')));
+  } else {
     doctor.note(Finding::missing, "gnuplot", "cannot be run: reports have tables but no pictures",
                 "apt-get install gnuplot-nox");
-  } else {
-    doctor.note(Finding::ok, "gnuplot", gnuplot);
   }
 }
 

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: MIT
+// quarry data info NAME|FILE: reads a data set as a study would, and describes it.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "quarry/core/error.h"
+#include "quarry/core/text.h"
+#include "quarry/data/data_table.h"
+#include "quarry/data/describe.h"
+#include "src/cli/commands.h"
+#include "src/cli/output.h"
+
+namespace quarry::cli {
+namespace {
+
+struct InfoArguments {
+  std::string name, scaler = "automatic", scaler_fit = "train";
+  DataConfig data;
+};
+
+template <class Enum>
+Enum choice(std::string_view option, const std::string& text,
+            std::initializer_list<std::pair<std::string_view, Enum>> values) {
+  std::vector<std::string_view> names;
+  for (const auto& [name, value] : values) {
+    if (name == text) return value;
+    names.push_back(name);
+  }
+  usage_error("{} knows no '{}'.{} It is one of {}.", option, text, suggestion(text, names),
+              fmt::join(names.begin(), names.end(), ", "));
+}
+
+void info(const InfoArguments& arguments) {
+  DataConfig data = arguments.data;
+  const auto table = data_table();
+  const bool named = std::any_of(table.begin(), table.end(), [&](const DataEntry& entry) {
+    return entry.name == arguments.name && entry.name != "file";
+  });
+  // A name of the table, else a file if it looks like one; anything else is most likely a misspelt name, and
+  // load_dataset says which names there are.
+  if (!named && arguments.name.find_first_of("./") != std::string::npos) {
+    data.name = "file";
+    data.path = arguments.name;
+  } else {
+    data.name = arguments.name;
+  }
+  data.scaler = choice<Scaler>("--scaler", arguments.scaler,
+                               {{"automatic", Scaler::automatic},
+                                {"minmax", Scaler::minmax},
+                                {"standard", Scaler::standard},
+                                {"none", Scaler::none}});
+  data.scaler_fit =
+      choice<ScalerFit>("--scaler-fit", arguments.scaler_fit, {{"train", ScalerFit::train}, {"test", ScalerFit::test}});
+  put(describe_dataset(load_dataset(data)));
+}
+
+}  // namespace
+
+void add_data_command(Command& program) {
+  Command group = program.add_group("data", "Look at data sets", "quarry data info moons");
+  Command command = group.add("info", "Read a data set as a study would, and describe it",
+                              "quarry data info fashion_mnist\n"
+                              "quarry data info measurements.csv --label species --test-share 0.3");
+  auto arguments = std::make_shared<InfoArguments>();
+  DataConfig& data = arguments->data;
+  command.option("NAME|FILE", arguments->name, "A name that `quarry list datasets` shows, or a file (with . or /)",
+                 true);
+  command.option("--label", data.label, "CSV: name or number (from 0) of the label column; NPZ: name of the array");
+  command.option("--labels", data.labels_path, "NPY, IDX: file of the labels");
+  command.option("--format", data.format, "auto, libsvm, csv, npy, npz or idx");
+  command.option("--test", data.test_path, "File of the test part");
+  command.option("--test-labels", data.test_labels_path, "NPY, IDX: file of the labels of the test part");
+  command.option("--test-share", data.test_share, "Share of the rows held out where there is no test file");
+  command.option("--scaler", arguments->scaler, "automatic, minmax, standard or none");
+  command.option("--scaler-fit", arguments->scaler_fit, "Part the scaler is fitted on: train or test");
+  command.option("--version", data.version, "Generated sets: final or seed");
+  command.option("--noise", data.noise, "Generated sets: standard deviation of the noise");
+  command.option("--path", data.path, "Named sets: folder of their files");
+  command.option("--pool-limit", data.pool_limit, "Use only the first rows of the pool; 0 = all", 0,
+                 std::int64_t{1} << 40);
+  command.action([arguments] {
+    info(*arguments);
+    return 0;
+  });
+}
+
+}  // namespace quarry::cli
