@@ -56,7 +56,9 @@ TpeDomain domain_of(const Parameter& parameter) {
 }
 
 bool is_fixed(const Parameter& parameter) {
-  return parameter.kind == ParameterKind::categorical ? parameter.choices.size() == 1 : parameter.low == parameter.high;
+  if (parameter.kind == ParameterKind::categorical) return parameter.choices.size() == 1;
+  const TpeDomain domain = domain_of(parameter);  // two neighbouring doubles may have one logarithm
+  return parameter.low == parameter.high || !(domain.sample_low < domain.sample_high);
 }
 
 double fixed_value(const Parameter& parameter) {

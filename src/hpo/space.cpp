@@ -9,7 +9,7 @@
 namespace quarry {
 namespace {
 
-constexpr double kLargestInteger = 4503599627370496.0;  // 2^52: integers and halves beyond are not exact
+constexpr double kLargestInteger = 1125899906842624.0;  // 2^50: rounding is exact well beyond
 
 void validate_categorical(const Parameter& parameter) {
   if (parameter.choices.empty()) usage_error("parameter '{}' has no choices; give at least one", parameter.name);
@@ -31,8 +31,8 @@ void validate_range(const Parameter& parameter) {
       usage_error("parameter '{}' has the range [{}, {}]; the bounds of an integer must be whole", parameter.name, low,
                   high);
     }
-    if (std::abs(low) > kLargestInteger || std::abs(high) > kLargestInteger || high - low > kLargestInteger) {
-      usage_error("parameter '{}' has the range [{}, {}]; integers must stay within 2^52", parameter.name, low, high);
+    if (std::abs(low) > kLargestInteger || std::abs(high) > kLargestInteger) {
+      usage_error("parameter '{}' has the range [{}, {}]; integers must stay within 2^50", parameter.name, low, high);
     }
   }
   if (parameter.log && !(low > 0)) {
