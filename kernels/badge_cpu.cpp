@@ -27,12 +27,6 @@ std::span<T> take(Context& context, std::int64_t n) {
   return context.arena().take<T>(static_cast<std::size_t>(n));
 }
 
-float square_norm(const float* x, std::int64_t n) {
-  float sum = 0;
-  for (std::int64_t i = 0; i < n; ++i) sum = std::fma(x[i], x[i], sum);
-  return sum;
-}
-
 /// The factors of every candidate's gradient embedding.
 struct Embeddings {
   MatrixView<const float> h;
@@ -44,13 +38,18 @@ struct Embeddings {
       : h(features), n(p.extent[0]), classes(p.extent[1]), width(features.extent[1]) {
     q = matrix(take<float>(context, n * classes).data(), n, classes);
     norm = take<double>(context, n);
+    const LaneKernels& lanes = select::lane_kernels(context.simd());
     select::for_chunks(context, n, kChunk, [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         const float* row = &p(i, 0);
         std::copy_n(row, classes, &q(i, 0));
         q(i, std::max_element(row, row + classes) - row) -= 1.0f;
-        norm[static_cast<std::size_t>(i)] =
-            double{square_norm(&q(i, 0), classes)} * double{square_norm(&h(i, 0), width)};
+      }
+      float q_norm[kChunk], h_norm[kChunk];
+      lanes.square_norms(&q(begin, 0), end - begin, classes, q_norm);
+      lanes.square_norms(&h(begin, 0), end - begin, width, h_norm);
+      for (std::int64_t i = begin; i < end; ++i) {
+        norm[static_cast<std::size_t>(i)] = double{q_norm[i - begin]} * double{h_norm[i - begin]};
       }
     });
   }

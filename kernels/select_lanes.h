@@ -46,6 +46,8 @@ struct LaneKernels {
   /// The same two for |g - g'|^2, clamped at zero.
   void (*gradient_rows)(const GradientRows& rows, const GradientTiles& tiles, float* nearest);
   void (*gradient_tiles)(const GradientRows& centre, const GradientTiles& tiles, float* nearest);
+  /// norms[r] = |row r|^2 of rows [n][width], with the bits of the dot product above.
+  void (*square_norms)(const float* rows, std::int64_t n, std::int64_t width, float* norms);
 };
 
 extern const LaneKernels kPortableLanes, kAvx2Lanes, kAvx512Lanes;

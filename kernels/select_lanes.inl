@@ -112,3 +112,19 @@ void gradient_tiles(const quarry::select::GradientRows& centre, const quarry::se
     Lanes::lower(distance[0], Lanes::load(here)).store(here);
   }
 }
+
+/// Rows side by side: each sum is one chain of dependent additions.
+template <int kRows>
+void square_norms_of(const float* rows, std::int64_t width, float* norms) {
+  float sum[kRows] = {};
+  for (std::int64_t f = 0; f < width; ++f) {
+    for (int r = 0; r < kRows; ++r) sum[r] = __builtin_fmaf(rows[r * width + f], rows[r * width + f], sum[r]);
+  }
+  for (int r = 0; r < kRows; ++r) norms[r] = sum[r];
+}
+
+void square_norms(const float* rows, std::int64_t n, std::int64_t width, float* norms) {
+  std::int64_t r = 0;
+  for (; r + 8 <= n; r += 8) square_norms_of<8>(rows + r * width, width, norms + r);
+  for (; r < n; ++r) square_norms_of<1>(rows + r * width, width, norms + r);
+}

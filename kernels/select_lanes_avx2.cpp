@@ -72,5 +72,5 @@ struct Lanes {
 }  // namespace
 
 namespace quarry::select {
-const LaneKernels kAvx2Lanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles};
+const LaneKernels kAvx2Lanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles, square_norms};
 }  // namespace quarry::select

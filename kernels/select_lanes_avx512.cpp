@@ -60,5 +60,5 @@ struct Lanes {
 }  // namespace
 
 namespace quarry::select {
-const LaneKernels kAvx512Lanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles};
+const LaneKernels kAvx512Lanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles, square_norms};
 }  // namespace quarry::select

@@ -66,7 +66,7 @@ struct Lanes {
 
 namespace quarry::select {
 
-const LaneKernels kPortableLanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles};
+const LaneKernels kPortableLanes = {distance_rows, distance_tiles, gradient_rows, gradient_tiles, square_norms};
 
 const LaneKernels& lane_kernels(SimdLevel level) {
   switch (level) {
