@@ -52,8 +52,7 @@ void distance_rows(const quarry::select::RowGroup& rows, const float* tiles, std
   for (; r < rows.n; ++r) distance_row_group<1>(rows.row + r, tiles, n_tiles, width, nearest + r);
 }
 
-void distance_tiles(const float* centre, const float* tiles, std::int64_t n_tiles, std::int64_t width,
-                    float* nearest) {
+void distance_tiles(const float* centre, const float* tiles, std::int64_t n_tiles, std::int64_t width, float* nearest) {
   for (std::int64_t t = 0; t < n_tiles; ++t) {
     float* here = nearest + t * kTileLanes;
     const Lanes limit = Lanes::load(here);

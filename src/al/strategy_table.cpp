@@ -1,23 +1,32 @@
 // SPDX-License-Identifier: MIT
+#include <memory>
 #include <vector>
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
-#include "src/al/strategies/strategies.h"
+
+/// One line per strategy: its name and where it comes from. src/al/strategies/NAME.cpp defines make_NAME().
+#define QUARRY_STRATEGIES(ENTRY)                                                                     \
+  ENTRY(random, "uniformly at random")                                                               \
+  ENTRY(entropy, "largest entropy of the prediction (Settles 2009)")                                 \
+  ENTRY(margin, "smallest gap between the two likeliest classes (Scheffer et al. 2001)")             \
+  ENTRY(least_confidence, "least likely prediction (Lewis and Gale 1994)")                           \
+  ENTRY(bald, "largest information about the weights, by Monte-Carlo dropout (Houlsby et al. 2011)") \
+  ENTRY(coreset, "k-center greedy: farthest from everything labelled (Sener and Savarese 2018)")     \
+  ENTRY(badge, "k-means++ on gradient embeddings (Ash et al. 2020)")
 
 namespace quarry {
+
+#define QUARRY_DECLARE(name, summary) std::unique_ptr<Strategy> make_##name();
+QUARRY_STRATEGIES(QUARRY_DECLARE)
+#undef QUARRY_DECLARE
+
 namespace {
 
-constexpr StrategyEntry kTable[] = {
-    {"random", "uniformly at random", make_random},
-    {"entropy", "largest entropy of the prediction (Settles 2009)", make_entropy},
-    {"margin", "smallest gap between the two likeliest classes (Scheffer et al. 2001)", make_margin},
-    {"least_confidence", "least likely prediction (Lewis and Gale 1994)", make_least_confidence},
-    {"bald", "largest information about the weights, by Monte-Carlo dropout (Houlsby et al. 2011)", make_bald},
-    {"coreset", "k-center greedy: farthest from everything labelled (Sener and Savarese 2018)", make_coreset},
-    {"badge", "k-means++ on gradient embeddings (Ash et al. 2020)", make_badge},
-};
+#define QUARRY_ENTRY(name, summary) {#name, summary, make_##name},
+constexpr StrategyEntry kTable[] = {QUARRY_STRATEGIES(QUARRY_ENTRY)};
+#undef QUARRY_ENTRY
 
 }  // namespace
 

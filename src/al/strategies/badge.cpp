@@ -3,7 +3,6 @@
 
 #include "quarry/core/rng.h"
 #include "src/al/pick_rules.h"
-#include "src/al/strategies/strategies.h"
 
 namespace quarry {
 namespace {

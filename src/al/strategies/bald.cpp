@@ -2,7 +2,6 @@
 #include <cmath>
 
 #include "src/al/pick_rules.h"
-#include "src/al/strategies/strategies.h"
 
 namespace quarry {
 namespace {

@@ -4,7 +4,6 @@
 
 #include "quarry/ops/k_center.h"
 #include "src/al/pick_rules.h"
-#include "src/al/strategies/strategies.h"
 
 namespace quarry {
 namespace {

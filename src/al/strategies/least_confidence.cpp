@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include "quarry/ops/scores.h"
 #include "src/al/pick_rules.h"
-#include "src/al/strategies/strategies.h"
 
 namespace quarry {
 namespace {

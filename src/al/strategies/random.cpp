@@ -2,7 +2,6 @@
 #include "quarry/core/numpy_rng.h"
 #include "quarry/core/rng.h"
 #include "src/al/pick_rules.h"
-#include "src/al/strategies/strategies.h"
 
 namespace quarry {
 namespace {
