@@ -17,10 +17,27 @@ Problem problem(std::vector<std::string_view> keys, fmt::format_string<Args...> 
   return ConfigProblem{std::move(keys), fmt::format(format, std::forward<Args>(args)...)};
 }
 
+// What only data.name = "file" reads.
+Problem check_file_keys(const DataConfig& data) {
+  const std::pair<std::string_view, const std::string&> keys[] = {{"data.test_path", data.test_path},
+                                                                  {"data.label", data.label},
+                                                                  {"data.labels_path", data.labels_path},
+                                                                  {"data.test_labels_path", data.test_labels_path}};
+  for (const auto& [key, value] : keys)
+    if (!value.empty())
+      return problem({key, "data.name"}, "{} is for data.name = \"file\"; the data set here is '{}'", key, data.name);
+  return {};
+}
+
 Problem check_data(const DataConfig& data) {
-  if (data.name != "file") return {};
+  if (data.name != "file") return check_file_keys(data);
   if (data.path.empty()) return problem({"data.name", "data.path"}, "data.name = \"file\" needs data.path, your file");
+  if (!data.test_path.empty() && data.test_share != DataConfig{}.test_share)
+    return problem({"data.test_share", "data.test_path"}, "data.test_share has no meaning beside data.test_path");
+  if (data.test_path.empty() && !data.test_labels_path.empty())
+    return problem({"data.test_labels_path", "data.test_path"}, "data.test_labels_path needs data.test_path");
   const bool labels_apart = data.format == "npy" || data.format == "idx";
+  const bool labels_inside = data.format == "libsvm" || data.format == "csv" || data.format == "npz";
   if (data.format == "libsvm" && !data.label.empty())
     return problem({"data.label", "data.format"},
                    "data.label has no meaning for LIBSVM files: each line begins with its label");
@@ -30,12 +47,12 @@ Problem check_data(const DataConfig& data) {
   if (labels_apart && data.labels_path.empty())
     return problem({"data.format", "data.labels_path"}, "{} files need data.labels_path, the file of the labels",
                    data.format);
-  const bool labels_inside = data.format == "libsvm" || data.format == "csv" || data.format == "npz";
+  if (labels_apart && !data.test_path.empty() && data.test_labels_path.empty())
+    return problem({"data.test_path", "data.test_labels_path"},
+                   "data.test_path needs data.test_labels_path, the labels of the test rows");
   if (labels_inside && !(data.labels_path.empty() && data.test_labels_path.empty()))
     return problem({data.labels_path.empty() ? "data.test_labels_path" : "data.labels_path", "data.format"},
                    "{} files hold their labels; data.labels_path is for npy and idx", data.format);
-  if (data.test_path.empty() && !data.test_labels_path.empty())
-    return problem({"data.test_labels_path", "data.test_path"}, "data.test_labels_path needs data.test_path");
   return {};
 }
 
@@ -97,22 +114,6 @@ std::optional<ConfigProblem> check_run(const RunConfig& run) {
   if (run.optimizer == Optimizer::adam && run.momentum > 0)
     return problem({"model.momentum", "training.optimizer"},
                    "model.momentum has no meaning with training.optimizer = \"adam\"");
-  return {};
-}
-
-std::optional<ConfigProblem> check_study(std::span<const StudyRun> runs) {
-  for (const StudyRun& run : runs)
-    if (run.config.data.name == "file") return {};
-  const DataConfig& data = runs.front().config.data;
-  const std::pair<std::string_view, const std::string&> file_keys[] = {
-      {"data.test_path", data.test_path},
-      {"data.label", data.label},
-      {"data.labels_path", data.labels_path},
-      {"data.test_labels_path", data.test_labels_path}};
-  for (const auto& [key, value] : file_keys)
-    if (!value.empty())
-      return problem({key, "data.name"}, "{} is for data.name = \"file\"; this study's data set is '{}'", key,
-                     data.name);
   return {};
 }
 

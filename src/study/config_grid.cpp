@@ -103,7 +103,6 @@ std::vector<StudyRun> expand_grid(const ConfigDraft& draft, const std::vector<Co
     run.id = base_id(run.config);
     if (const auto problem = check_run(run.config)) report(*problem, axes, path);
   }
-  if (const auto problem = check_study(runs)) report(*problem, axes, path);
   const int digits = hash_digits(runs);
   for (StudyRun& run : runs) {
     if (!run.variant.empty())

@@ -67,7 +67,5 @@ struct ConfigProblem {
   std::string message;
 };
 std::optional<ConfigProblem> check_run(const RunConfig& run);
-/// Keys that no run of the study uses.
-std::optional<ConfigProblem> check_study(std::span<const StudyRun> runs);
 
 }  // namespace quarry
