@@ -12,7 +12,7 @@
 //   * dot products over inputs and over the batch by fma in index order, starting from the bias (forward) or zero;
 //   * sums over the batch of scalars (loss, bias gradients): row r adds to lane r mod 32 in row order, then the
 //     32 lanes are added as a fixed tree, lane i += lane i + 16, 8, 4, 2, 1; absent rows count as zero;
-//   * sums over classes in class order; exp and log are quarry's own (kernels/vector_math.h); division and square
+//   * sums over classes in class order; exp and log are quarry's own (core/exact_math.h); division and square
 //     root are IEEE; no denormal is flushed.
 #pragma once
 
@@ -22,15 +22,10 @@
 
 #include "quarry/core/context.h"
 #include "quarry/core/tensor.h"
+#include "quarry/ops/mlp.h"
 
 namespace quarry {
 
-enum class Loss {
-  ce_on_logits,  ///< cross-entropy of softmax(z)
-  ce_on_probs,   ///< the study's double softmax: cross-entropy of softmax(softmax(z)) (spec 5.2)
-  mse,           ///< mean over rows and outputs of (z - target)^2, identity output
-};
-enum class Optimizer { sgd, adam };
 enum class DropoutEpochs { all, first, none };  ///< epochs in which dropout is active (spec B2)
 
 /// Rows a fleet trains on; all members share it and differ in their index lists.
@@ -61,6 +56,7 @@ struct MemberSpec {
   bool validate_every_epoch = false;                           ///< record the validation loss after each epoch
   bool weight_by_size = true;  ///< evaluation loss: mean over rows; false: plain mean of batch means (B17)
   /// Stop after epoch e (0-based) when min(validation losses so far) > prune_above[e]; NaN or missing = no check.
+  /// NaN losses are skipped in the minimum; a NaN that is compared counts as above every threshold.
   std::vector<double> prune_above;
   bool prune_on_current = false;  ///< compare the current validation loss instead of the smallest so far
   /// Start from these packed parameters instead of a fresh initialisation, if not empty.
@@ -81,7 +77,7 @@ struct MemberResult {
   std::int64_t steps = 0;
   bool pruned = false;
   bool diverged = false;             ///< a parameter or the final train loss is not finite
-  std::int32_t diverged_epoch = -1;  ///< first epoch whose training loss was not finite, -1 if none
+  std::int32_t diverged_epoch = -1;  ///< first epoch with a row whose training loss was not finite, or -1
 };
 
 /// Trains every member, members spread over the context's workers.

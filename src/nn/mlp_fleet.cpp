@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/nn/mlp_fleet.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+#include "quarry/core/error.h"
+#include "quarry/core/rng.h"
+#include "src/nn/mlp_plan.h"
+
+namespace quarry {
+namespace {
+
+template <class T>
+void check_rows(const MlpData<T>& data, const MemberSpec& spec, std::span<const std::int32_t> rows, const char* what) {
+  const std::int32_t classes = spec.sizes.back();
+  for (const std::int32_t row : rows) {
+    QUARRY_CHECK(row >= 0 && row < data.features.extent[0], "{} row {} is not a row of the data ({} rows)", what, row,
+                 data.features.extent[0]);
+    if (spec.loss == Loss::mse) continue;
+    const std::int32_t label = data.labels[static_cast<std::size_t>(row)];
+    QUARRY_CHECK(label >= 0 && label < classes, "label {} of row {} is not in 0 ... {} (outputs of the network)", label,
+                 row, classes - 1);
+  }
+}
+
+template <class T>
+void check_member(const MlpData<T>& data, const MemberSpec& spec) {
+  check_sizes(spec.sizes);
+  QUARRY_CHECK(spec.sizes.front() == data.features.extent[1], "the network has {} inputs, the data {} features",
+               spec.sizes.front(), data.features.extent[1]);
+  QUARRY_CHECK(spec.epochs >= 0, "epochs is {}; it must be at least 0", spec.epochs);
+  QUARRY_CHECK(spec.batch_size >= 1, "batch size is {}; it must be at least 1", spec.batch_size);
+  QUARRY_CHECK(spec.dropout >= 0 && spec.dropout < 1, "dropout is {}; it must be in [0, 1)", spec.dropout);
+  QUARRY_CHECK(spec.momentum >= 0, "momentum is {}; it must be at least 0", spec.momentum);
+  if (spec.optimizer == Optimizer::adam) {
+    QUARRY_CHECK(spec.beta1 >= 0 && spec.beta1 < 1, "beta1 is {}; it must be in [0, 1)", spec.beta1);
+    QUARRY_CHECK(spec.beta2 >= 0 && spec.beta2 < 1, "beta2 is {}; it must be in [0, 1)", spec.beta2);
+    QUARRY_CHECK(spec.epsilon >= 0, "epsilon is {}; it must be at least 0", spec.epsilon);
+    QUARRY_CHECK(spec.momentum == 0, "momentum {} is for sgd; adam has beta1", spec.momentum);
+  }
+  QUARRY_CHECK(!spec.train.empty(), "a member has no training rows");
+  const auto rows = static_cast<std::size_t>(data.features.extent[0]);
+  if (spec.loss == Loss::mse) {
+    QUARRY_CHECK(data.targets.data != nullptr && data.targets.extent[0] == data.features.extent[0] &&
+                     data.targets.extent[1] == spec.sizes.back(),
+                 "mean squared error needs targets [{}][{}], got [{}][{}]", rows, spec.sizes.back(),
+                 data.targets.extent[0], data.targets.extent[1]);
+  } else {
+    QUARRY_CHECK(data.labels.size() == rows, "{} labels for {} rows", data.labels.size(), rows);
+  }
+  check_rows(data, spec, spec.train, "training");
+  check_rows(data, spec, spec.validation, "validation");
+  QUARRY_CHECK(spec.initial_parameters.empty() ||
+                   static_cast<std::int64_t>(spec.initial_parameters.size()) == parameter_count(spec.sizes),
+               "{} initial parameters for a network of {}", spec.initial_parameters.size(),
+               parameter_count(spec.sizes));
+}
+
+/// Rows of an epoch that are used: without drop_last all; with it whole batches only, unless there is just one.
+std::int64_t rows_used(const MemberSpec& spec) {
+  const auto n = static_cast<std::int64_t>(spec.train.size());
+  return spec.drop_last && n > spec.batch_size ? n / spec.batch_size * spec.batch_size : n;
+}
+
+std::int64_t steps_per_epoch(const MemberSpec& spec) {
+  return (rows_used(spec) + spec.batch_size - 1) / spec.batch_size;
+}
+
+/// One member from first to last epoch, on one worker.
+template <class T>
+class Fit {
+ public:
+  Fit(const MlpOps<T>& ops, Arena& arena, const MlpData<T>& data, const MemberSpec& spec)
+      : ops_(ops), data_(data), spec_(spec), shape_(spec.sizes), scope_(arena) {
+    const auto parameters = static_cast<std::size_t>(shape_.plan().parameters);
+    parameters_ = arena.take<T>(parameters);
+    scratch_ = arena.take<T>(static_cast<std::size_t>(shape_.plan().scratch));
+    const bool adam = spec.optimizer == Optimizer::adam;
+    if (adam || spec.momentum != 0) moment1_ = arena.take<T>(parameters);
+    if (adam) moment2_ = arena.take<T>(parameters);
+    if (adam) adam_steps_ = arena.take<T>(2 * static_cast<std::size_t>(steps_per_epoch(spec)));
+    std::fill(moment1_.begin(), moment1_.end(), T(0));
+    std::fill(moment2_.begin(), moment2_.end(), T(0));
+    keys_ = arena.take<std::uint64_t>(spec.train.size());
+    order_ = arena.take<std::int32_t>(spec.train.size());
+    if (spec.initial_parameters.empty()) {
+      shape_.initialise(spec.init_key, parameters_.data());
+    } else {
+      shape_.unpack(std::span<const double>(spec.initial_parameters), parameters_.data());
+    }
+  }
+
+  MemberResult<T> run() {
+    MemberResult<T> result;
+    double best = std::numeric_limits<double>::quiet_NaN();
+    for (std::int32_t epoch = 0; epoch < spec_.epochs && !result.pruned; ++epoch) {
+      if (!train_epoch(epoch, result.steps) && result.diverged_epoch < 0) result.diverged_epoch = epoch;
+      result.steps += steps_per_epoch(spec_);
+      ++result.epochs_run;
+      if (!spec_.validate_every_epoch) continue;
+      const double current = evaluate(spec_.validation).loss;
+      result.epoch_losses.push_back(current);
+      best = std::fmin(best, current);  // a NaN is skipped
+      result.pruned = above_threshold(epoch, spec_.prune_on_current ? current : best);
+    }
+    shuffle(static_cast<std::uint32_t>(result.epochs_run));
+    result.train = evaluate(order_.first(static_cast<std::size_t>(rows_used(spec_))));
+    result.validation = evaluate(spec_.validation);
+    result.parameters.resize(static_cast<std::size_t>(parameter_count(spec_.sizes)));
+    shape_.pack(parameters_.data(), result.parameters.data());
+    result.diverged =
+        !std::isfinite(result.train.loss) ||
+        !std::all_of(result.parameters.begin(), result.parameters.end(), [](T x) { return std::isfinite(x); });
+    return result;
+  }
+
+ private:
+  MlpRows<T> rows(std::span<const std::int32_t> rows) const {
+    return {data_.features.data, data_.labels.empty() ? nullptr : data_.labels.data(), data_.targets.data, rows.data(),
+            static_cast<std::int64_t>(rows.size())};
+  }
+
+  void shuffle(std::uint32_t step) {
+    random_permutation(spec_.order_key, step, static_cast<std::uint32_t>(order_.size()), keys_.data(), order_.data());
+    for (std::int32_t& row : order_) row = spec_.train[static_cast<std::size_t>(row)];
+  }
+
+  bool train_epoch(std::int32_t number, std::int64_t first_step) {
+    shuffle(static_cast<std::uint32_t>(number));
+    MlpEpoch<T> epoch;
+    epoch.plan = &shape_.plan();
+    epoch.data = rows(order_.first(static_cast<std::size_t>(rows_used(spec_))));
+    epoch.loss = spec_.loss;
+    epoch.optimizer = spec_.optimizer;
+    epoch.batch_size = spec_.batch_size;
+    epoch.lr = static_cast<T>(spec_.lr);
+    epoch.weight_decay = static_cast<T>(spec_.weight_decay);
+    epoch.momentum = static_cast<T>(spec_.momentum);
+    epoch.one_minus_beta1 = static_cast<T>(1 - spec_.beta1);
+    epoch.beta2 = static_cast<T>(spec_.beta2);
+    epoch.one_minus_beta2 = static_cast<T>(1 - spec_.beta2);
+    epoch.epsilon = static_cast<T>(spec_.epsilon);
+    for (std::size_t i = 0; i < adam_steps_.size(); i += 2) {
+      beta1_power_ *= spec_.beta1;
+      beta2_power_ *= spec_.beta2;
+      adam_steps_[i] = static_cast<T>(spec_.lr / (1 - beta1_power_));
+      adam_steps_[i + 1] = static_cast<T>(std::sqrt(1 - beta2_power_));
+    }
+    epoch.adam_steps = adam_steps_.empty() ? nullptr : adam_steps_.data();
+    const bool drop =
+        spec_.dropout_epochs == DropoutEpochs::all || (spec_.dropout_epochs == DropoutEpochs::first && number == 0);
+    if (drop) epoch.dropout = mlp_dropout(spec_.dropout, spec_.dropout_key);
+    epoch.first_step = static_cast<std::uint32_t>(first_step);
+    epoch.parameters = parameters_.data();
+    epoch.moment1 = moment1_.empty() ? nullptr : moment1_.data();
+    epoch.moment2 = moment2_.empty() ? nullptr : moment2_.data();
+    epoch.scratch = scratch_.data();
+    ops_.train_epoch(epoch);
+    return epoch.finite;
+  }
+
+  Evaluation evaluate(std::span<const std::int32_t> which) {
+    if (which.empty()) return {};
+    MlpEvaluation<T> evaluation;
+    evaluation.plan = &shape_.plan();
+    evaluation.data = rows(which);
+    evaluation.loss = spec_.loss;
+    evaluation.batch_size = spec_.batch_size;
+    evaluation.weight_by_size = spec_.weight_by_size;
+    evaluation.parameters = parameters_.data();
+    evaluation.scratch = scratch_.data();
+    ops_.evaluate(evaluation);
+    return {std::isnan(evaluation.mean_loss) ? std::numeric_limits<double>::quiet_NaN() : evaluation.mean_loss,
+            static_cast<double>(evaluation.correct) / static_cast<double>(which.size())};
+  }
+
+  bool above_threshold(std::int32_t epoch, double loss) const {
+    const auto e = static_cast<std::size_t>(epoch);
+    return e < spec_.prune_above.size() && !std::isnan(spec_.prune_above[e]) && !(loss <= spec_.prune_above[e]);
+  }
+
+  const MlpOps<T>& ops_;
+  const MlpData<T>& data_;
+  const MemberSpec& spec_;
+  const MlpShape shape_;
+  ArenaScope scope_;
+  std::span<T> parameters_, scratch_, moment1_, moment2_, adam_steps_;
+  std::span<std::uint64_t> keys_;
+  std::span<std::int32_t> order_;
+  double beta1_power_ = 1, beta2_power_ = 1;
+};
+
+/// Work of a member, up to a factor.
+double cost(const MemberSpec& spec) {
+  return static_cast<double>(parameter_count(spec.sizes)) * spec.epochs *
+         static_cast<double>(spec.train.size() + (spec.validate_every_epoch ? spec.validation.size() / 3 : 0));
+}
+
+}  // namespace
+
+template <class T>
+std::vector<MemberResult<T>> train_fleet(Context& context, const MlpData<T>& data,
+                                         std::span<const MemberSpec> members) {
+  for (const MemberSpec& member : members) check_member(data, member);
+  std::vector<std::size_t> longest_first(members.size());
+  std::iota(longest_first.begin(), longest_first.end(), std::size_t{0});
+  std::stable_sort(longest_first.begin(), longest_first.end(),
+                   [&](std::size_t a, std::size_t b) { return cost(members[a]) > cost(members[b]); });
+  std::vector<MemberResult<T>> results(members.size());
+  const MlpOps<T>& ops = mlp_ops<T>(context.simd());
+  context.pool().parallel_for(static_cast<std::int64_t>(members.size()), [&](std::int64_t item, int worker) {
+    const std::size_t m = longest_first[static_cast<std::size_t>(item)];
+    results[m] = Fit<T>(ops, context.arena(worker), data, members[m]).run();
+  });
+  return results;
+}
+
+template std::vector<MemberResult<float>> train_fleet(Context&, const MlpData<float>&, std::span<const MemberSpec>);
+template std::vector<MemberResult<double>> train_fleet(Context&, const MlpData<double>&, std::span<const MemberSpec>);
+
+}  // namespace quarry
