@@ -20,6 +20,7 @@ int run_program(int argc, char** argv) {
                   fmt::format("quarry {} (commit {})", build.version, build.commit),
                   "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.");
   add_data_command(program);
+  add_report_command(program);
   add_doctor_command(program);
   return program.run(argc, argv);
 }

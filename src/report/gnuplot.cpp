@@ -32,8 +32,9 @@ constexpr std::string_view kAxes =
     "set border 3 linecolor rgb '#9aa1ab'\n"
     "set tics nomirror out scale 0.6 textcolor rgb '#4b5563'\n"
     "set grid ytics linetype 1 linecolor rgb '#e8eaee' linewidth 1\n"
-    "set title textcolor rgb '#1f2933'\n"
-    "set xlabel textcolor rgb '#4b5563'\n"
+    "set xtics offset 0,0.3\n"
+    "set title font ',15' textcolor rgb '#1f2933' offset 0,-0.3\n"
+    "set xlabel textcolor rgb '#4b5563' offset 0,0.4\n"
     "set ylabel textcolor rgb '#4b5563'\n"
     "set key noenhanced textcolor rgb '#1f2933'\n";
 
@@ -86,8 +87,10 @@ std::string gnuplot_quoted(std::string_view text) {
       quoted += "...";
       break;
     }
-    quoted += c;
-    if (c == '\'') quoted += c;
+    if (c == '\'')
+      quoted += "\u2019";  // gnuplot 5.4 ends a string at '' when it starts with it, so no quote goes in
+    else
+      quoted += c;
   }
   return quoted + "'";
 }

@@ -178,7 +178,7 @@ double smallest_sign_flip_p(std::int64_t n) {
   return std::ldexp(2.0, -static_cast<int>(n));
 }
 
-std::int64_t pairs_needed(std::int64_t comparisons, double level) {
+std::int64_t pairs_for_holm(std::int64_t comparisons, double level) {
   std::int64_t n = 1;
   while (n < 60 && static_cast<double>(comparisons) * std::ldexp(2.0, -static_cast<int>(n)) > level) ++n;
   return n;
@@ -209,18 +209,19 @@ std::vector<double> holm(std::span<const double> p_values) {
 
 std::string too_few_seeds(std::int64_t n, std::int64_t comparisons) {
   const double smallest = smallest_sign_flip_p(n);
-  const std::int64_t needed = pairs_needed(comparisons);
+  const std::int64_t needed = pairs_for_holm(comparisons);
   if (static_cast<double>(comparisons) * smallest <= 0.05) return "";
-  if (smallest > 0.05) {
+  const std::string family =
+      comparisons == 1 ? "a comparison needs" : fmt::format("{} comparisons with Holm's correction need", comparisons);
+  if (smallest > 0.05)
     return fmt::format(
-        "n = {} seed{}: cannot be significant at 5 % (the smallest possible p is {:.3g}); {} "
-        "comparison{} with Holm's correction need{} n >= {}.",
-        n, n == 1 ? "" : "s", smallest, comparisons, comparisons == 1 ? "" : "s", comparisons == 1 ? "s" : "", needed);
-  }
+        "n = {} seed{}: cannot be significant at 5 % (the smallest possible p is {:.3g}); {} at least {} "
+        "seeds.",
+        n, n == 1 ? "" : "s", smallest, family, needed);
   return fmt::format(
-      "n = {} seeds: a single comparison can be significant, but {} with Holm's correction cannot (the "
-      "smallest possible p is {:.3g}); they need n >= {}.",
-      n, comparisons, smallest * static_cast<double>(comparisons), needed);
+      "n = {} seeds: cannot be significant at 5 % after Holm's correction (the smallest possible p is "
+      "{:.3g}); {} at least {} seeds.",
+      n, smallest * static_cast<double>(comparisons), family, needed);
 }
 
 }  // namespace quarry

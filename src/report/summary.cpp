@@ -262,7 +262,9 @@ std::vector<SettingSummary> summarise(const std::vector<Setting>& settings) {
     if (joins) continue;
     SettingSummary& summary = summaries.emplace_back();
     summary.setting = &setting;
-    for (const Arm& arm : setting.arms) summary.arms.push_back(summarise_arm(arm));
+    for (const std::string& mode : setting.modes)
+      for (const std::string& strategy : setting.strategies)
+        if (const Arm* arm = setting.find(strategy, mode)) summary.arms.push_back(summarise_arm(*arm));
     for (ArmSummary& arm : summary.arms) {
       const ArmSummary* random = summary.find("random", arm.arm->mode);
       find_labels_to_reach(arm, random == nullptr ? kNaN : random->final_accuracy.mean);

@@ -127,12 +127,12 @@ TEST(Statistics, SignFlipsAtTheEdges) {
 
 TEST(Statistics, SaysHowManySeedsItTakes) {
   EXPECT_EQ(smallest_sign_flip_p(3), 0.25);
-  EXPECT_EQ(pairs_needed(1), 6);
-  EXPECT_EQ(pairs_needed(10), 9);   // five strategies
-  EXPECT_EQ(pairs_needed(28), 11);  // eight strategies
+  EXPECT_EQ(pairs_for_holm(1), 6);
+  EXPECT_EQ(pairs_for_holm(10), 9);   // five strategies
+  EXPECT_EQ(pairs_for_holm(28), 11);  // eight strategies
   EXPECT_EQ(too_few_seeds(3, 6).rfind("n = 3 seeds: cannot be significant at 5 %", 0), 0u) << too_few_seeds(3, 6);
   EXPECT_EQ(too_few_seeds(9, 10), "");
-  EXPECT_NE(too_few_seeds(8, 10).find("n >= 9"), std::string::npos);
+  EXPECT_NE(too_few_seeds(8, 10).find("at least 9 seeds"), std::string::npos);
   EXPECT_EQ(too_few_seeds(50, 28), "");
 }
 

@@ -45,7 +45,7 @@ double sign_flip_p(std::span<const double> differences);
 /// Smallest p-value that sign_flip_p can give with n pairs: 2 / 2^n.
 double smallest_sign_flip_p(std::int64_t n);
 /// Smallest n at which the best of `comparisons` can reach `level` after Holm's correction.
-std::int64_t pairs_needed(std::int64_t comparisons, double level = 0.05);
+std::int64_t pairs_for_holm(std::int64_t comparisons, double level = 0.05);
 
 /// Two-sided p-value of the paired t-test. All differences equal: 1 if they are zero, else 0. Fewer than two, or any
 /// not finite: 1.

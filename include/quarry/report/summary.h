@@ -73,7 +73,7 @@ std::vector<ChosenPoint> chosen_hyperparameters(const Arm& arm);
 
 struct SettingSummary {
   const Setting* setting = nullptr;
-  std::vector<ArmSummary> arms;     ///< as in the setting
+  std::vector<ArmSummary> arms;     ///< by mode, then strategy
   std::vector<Family> by_mode;      ///< strategies against each other, one family per mode
   std::vector<Family> by_strategy;  ///< modes against each other, one family per strategy
   std::vector<WinRates> win_rates;  ///< as by_mode

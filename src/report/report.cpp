@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/report/report.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cctype>
+
+#include "quarry/core/text.h"
+#include "quarry/report/summary.h"
+#include "quarry/study/environment.h"
+#include "src/report/page.h"
+#include "src/report/pictures.h"
+#include "src/report/tables.h"
+
+namespace quarry {
+namespace {
+
+void add_once(std::vector<std::string>& values, const std::string& value) {
+  if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+}
+
+/// A file name from names: letters, digits and underscores only.
+std::string slug(std::string_view text) {
+  std::string name;
+  for (char c : text.substr(0, 60)) name += std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name;
+}
+
+class ReportWriter {
+ public:
+  ReportWriter(FileSystem& files, const ReportOptions& options)
+      : files_(files), options_(options), out_(out_directory(options)), gnuplot_(files, out_) {}
+
+  ReportSummary write() {
+    for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
+    const std::vector<Setting> settings = combine(directories_);
+    summaries_ = summarise(settings);
+    count_runs(settings);
+    files_.make_directories(out_);
+    if (options_.csv) write_tables();
+    if (options_.html || options_.markdown) write_pages();
+    summary_.out = out_;
+    return summary_;
+  }
+
+ private:
+  static std::string out_directory(const ReportOptions& options) {
+    if (!options.out.empty()) return options.out;
+    std::string first = options.directories.front();
+    while (first.size() > 1 && first.back() == '/') first.pop_back();
+    return first + "/report";
+  }
+
+  void count_runs(const std::vector<Setting>& settings) {
+    for (const Setting& setting : settings)
+      for (const Arm& arm : setting.arms) {
+        summary_.runs += static_cast<std::int64_t>(arm.runs.size());
+        summary_.completed += arm.completed();
+        summary_.diverged += arm.diverged();
+      }
+  }
+
+  void write_file(const std::string& name, const std::string& text) {
+    files_.write_atomically(out_ + "/" + name, text);
+    summary_.files.push_back(name);
+  }
+
+  void write_tables() {
+    files_.make_directories(out_ + "/tables");
+    write_file("tables/curves.csv", curves_csv(summaries_));
+    write_file("tables/runs.csv", runs_csv(summaries_));
+    write_file("tables/comparisons.csv", comparisons_csv(summaries_));
+    write_file("tables/win_rates.csv", win_rates_csv(summaries_));
+    write_file("tables/hyperparameters.csv", hyperparameters_csv(summaries_));
+  }
+
+  void write_pages() {
+    Page page;
+    page.title = title();
+    const BuildInfo& build = build_info();
+    page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
+    page.sections.push_back({"What was run", {facts()}});
+    Section shown{"What it shows", {}};
+    for (const SettingSummary& summary : summaries_) shown.blocks.push_back(findings_of(summary));
+    page.sections.push_back(shown);
+    for (const SettingSummary& summary : summaries_) page.sections.push_back(setting_section(summary));
+    if (!gnuplot_.available())
+      summary_.notes.push_back(
+          "gnuplot is not installed, so there are no pictures. Install it (Debian: apt install gnuplot-nox) and run "
+          "quarry report again.");
+    page.sections.push_back(trouble_section());
+    page.sections.push_back(again_section());
+    if (options_.html) write_file("report.html", page_html(page));
+    if (options_.markdown) write_file("report.md", page_markdown(page));
+  }
+
+  std::string title() const {
+    std::vector<std::string> studies;
+    for (const StudyDirectory& directory : directories_) add_once(studies, directory.study);
+    return join(studies, ", ");
+  }
+
+  Facts facts() const {
+    std::vector<std::string> studies, data, strategies, modes;
+    std::int64_t fewest = INT64_MAX, most = 0;
+    for (const StudyDirectory& d : directories_) add_once(studies, fmt::format("{} (preset {})", d.study, d.preset));
+    for (const SettingSummary& summary : summaries_) {
+      add_once(data, summary.setting->dataset);
+      for (const std::string& strategy : summary.setting->strategies) add_once(strategies, strategy);
+      for (const std::string& mode : summary.setting->modes) add_once(modes, mode);
+      for (const Arm& arm : summary.setting->arms) {
+        fewest = std::min(fewest, static_cast<std::int64_t>(arm.runs.size()));
+        most = std::max(most, static_cast<std::int64_t>(arm.runs.size()));
+      }
+    }
+    return {{{"Study", join(studies, ", ")},
+             {"Data", join(data, ", ")},
+             {"Strategies", join(strategies, ", ")},
+             {"Hyperparameter modes", join(modes, ", ")},
+             {"Repeats of each", seeds_text(std::min(fewest, most), most)},
+             {"Runs completed", fmt::format("{} of {}", summary_.completed, summary_.runs)}}};
+  }
+
+  static Facts setting_facts(const SettingSummary& summary) {
+    const Setting& setting = *summary.setting;
+    Facts facts;
+    facts.items = {{"Study", setting.study}, {"Preset", setting.preset}};
+    if (!setting.variant.empty()) facts.items.push_back({"Variant", setting.variant});
+    const ResultRow *first = nullptr, *last = nullptr;
+    for (const Arm& arm : setting.arms)
+      for (const ReportRun& run : arm.runs)
+        if (!run.rows.empty() && (last == nullptr || run.rows.back().len_lb > last->len_lb)) {
+          first = &run.rows.front();
+          last = &run.rows.back();
+        }
+    if (first == nullptr) return facts;
+    facts.items.push_back({"Pool", fmt::format("{} instances", first->len_lb + first->len_ulb)});
+    facts.items.push_back({"Labels", fmt::format("{} to {}", first->len_lb, last->len_lb)});
+    facts.items.push_back(
+        {"Kept for validation",
+         setting.val_share == 0 ? "none" : fmt::format("{:.4g} % of the first labels", 100 * setting.val_share)});
+    return facts;
+  }
+
+  std::string next_name(std::string_view what) { return fmt::format("{:03}_{}", ++pictures_named_, slug(what)); }
+
+  void keep(Pictures& pictures, Picture picture) {
+    if (picture.bytes.empty()) return;
+    ++summary_.pictures;
+    pictures.pictures.push_back(std::move(picture));
+  }
+
+  Section setting_section(const SettingSummary& summary) {
+    const Setting& setting = *summary.setting;
+    Section section{setting_name(setting), {}};
+    std::int64_t same_name = 0;
+    for (const SettingSummary& other : summaries_) same_name += setting_name(*other.setting) == section.title;
+    if (same_name > 1)
+      section.title += fmt::format(" ({} first labels, {:.4g} % validation, {})", setting.n_initial,
+                                   100 * setting.val_share, setting.study);
+    section.blocks.push_back(setting_facts(summary));
+    add_curves(section, summary);
+    add_comparisons(section, summary);
+    add_choices(section, summary);
+    add_times(section, summary);
+    return section;
+  }
+
+  void add_curves(Section& section, const SettingSummary& summary) {
+    Pictures curves;
+    const std::string name = setting_name(*summary.setting);
+    for (const std::string& mode : summary.setting->modes)
+      for (Metric metric : {Metric::accuracy, Metric::loss})
+        keep(curves, draw_learning_curves(gnuplot_, summary, mode, metric,
+                                          next_name(fmt::format("{}_{}_{}", name, mode, metric_name(metric)))));
+    section.blocks.push_back(curves);
+    for (const std::string& mode : summary.setting->modes) section.blocks.push_back(budget_table(summary, mode));
+    section.blocks.push_back(area_table(summary));
+    section.blocks.push_back(end_table(summary));
+  }
+
+  void add_comparisons(Section& section, const SettingSummary& summary) {
+    Pictures curves;
+    const std::string name = setting_name(*summary.setting);
+    for (const Family& family : summary.by_strategy)
+      keep(curves, draw_mode_curves(gnuplot_, summary, family.fixed, Metric::accuracy,
+                                    next_name(fmt::format("{}_modes_{}", name, family.fixed))));
+    section.blocks.push_back(curves);
+    Folded strategies{"Strategies compared, seed by seed", {}}, modes{"Modes compared, seed by seed", {}};
+    for (std::size_t i = 0; i < summary.by_mode.size(); ++i) {
+      if (summary.by_mode[i].pairs.empty()) continue;
+      strategies.tables.push_back(comparison_table(summary.by_mode[i], "Strategies under one mode"));
+      strategies.tables.push_back(win_rate_table(summary.win_rates[i], summary.by_mode[i].fixed));
+    }
+    for (const Family& family : summary.by_strategy)
+      modes.tables.push_back(comparison_table(family, "Modes with one strategy"));
+    if (!strategies.tables.empty()) section.blocks.push_back(strategies);
+    if (!modes.tables.empty()) section.blocks.push_back(modes);
+  }
+
+  void add_choices(Section& section, const SettingSummary& summary) {
+    Pictures pictures;
+    for (const std::string& mode : summary.setting->modes)
+      if (hyperparameters_move(summary, mode))
+        keep(pictures, draw_hyperparameters(gnuplot_, summary, mode,
+                                            next_name(setting_name(*summary.setting) + "_chosen_" + mode)));
+    section.blocks.push_back(pictures);
+    const Table table = chosen_table(summary);
+    if (!table.rows.empty()) section.blocks.push_back(Folded{"Hyperparameters chosen", {table}});
+  }
+
+  void add_times(Section& section, const SettingSummary& summary) {
+    if (!has_times(summary)) return;
+    Pictures pictures;
+    keep(pictures, draw_times(gnuplot_, summary, next_name(setting_name(*summary.setting) + "_seconds")));
+    section.blocks.push_back(pictures);
+    section.blocks.push_back(Folded{"Seconds by phase", {time_table(summary)}});
+  }
+
+  Section trouble_section() const {
+    Section section{"What is missing", {}};
+    const Table table = trouble_table(summaries_);
+    if (table.rows.empty())
+      section.blocks.push_back(Paragraph{fmt::format(
+          "Nothing: all {} runs that the study asks for completed, and no network diverged.", summary_.runs)});
+    else
+      section.blocks.push_back(table);
+    for (const std::string& note : summary_.notes) section.blocks.push_back(Paragraph{note});
+    return section;
+  }
+
+  Section again_section() const {
+    Section section{"How to make it again", {}};
+    std::string commands, places;
+    for (const StudyDirectory& directory : directories_) {
+      commands += fmt::format("quarry run {}/config.toml --out again\n", printable(directory.path));
+      places += " " + printable(directory.path);
+    }
+    section.blocks.push_back(Paragraph{
+        "Each study's directory holds its whole config. The same config gives the same results, byte for byte; to see "
+        "how much chance there is in them, change the seeds (--set run.seed=\"0..9\")."});
+    section.blocks.push_back(Commands{commands + "quarry report" + places});
+    section.blocks.push_back(Paragraph{
+        "Beside this page: tables/ has every figure, plots/ and maps/ have each picture with the gnuplot script and "
+        "the data that draw it. docs/reading_reports.md explains the figures and tests."});
+    return section;
+  }
+
+  FileSystem& files_;
+  const ReportOptions& options_;
+  std::string out_;
+  Gnuplot gnuplot_;
+  std::vector<StudyDirectory> directories_;
+  std::vector<SettingSummary> summaries_;
+  ReportSummary summary_;
+  int pictures_named_ = 0;
+};
+
+}  // namespace
+
+ReportSummary write_report(FileSystem& files, const ReportOptions& options) {
+  return ReportWriter(files, options).write();
+}
+
+}  // namespace quarry
