@@ -145,9 +145,11 @@ RunCost run_cost(const RunConfig& run, const DataSize& size) {
   std::int64_t added = 0;
   for (std::int64_t row = 0; row <= cost.acquisitions; ++row) {
     if (online) add_search(sum, run, n, added);
-    // Searches on one split keep the best trial's network, unless it is to see the validation rows too.
-    const bool kept = run.mode == Mode::online_static || (run.mode == Mode::constant_initial && row == 0);
-    if (!kept || run.refit_on_all)
+    // Searches on one split keep the best trial's network, unless it is to see the validation rows too, or the last
+    // trial's hyperparameters are taken instead.
+    const bool one_split = run.mode == Mode::online_static || (run.mode == Mode::constant_initial && row == 0);
+    const bool kept = one_split && !run.refit_on_all && !(run.cache_last_trial && row == 0);
+    if (!kept)
       sum.add({1, 1, n + added - (run.refit_on_all ? 0 : validation), run.refit_on_all ? 0 : validation, false});
     sum.add_test();
     if (row == cost.acquisitions) break;

@@ -168,6 +168,13 @@ TEST(Plan, RefitsOnAllLabelledAreCounted) {
   EXPECT_EQ(run_cost(parse(base + "\"online_static\""), kMoons).fits, (7 + 1) * 4);
 }
 
+TEST(Plan, ARefitReplacesTheNetworkOfACachedSearch) {
+  const std::string base = "[acquisition]\nbudget = 3\n[search]\ncache_last_trial = true\ntrials = 7\nmode = ";
+  EXPECT_EQ(run_cost(parse(base + "\"constant_initial\""), kMoons).fits, 7 + 4);
+  EXPECT_EQ(run_cost(parse(base + "\"online_static\""), kMoons).fits, 7 * 4 + 1);
+  EXPECT_EQ(run_cost(parse(base + "\"online_dynamic\""), kMoons).fits, (7 * 6 + 1) * 4);
+}
+
 TEST(Plan, EverythingLabelledIsOneRow) {
   const RunCost cost = run_cost(parse("[pool]\nn_initial = -1\n[acquisition]\nbudget = 400\n"), kMoons);
   EXPECT_EQ(cost.acquisitions, 0);
@@ -264,6 +271,17 @@ TEST(Plan, TheTextSaysWhatIsAssumed) {
   EXPECT_THAT(assumed, HasSubstr("\n  2.0                     34           45\n"));
   EXPECT_THAT(plan_text(plan_study(study, size_of, {1, 12.5})),
               HasSubstr("on 1 worker at 12.5 GFLOP/s each (measured on this machine)"));
+}
+
+TEST(Plan, TheMeasuredRateIsThatOfTheTrainer) {
+  Context context({}, 2);
+  // A tiny network cannot reach the rate of a wide one: the figure is about the run's own network.
+  const double tiny = measure_gflops(context, parse("[model]\nhidden = [2]\n"), kMoons);
+  const double wide = measure_gflops(context, parse("[model]\nhidden = [96, 96, 96]\n"), {1000, 100, 180, 3});
+  EXPECT_GT(tiny, 0);
+  EXPECT_GT(wide, tiny);
+  EXPECT_LT(wide, 1000);  // more than any core does
+  EXPECT_GT(measure_gflops(context, parse("[search]\nmode = \"online_static\"\n"), kMoons), tiny);
 }
 
 TEST(Power, AgreesWithSciPy) {

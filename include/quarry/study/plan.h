@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "quarry/core/context.h"
 #include "quarry/study/config.h"
 
 namespace quarry {
@@ -67,6 +68,10 @@ struct Plan {
 /// `size_of` is called once per distinct data set. Errors: those of check_run_fits_data, naming the run.
 Plan plan_study(const StudyConfig& study, const std::function<DataSize(const DataConfig&)>& size_of,
                 const PlanMachine& machine);
+
+/// Trains copies of the run's network (with a search: an average one) on all workers for about a fifth of a second.
+/// Returns GFLOP/s per worker, for PlanMachine.
+double measure_gflops(Context& context, const RunConfig& run, const DataSize& size);
 
 /// The page `quarry run --plan` prints.
 std::string plan_text(const Plan& plan);

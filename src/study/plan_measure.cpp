@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: MIT
+#include <chrono>
+
+#include "quarry/core/error.h"
+#include "quarry/core/rng.h"
+#include "quarry/nn/mlp_fleet.h"
+#include "quarry/study/plan.h"
+
+namespace quarry {
+
+double measure_gflops(Context& context, const RunConfig& run, const DataSize& size) {
+  constexpr std::int32_t kRows = 64, kEpochs = 50;
+  MemberSpec member;
+  member.sizes.push_back(size.features);
+  if (run.mode == Mode::fixed) {
+    member.sizes.insert(member.sizes.end(), run.hidden.begin(), run.hidden.end());
+  } else {
+    const std::int32_t depth = (run.depth_low + run.depth_high + 1) / 2, width = (run.width_low + run.width_high) / 2;
+    member.sizes.insert(member.sizes.end(), static_cast<std::size_t>(depth), width);
+  }
+  member.sizes.push_back(size.classes);
+  member.loss = run.loss;
+  member.optimizer = run.optimizer;
+  member.lr = 1e-3;
+  member.momentum = run.momentum;
+  member.dropout = member.sizes.size() > 2 ? 0.1 : 0;
+  member.epochs = kEpochs;
+  member.batch_size = 32;
+  for (std::int32_t row = 0; row < kRows; ++row) member.train.push_back(row);
+
+  std::vector<float> features(static_cast<std::size_t>(kRows) * static_cast<std::size_t>(size.features));
+  const std::uint64_t key = stream_key(0, RngPurpose::data);
+  for (std::size_t i = 0; i < features.size(); ++i) features[i] = uniform_float(random_u32(key, i));
+  std::vector<std::int32_t> labels(kRows);
+  for (std::int32_t row = 0; row < kRows; ++row) labels[static_cast<std::size_t>(row)] = row % size.classes;
+  const MlpData<float> data = {matrix<const float>(features.data(), kRows, size.features), labels};
+
+  double per_row = 0;  // multiply-adds of training one row, in FLOP
+  for (std::size_t i = 1; i < member.sizes.size(); ++i)
+    per_row += (i == 1 ? 4.0 : 6.0) * member.sizes[i - 1] * member.sizes[i];
+  const std::vector<MemberSpec> fleet(static_cast<std::size_t>(4 * context.pool().workers()), member);
+  double flops = 0, seconds = 0;
+  for (int round = 0; seconds < 0.2; ++round) {
+    const auto start = std::chrono::steady_clock::now();
+    train_fleet<float>(context, data, fleet);
+    if (round == 0) continue;  // caches, page faults
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    flops += per_row * kRows * kEpochs * static_cast<double>(fleet.size());
+  }
+  return flops / seconds / 1e9 / context.pool().workers();
+}
+
+}  // namespace quarry
