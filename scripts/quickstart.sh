@@ -22,16 +22,17 @@ echo "built in $((SECONDS - start)) s"
 
 start=$SECONDS
 quarry=build/release/quarry
-"$quarry" run configs/quickstart.toml --out results
-"$quarry" report results/quickstart
+"$quarry" run configs/quickstart/toy.toml --out results
+"$quarry" run configs/quickstart/fashion_mnist.toml --out results
+"$quarry" report results/quickstart_toy results/quickstart_fashion_mnist --out results/quickstart
 
 cat <<END
 
 The quick start took $((SECONDS - start)) s after the build. Its page, with every picture and table:
-  $PWD/results/quickstart/report/index.html
+  $PWD/results/quickstart/report.html
 
 What to do next:
-  $quarry run configs/quickstart.toml --set run.seed=[0,1,2,3,4,5,6,7,8,9]   more seeds, narrower intervals
-  $quarry list studies                                                       the studies that come with quarry
-  $quarry run --help                                                         every option, with an example
+  $quarry run configs/online_tuning/moons.toml --plan    what a whole study would cost here, before you start it
+  $quarry data info FILE --label COLUMN                  see how quarry reads a data set of your own
+  $quarry run --help                                     every option, with an example
 END
