@@ -15,5 +15,10 @@ run(${CMAKE_COMMAND} -S ${SOURCE} -B ${WORK}/build -G ${GENERATOR} -DCMAKE_CXX_C
 run(${CMAKE_COMMAND} --build ${WORK}/build)
 run(${WORK}/build/consumer)
 
-# The installed program starts.
+# The installed program finds the studies installed with it.
 run(${WORK}/prefix/bin/quarry --version)
+execute_process(COMMAND ${WORK}/prefix/bin/quarry list studies WORKING_DIRECTORY ${WORK}
+  OUTPUT_VARIABLE studies RESULT_VARIABLE result)
+if(NOT result EQUAL 0 OR NOT studies MATCHES "share/quarry/configs/smoke.toml")
+  message(FATAL_ERROR "the installed program does not list the installed studies (${result}):\n${studies}")
+endif()
