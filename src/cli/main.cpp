@@ -19,9 +19,10 @@ int run_program(int argc, char** argv) {
   Command program("quarry", "Deep active learning and hyperparameter search, fast and reproducible.",
                   fmt::format("quarry {} (commit {})", build.version, build.commit),
                   "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.");
+  add_run_command(program);
+  add_report_command(program);
   add_list_command(program);
   add_data_command(program);
-  add_report_command(program);
   add_doctor_command(program);
   return program.run(argc, argv);
 }

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// One run of the active-learning study: tune or re-fit, test, choose, label, repeat (spec 7). A state machine that
+// says what it wants done next, so that a runner can serve many runs with one fleet.
+//
+//   begin iteration -> [tune] -> [fit] -> test -> (commit) -> select -> begin next iteration ... -> done
+//
+// All decisions are functions of config, data and earlier decisions; after a resume the same requests come again for
+// what was not committed. Iteration -1 is the state before the first query.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quarry/al/pool.h"
+#include "quarry/data/dataset.h"
+#include "quarry/study/executor.h"
+#include "quarry/study/journal.h"
+#include "quarry/study/results.h"
+#include "quarry/study/tuning.h"
+
+namespace quarry {
+
+/// Iterations of a finished run, the one before the first query included.
+std::int32_t iterations_total(const RunConfig& config);
+
+class ActiveLearningRun {
+ public:
+  enum class Want { fits, test, selection, nothing };
+
+  /// Opens or resumes the run's journal in `directory`. `networks` is [output] networks.
+  /// Call check_run_fits_data (plan.h) first. Error: failed if the journal belongs to another run.
+  ActiveLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const Dataset> data,
+                    const std::string& directory, const std::string& networks);
+
+  Want want() const { return want_; }
+  const std::string& id() const { return run_.id; }
+  std::int32_t iteration() const { return iteration_; }
+  /// Iterations whose record was there when the run was opened.
+  std::int32_t committed_iterations() const { return committed_iterations_; }
+  bool diverged_once() const { return diverged_once_; }
+
+  std::vector<MemberSpec> fits();
+  void give_fits(std::vector<MemberResult<float>> results);
+  TestJob test_job() const;  ///< `data` is left to the caller, here and below
+  void give_test(const TestMetrics& metrics);
+  SelectJob select_job() const;
+  void give_picks(const Picks& picks);
+
+ private:
+  Json run_record() const;
+  void resume();
+  void begin_iteration();
+  void start_tuning();
+  void finish_tuning();
+  void use_network(MemberResult<float> result);
+  void finish_iteration();
+  bool tunes(std::int32_t iteration) const;
+  bool reads_cache(std::int32_t iteration) const;
+  void adopt_hyperparameters();
+  bool keeps_trial_network(std::int32_t iteration) const;
+  std::vector<FitRows> tuning_folds() const;
+  FitRows rows_of(const Split& split) const;
+  MemberSpec network_member();
+  std::int32_t last_iteration() const { return iterations_total(run_.config) - 2; }
+  std::int32_t tuning_iteration(std::int32_t iteration) const;
+  TuningRound new_round(std::int32_t iteration) const;
+  Json cycle_record(const TestMetrics& metrics) const;
+  void save_network() const;
+  std::vector<std::int32_t> candidates() const;
+
+  FileSystem& files_;
+  StudyRun run_;
+  std::shared_ptr<const Dataset> data_;
+  std::string directory_, networks_;
+  Pool pool_;
+  std::vector<Split> splits_;  ///< positions in the unviolated set; splits_[0] is the single split
+  std::map<std::int32_t, Json> recorded_tunings_;
+  Journal journal_;
+
+  Want want_ = Want::nothing;
+  std::int32_t iteration_ = -1;
+  bool replaying_ = false;  ///< the network is wanted again only to select with it
+  std::optional<TuningRound> round_;
+  Hyperparameters hyperparameters_;
+  std::int32_t trials_ = 0, pruned_ = 0;
+  bool every_trial_failed_ = false;
+  TrainedMlp<float> network_;
+  MemberResult<float> fitted_;
+  std::vector<std::int32_t> added_now_;  ///< picks that led to this iteration
+  bool all_scores_non_finite_ = false;
+  bool diverged_once_ = false;
+  std::int32_t committed_iterations_ = 0;
+};
+
+/// Rows of results.csv from a run's journal records.
+std::vector<ResultRow> result_rows(const std::string& study, const StudyRun& run, const std::vector<Json>& records);
+
+}  // namespace quarry

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: MIT
+// Runs a study: packs its runs into fleets, keeps journals, resumes, and writes the files that people read.
+//
+//   OUT/<study>/config.toml        the resolved config; a later call with another one is refused
+//   OUT/<study>/environment.json   machine and build, outside the byte contract
+//   OUT/<study>/runs/<id>/journal.jsonl, networks/*.safetensors
+//   OUT/<study>/results.csv        derived from the journals, in grid order
+//   OUT/<study>/timings.csv        seconds by run and phase, outside the byte contract
+// A shard i of n works in OUT/<study>.shard-<i>-of-<n>/ and takes every n-th run; `quarry report` reads them all.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "quarry/core/device.h"
+#include "quarry/core/file_system.h"
+#include "quarry/core/progress.h"
+#include "quarry/study/config.h"
+
+namespace quarry {
+
+struct RunOptions {
+  std::string out = "results";
+  Device device;
+  std::int32_t workers = 0;  ///< 0 = one per core
+  std::int32_t fleet = 0;    ///< runs advanced in lock step; 0 = as many as there are, at most 256
+  std::int32_t shard = 1, shards = 1;
+  ProgressMode progress = ProgressMode::automatic;
+  const std::atomic<bool>* stop = nullptr;  ///< set by a signal: stop cleanly, keep what is committed
+};
+
+struct RunSummary {
+  std::string directory;
+  std::int64_t runs = 0, finished = 0;
+  std::int64_t resumed = 0;   ///< runs that had records before
+  std::int64_t diverged = 0;  ///< runs in which a network diverged at least once
+  bool interrupted = false;
+};
+
+/// Runs what is not finished yet. Bytes of journals, networks and results.csv depend on config and data alone.
+/// Errors: usage for another config in the directory, failed if another process holds it or a file cannot be written.
+RunSummary run_study(FileSystem& files, const StudyConfig& study, const RunOptions& options);
+
+/// The directory of a study (or of one shard of it) below `out`.
+std::string study_directory(const std::string& out, const std::string& study, std::int32_t shard, std::int32_t shards);
+
+}  // namespace quarry

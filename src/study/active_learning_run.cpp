@@ -1,0 +1,340 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/active_learning_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "quarry/core/rng.h"
+#include "quarry/nn/checkpoint.h"
+#include "src/study/run_records.h"
+
+namespace quarry {
+namespace {
+
+Pool make_pool(const RunConfig& config, const Dataset& data) {
+  const auto n = static_cast<std::int32_t>(data.train.n);
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  return Pool(n, config.n_initial,
+              PermutationSource{config.rng == RngKind::numpy, seed, stream_key(seed, RngPurpose::initial_pool)});
+}
+
+PermutationSource split_source(const RunConfig& config) {
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  return {config.rng == RngKind::numpy, seed, stream_key(seed, RngPurpose::split)};
+}
+
+/// The single split, then the further repeats or folds of cross-validation.
+std::vector<Split> make_splits(const RunConfig& config, std::int32_t n) {
+  if (config.val_share == 0) {
+    Split everything;
+    for (std::int32_t i = 0; i < n; ++i) everything.train.push_back(i);
+    return {everything};
+  }
+  const bool repeats = config.mode == Mode::online_dynamic && config.cross_validation == CrossValidation::shuffle_split;
+  std::vector<Split> splits = shuffle_split(n, config.val_share, repeats ? config.folds : 1, split_source(config));
+  if (config.mode == Mode::online_dynamic && !repeats) {
+    for (Split& fold : k_fold(n, config.folds, split_source(config))) splits.push_back(std::move(fold));
+  }
+  return splits;
+}
+
+std::string network_path(const std::string& directory, std::int32_t iteration) {
+  return iteration < 0 ? directory + "/networks/iteration_initial.safetensors"
+                       : fmt::format("{}/networks/iteration_{:04}.safetensors", directory, iteration);
+}
+
+}  // namespace
+
+std::int32_t iterations_total(const RunConfig& config) {
+  if (config.n_initial < 0) return 1;  // everything is labelled: the upper bound has nothing to acquire
+  return 1 + (config.budget + config.size - 1) / config.size;
+}
+
+ActiveLearningRun::ActiveLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const Dataset> data,
+                                     const std::string& directory, const std::string& networks)
+    : files_(files),
+      run_(run),
+      data_(std::move(data)),
+      directory_(directory),
+      networks_(networks),
+      pool_(make_pool(run.config, *data_)),
+      splits_(make_splits(run.config, static_cast<std::int32_t>(pool_.unviolated().size()))),
+      journal_((files.make_directories(directory), files), directory + "/journal.jsonl") {
+  resume();
+}
+
+bool ActiveLearningRun::tunes(std::int32_t iteration) const {
+  switch (run_.config.mode) {
+    case Mode::fixed:
+      return false;
+    case Mode::constant_whole:
+    case Mode::constant_initial:
+      return iteration == -1;
+    case Mode::online_static:
+    case Mode::online_dynamic:
+      return true;
+  }
+  return false;
+}
+
+/// B1: the first tuning comes from a cache that holds the last trial instead of the best one.
+bool ActiveLearningRun::reads_cache(std::int32_t iteration) const {
+  return run_.config.cache_last_trial && run_.config.mode != Mode::online_dynamic && tuning_iteration(iteration) == -1;
+}
+
+/// The best trial's own network is used as it is (spec 7), instead of a re-fit.
+bool ActiveLearningRun::keeps_trial_network(std::int32_t iteration) const {
+  if (run_.config.refit_on_all || reads_cache(iteration)) return false;
+  return run_.config.mode == Mode::online_static || (run_.config.mode == Mode::constant_initial && iteration == -1);
+}
+
+/// The iteration whose tuning gave the hyperparameters of this one.
+std::int32_t ActiveLearningRun::tuning_iteration(std::int32_t iteration) const {
+  return tunes(iteration) ? iteration : -1;
+}
+
+FitRows ActiveLearningRun::rows_of(const Split& split) const {
+  FitRows rows;
+  rows.train = pool_.training(split);
+  rows.validation = pool_.validation(split);
+  rows.unviolated = static_cast<std::int64_t>(pool_.unviolated().size());
+  rows.added = static_cast<std::int64_t>(pool_.added().size());
+  return rows;
+}
+
+std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
+  std::vector<FitRows> folds;
+  if (run_.config.mode == Mode::constant_whole) {  // the whole pool is treated as unviolated (spec 7)
+    RunConfig whole = run_.config;
+    whole.n_initial = -1;
+    const Pool everything = make_pool(whole, *data_);
+    const Split split = make_splits(run_.config, static_cast<std::int32_t>(everything.unviolated().size())).front();
+    FitRows rows;
+    rows.train = everything.training(split);
+    rows.validation = everything.validation(split);
+    rows.unviolated = static_cast<std::int64_t>(everything.unviolated().size());
+    folds.push_back(std::move(rows));
+  } else if (run_.config.mode == Mode::online_dynamic) {
+    const bool k_fold = run_.config.cross_validation == CrossValidation::k_fold;
+    for (std::size_t f = k_fold ? 1 : 0; f < splits_.size(); ++f) folds.push_back(rows_of(splits_[f]));
+  } else {
+    folds.push_back(rows_of(splits_[0]));
+  }
+  return folds;
+}
+
+TuningRound ActiveLearningRun::new_round(std::int32_t iteration) const {
+  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds());
+}
+
+void ActiveLearningRun::resume() {
+  const Json expected = run_record();
+  const std::vector<Json>& records = journal_.records();
+  if (records.empty()) {
+    journal_.append(expected);
+    begin_iteration();
+    return;
+  }
+  if (records.front().dump() != expected.dump())
+    fail("{}/journal.jsonl was written for other data or another config; choose another output folder", directory_);
+  for (std::size_t r = 1; r < records.size(); ++r) {
+    const Json& record = records[r];
+    const auto iteration = static_cast<std::int32_t>(record.at("iteration").integer());
+    if (record.at("type").string() == "tuning") {
+      recorded_tunings_.insert_or_assign(iteration, record);
+      continue;
+    }
+    for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));
+    diverged_once_ = diverged_once_ || record.at("diverged").boolean();
+    iteration_ = iteration;
+    ++committed_iterations_;
+  }
+  if (committed_iterations_ == 0) {
+    begin_iteration();
+  } else if (iteration_ < last_iteration()) {
+    replaying_ = true;  // the last network again, to select with
+    begin_iteration();
+  }
+}
+
+void ActiveLearningRun::begin_iteration() {
+  trials_ = pruned_ = 0;
+  every_trial_failed_ = false;
+  if (!replaying_ && tunes(iteration_)) {
+    start_tuning();
+  } else {
+    if (replaying_ && run_.config.mode != Mode::fixed) {
+      // Rebuild the round that gave the hyperparameters, on the rows it had.
+      const std::int32_t tuned = tuning_iteration(iteration_);
+      const auto record = recorded_tunings_.find(tuned);
+      QUARRY_CHECK(record != recorded_tunings_.end(), "run {}: no tuning record for iteration {}", run_.id, tuned);
+      round_.emplace(new_round(tuned));
+      round_->restore(record->second);
+      adopt_hyperparameters();
+    } else if (run_.config.mode == Mode::fixed) {
+      hyperparameters_ = fixed_hyperparameters(run_.config);
+    }
+    want_ = Want::fits;
+  }
+}
+
+void ActiveLearningRun::start_tuning() {
+  round_.emplace(new_round(iteration_));
+  const auto recorded = recorded_tunings_.find(iteration_);
+  if (recorded == recorded_tunings_.end()) {
+    want_ = Want::fits;
+    return;
+  }
+  round_->restore(recorded->second);
+  finish_tuning();
+}
+
+void ActiveLearningRun::finish_tuning() {
+  if (recorded_tunings_.find(iteration_) == recorded_tunings_.end()) {
+    const Json record = round_->record();
+    journal_.append(record);
+    recorded_tunings_.insert_or_assign(iteration_, record);
+  }
+  trials_ = round_->trials();
+  pruned_ = round_->pruned();
+  every_trial_failed_ = round_->every_trial_failed();
+  adopt_hyperparameters();
+  auto kept = round_->take_chosen_network();
+  if (keeps_trial_network(iteration_) && kept) {
+    use_network(std::move(*kept));
+  } else {
+    want_ = Want::fits;
+  }
+}
+
+void ActiveLearningRun::adopt_hyperparameters() {
+  hyperparameters_ = reads_cache(iteration_) ? round_->last_hyperparameters() : round_->chosen_hyperparameters();
+}
+
+MemberSpec ActiveLearningRun::network_member() {
+  if (keeps_trial_network(iteration_)) return round_->chosen_member();
+  FitRows rows = rows_of(splits_[0]);
+  if (run_.config.refit_on_all) {
+    rows.train.insert(rows.train.end(), rows.validation.begin(), rows.validation.end());
+    rows.validation.clear();
+  }
+  return make_member(run_.config, data_->n_features, data_->n_classes, hyperparameters_,
+                     FitPlace{iteration_, FitPlace::kRefit, 0}, rows);
+}
+
+std::vector<MemberSpec> ActiveLearningRun::fits() {
+  QUARRY_CHECK(want_ == Want::fits, "run {} wants no fits", run_.id);
+  if (round_ && !round_->done()) return round_->next_fits();
+  return {network_member()};
+}
+
+void ActiveLearningRun::give_fits(std::vector<MemberResult<float>> results) {
+  if (round_ && !round_->done()) {
+    round_->give(std::move(results));
+    if (round_->done()) finish_tuning();
+    return;
+  }
+  QUARRY_CHECK(results.size() == 1, "{} results for one network", results.size());
+  use_network(std::move(results[0]));
+}
+
+void ActiveLearningRun::use_network(MemberResult<float> result) {
+  fitted_ = std::move(result);
+  network_.sizes.assign(1, data_->n_features);
+  network_.sizes.insert(network_.sizes.end(), hyperparameters_.hidden.begin(), hyperparameters_.hidden.end());
+  network_.sizes.push_back(data_->n_classes);
+  network_.parameters = fitted_.parameters;
+  network_.dropout = hyperparameters_.dropout;
+  network_.loss = run_.config.loss;
+  want_ = replaying_ ? Want::selection : Want::test;
+  replaying_ = false;
+}
+
+TestJob ActiveLearningRun::test_job() const {
+  TestJob job;
+  job.network = &network_;
+  job.batch_size = run_.config.batch_size;
+  job.weight_by_size = run_.config.weight_by_size;
+  return job;
+}
+
+void ActiveLearningRun::give_test(const TestMetrics& metrics) {
+  QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
+  diverged_once_ = diverged_once_ || fitted_.diverged;
+  const bool last = iteration_ == last_iteration();
+  if (networks_ == "every" || (networks_ == "final" && last)) save_network();
+  journal_.append(cycle_record(metrics));
+  want_ = last ? Want::nothing : Want::selection;
+}
+
+void ActiveLearningRun::save_network() const {
+  files_.make_directories(directory_ + "/networks");
+  files_.write_atomically(network_path(directory_, iteration_), write_checkpoint(network_));
+}
+
+std::vector<std::int32_t> ActiveLearningRun::candidates() const {
+  const std::span<const std::int32_t> all = pool_.unlabelled();
+  const auto wanted = static_cast<std::size_t>(run_.config.candidates);
+  std::vector<std::int32_t> chosen(all.begin(), all.end());
+  if (wanted == 0 || wanted >= chosen.size()) return chosen;
+  const std::uint64_t key = stream_key(static_cast<std::uint64_t>(run_.config.seed), RngPurpose::subset);
+  std::vector<std::uint64_t> scratch(chosen.size());
+  std::vector<std::int32_t> order(chosen.size());
+  random_permutation(key, static_cast<std::uint32_t>(iteration_ + 1), static_cast<std::uint32_t>(chosen.size()),
+                     scratch.data(), order.data());
+  chosen.clear();
+  for (std::size_t i = 0; i < wanted; ++i) chosen.push_back(all[static_cast<std::size_t>(order[i])]);
+  std::sort(chosen.begin(), chosen.end());
+  return chosen;
+}
+
+SelectJob ActiveLearningRun::select_job() const {
+  const RunConfig& config = run_.config;
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  const auto cycle = static_cast<std::uint64_t>(iteration_ + 1);
+  SelectJob job;
+  job.network = &network_;
+  job.strategy = config.strategy;
+  job.layer = config.coreset_layer;
+  job.mc_passes = config.mc_passes;
+  job.mc_key = stream_key(seed, RngPurpose::mc, cycle);
+  job.candidates = candidates();
+  job.labelled = pool_.labelled();
+  const auto left = config.budget - static_cast<std::int32_t>(pool_.added().size());
+  job.problem.count = std::min({config.size, left, static_cast<std::int32_t>(job.candidates.size())});
+  job.problem.seed = seed;
+  job.problem.cycle = cycle;
+  job.problem.numpy_random = config.rng == RngKind::numpy;
+  job.problem.random_reseeded = config.random_rng == RandomRng::reseeded;
+  job.problem.bald_clamp = config.bald_clamp;
+  job.problem.ties = config.ties == Ties::numpy_isclose ? TieRule::numpy_isclose
+                     : config.ties == Ties::random      ? TieRule::random
+                                                        : TieRule::lowest_index;
+  return job;
+}
+
+void ActiveLearningRun::give_picks(const Picks& picks) {
+  QUARRY_CHECK(want_ == Want::selection, "run {} wants no picks", run_.id);
+  added_now_ = picks.indices;
+  all_scores_non_finite_ = picks.all_non_finite;
+  for (std::int32_t index : added_now_) pool_.acquire(index);
+  ++iteration_;
+  begin_iteration();
+}
+
+Json ActiveLearningRun::run_record() const {
+  return describe_run(run_, *data_, pool_.unviolated(), rows_of(splits_[0]), networks_);
+}
+
+Json ActiveLearningRun::cycle_record(const TestMetrics& metrics) const {
+  CycleFacts facts{iteration_, added_now_, hyperparameters_, trials_, pruned_};
+  facts.every_trial_failed = every_trial_failed_;
+  facts.all_scores_non_finite = all_scores_non_finite_;
+  facts.labelled = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
+  facts.unlabelled = static_cast<std::int32_t>(pool_.unlabelled().size());
+  facts.honeypots = count_honeypots(*data_, pool_.added());
+  return describe_cycle(facts, *data_, fitted_, metrics);
+}
+
+}  // namespace quarry

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/fits.h"
+
+#include <array>
+
+#include "quarry/core/rng.h"
+
+namespace quarry {
+
+std::string_view mode_name(Mode mode) {
+  constexpr std::array<std::string_view, 5> kNames = {"fixed", "constant_whole", "constant_initial", "online_static",
+                                                      "online_dynamic"};
+  return kNames.at(static_cast<std::size_t>(mode));
+}
+
+Hyperparameters fixed_hyperparameters(const RunConfig& config) {
+  return {config.hidden, config.lr, config.weight_decay, config.momentum, config.dropout};
+}
+
+Space study_space(const RunConfig& config) {
+  Space space = mlp_study_space();
+  const auto bound = [](Parameter& p, double low, double high) {
+    p.low = low;
+    p.high = high;
+  };
+  std::int32_t widths = 0;
+  for (Parameter& p : space.parameters) {
+    if (p.name == "lr") bound(p, config.lr_low, config.lr_high);
+    if (p.name == "weight_decay") bound(p, config.weight_decay_low, config.weight_decay_high);
+    if (p.name == "drop_rate") bound(p, config.drop_rate_low, config.drop_rate_high);
+    if (p.name == "depth") bound(p, config.depth_low, config.depth_high);
+    if (p.name.starts_with("width_")) {
+      bound(p, config.width_low, config.width_high);
+      ++widths;
+    }
+  }
+  // As many widths as the deepest network has.
+  const auto first_width = static_cast<std::ptrdiff_t>(space.find("width_0"));
+  const auto at = [&](std::int32_t i) { return space.parameters.begin() + first_width + i; };
+  if (widths > config.depth_high) space.parameters.erase(at(config.depth_high), at(widths));
+  for (std::int32_t i = widths; i < config.depth_high; ++i) {
+    Parameter width = *at(i - 1);
+    width.name = fmt::format("width_{}", i);
+    width.parent = "depth";
+    width.parent_at_least = i + 1;
+    space.parameters.insert(at(i), width);
+  }
+  return space;
+}
+
+Hyperparameters hyperparameters_of(const Space& space, std::span<const double> point, const RunConfig& config) {
+  Hyperparameters h;
+  h.lr = space.value("lr", point);
+  h.weight_decay = space.value("weight_decay", point);
+  h.dropout = space.value("drop_rate", point);
+  h.momentum = config.momentum;
+  const auto depth = static_cast<std::int32_t>(space.value("depth", point));
+  for (std::int32_t i = 0; i < depth; ++i)
+    h.hidden.push_back(static_cast<std::int32_t>(space.value(fmt::format("width_{}", i), point)));
+  return h;
+}
+
+std::int64_t steps_per_epoch(std::int64_t rows, std::int32_t batch_size, bool drop_last) {
+  if (rows <= batch_size) return 1;
+  return drop_last ? rows / batch_size : (rows + batch_size - 1) / batch_size;
+}
+
+MemberSpec make_member(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes,
+                       const Hyperparameters& hyperparameters, const FitPlace& place, const FitRows& rows) {
+  MemberSpec member;
+  member.sizes.push_back(n_features);
+  for (std::int32_t width : hyperparameters.hidden) member.sizes.push_back(width);
+  member.sizes.push_back(n_classes);
+  member.loss = config.loss;
+  member.optimizer = config.optimizer;
+  member.lr = hyperparameters.lr;
+  member.weight_decay = hyperparameters.weight_decay;
+  member.momentum = hyperparameters.momentum;
+  member.dropout = hyperparameters.dropout;
+  member.dropout_epochs = config.dropout_epochs;
+  member.batch_size = config.batch_size;
+  member.weight_by_size = config.weight_by_size;
+  member.train = rows.train;
+  member.validation = rows.validation;
+  // The study drops the last batch iff int(n_initial (1 - share)) + added > batch size (spec 4.3, B15).
+  const auto counted =
+      static_cast<std::int64_t>(static_cast<double>(rows.unviolated) * (1 - config.val_share)) + rows.added;
+  member.drop_last = config.drop_last && counted > config.batch_size;
+  member.epochs = config.epochs;
+  if (config.updates > 0) {
+    const std::int64_t per_epoch =
+        steps_per_epoch(static_cast<std::int64_t>(rows.train.size()), config.batch_size, member.drop_last);
+    member.epochs = static_cast<std::int32_t>((config.updates + per_epoch - 1) / per_epoch);
+  }
+
+  std::uint64_t use = 0;
+  if (config.initial_weights == SeedPolicy::per_use) {
+    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.iteration}));
+    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.trial}));
+    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.fold}));
+  }
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  member.init_key = stream_key(seed, RngPurpose::init, use);
+  member.order_key = stream_key(seed, RngPurpose::order, use);
+  member.dropout_key = stream_key(seed, RngPurpose::dropout, use);
+  return member;
+}
+
+}  // namespace quarry

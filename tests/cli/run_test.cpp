@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+// quarry run as a person uses it: killed and started again, stopped by signals, started twice, fed nonsense.
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <thread>
+
+#include "quarry/core/rng.h"
+#include "tests/support/program.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
+
+extern char** environ;
+
+namespace quarry {
+
+using test::ProgramResult;
+using test::run_program;
+using test::TempDir;
+
+namespace {
+
+constexpr const char* kStudy = R"(
+study = "killed"
+[run]
+seed = [0, 1]
+[data]
+name = "moons"
+[pool]
+n_initial = 12
+[acquisition]
+strategy = ["entropy", "badge"]
+budget = 4
+[training]
+epochs = 40
+[search]
+mode = "online_dynamic"
+trials = 4
+startup_trials = 2
+folds = 3
+depth_high = 2
+)";
+
+std::vector<std::string> run_arguments(const std::string& config, const std::string& out) {
+  return {"run", config, "--out", out, "--quiet", "--device", "cpu", "--workers", "1"};
+}
+
+/// A `quarry run` in the background.
+pid_t start(const std::string& config, const std::string& out) {
+  std::vector<std::string> words = run_arguments(config, out);
+  words.insert(words.begin(), QUARRY_PROGRAM);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  pid_t child = 0;
+  EXPECT_EQ(posix_spawn(&child, QUARRY_PROGRAM, nullptr, nullptr, argv.data(), environ), 0);
+  return child;
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  EXPECT_EQ(waitpid(child, &status, 0), child);
+  return status;
+}
+
+std::map<std::string, std::string> contract_files(const std::string& out) {
+  auto files = test::read_tree(out + "/killed");
+  std::erase_if(files, [](const auto& entry) {
+    const std::string& name = entry.first;
+    return name == "timings.csv" || name == "environment.json" || name.ends_with("lock") ||
+           name.find(".tmp") != std::string::npos;
+  });
+  return files;
+}
+
+struct RunCommand : ::testing::Test {
+  RunCommand() : config(dir.write("killed.toml", kStudy)) {}
+  TempDir dir;
+  std::string config;
+};
+
+TEST_F(RunCommand, KilledAtThirtyRandomMomentsEndsInTheSameBytes) {
+  const auto begin = std::chrono::steady_clock::now();
+  ASSERT_EQ(run_program(QUARRY_PROGRAM, run_arguments(config, dir / "whole")).exit_code, 0);
+  const std::chrono::duration<double> whole = std::chrono::steady_clock::now() - begin;
+  const auto expected = contract_files(dir / "whole");
+  ASSERT_TRUE(expected.contains("results.csv"));
+
+  int kills = 0;
+  for (std::uint64_t round = 0; kills < 30; ++round) {
+    ASSERT_LT(round, 300u) << "only " << kills << " kills landed";
+    const std::string out = dir / ("killed-" + std::to_string(round / 6));  // up to six kills on one folder
+    const pid_t child = start(config, out);
+    std::this_thread::sleep_for(whole * random_uniform(stream_key(1, RngPurpose::data), round) * 0.7);
+    ::kill(child, SIGKILL);
+    const int status = wait_for(child);
+    kills += WIFSIGNALED(status);
+    if (round % 6 == 5 || !WIFSIGNALED(status)) {
+      ASSERT_EQ(run_program(QUARRY_PROGRAM, run_arguments(config, out)).exit_code, 0);
+      ASSERT_EQ(contract_files(out), expected) << "round " << round;
+    }
+  }
+}
+
+TEST_F(RunCommand, ASignalStopsItCleanlyAndItContinues) {
+  ASSERT_EQ(run_program(QUARRY_PROGRAM, run_arguments(config, dir / "whole")).exit_code, 0);
+  for (const int signal : {SIGINT, SIGTERM}) {
+    const std::string out = dir / ("signal-" + std::to_string(signal));
+    const pid_t child = start(config, out);
+    while (test::read_tree(out).size() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    ::kill(child, signal);
+    const int status = wait_for(child);
+    EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << status;
+    ASSERT_EQ(run_program(QUARRY_PROGRAM, run_arguments(config, out)).exit_code, 0);
+    EXPECT_EQ(contract_files(out), contract_files(dir / "whole"));
+  }
+}
+
+TEST_F(RunCommand, ASecondProcessOnTheFolderIsRefused) {
+  const std::string out = dir / "shared";
+  const pid_t first = start(config, out);
+  while (!test::read_tree(out).contains("killed/config.toml"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  const ProgramResult second = run_program(QUARRY_PROGRAM, run_arguments(config, out));
+  EXPECT_EQ(second.exit_code, 1);
+  EXPECT_NE(second.err.find(std::to_string(first)), std::string::npos) << second.err;  // names the holder
+  const int status = wait_for(first);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+}
+
+TEST_F(RunCommand, PlanStopsBeforeAnyWork) {
+  const ProgramResult plan = run_program(QUARRY_PROGRAM, {"run", config, "--out", dir / "plan", "--plan"});
+  EXPECT_EQ(plan.exit_code, 0) << plan.err;
+  EXPECT_NE(plan.out.find("fits"), std::string::npos) << plan.out;
+  EXPECT_TRUE(test::read_tree(dir / "plan").empty());
+}
+
+TEST_F(RunCommand, BadInputEndsWithTheRightCodeAndWritesNothing) {
+  struct Case {
+    std::vector<std::string> arguments;
+    int exit_code;
+    std::string says;
+  };
+  const std::string out = dir / "bad";
+  const std::string unknown = dir.write("unknown.toml", "[acquisition]\nstratgy = \"random\"\n");
+  const std::string ill_typed = dir.write("type.toml", "[acquisition]\nbudget = \"many\"\n");
+  const std::string broken = dir.write("broken.toml", "[acquisition\nbudget = 3\n");
+  const std::string csv = dir.write("one_class.csv", "x,y,label\n1,2,a\n3,4,a\n5,6,a\n");
+  const std::string one_class = dir.write(
+      "one_class.toml", "[data]\nname = \"file\"\npath = \"" + csv + "\"\nlabel = \"label\"\n[pool]\nn_initial = 2\n");
+  const Case cases[] = {
+      {{"run", dir / "missing.toml"}, 1, "missing.toml"},
+      {{"run", unknown}, 2, "unknown.toml:2:1"},
+      {{"run", unknown}, 2, "strategy"},
+      {{"run", ill_typed}, 2, "type.toml:2:"},
+      {{"run", broken}, 2, "broken.toml:1"},
+      {{"run", one_class}, 1, "class"},
+      {{"run", config, "--set", "acquisition.budget=10000"}, 2, "budget"},
+      {{"run", config, "--set", "acquisition.strategy=entropi"}, 2, "entropy"},
+      {{"run", config, "--set", "nonsense"}, 2, "nonsense"},
+      {{"run", config, "--shard", "3/2"}, 2, "--shard"},
+      {{"run", config, "--device", "cuda:0"}, 3, "cuda"},
+      {{"run", config, "--device", "tpu"}, 2, "tpu"},
+  };
+  for (const Case& c : cases) {
+    std::vector<std::string> arguments = c.arguments;
+    arguments.insert(arguments.end(), {"--out", out});
+    const ProgramResult result = run_program(QUARRY_PROGRAM, arguments);
+    EXPECT_EQ(result.exit_code, c.exit_code) << result.err;
+    EXPECT_NE(result.err.find(c.says), std::string::npos) << "expected '" << c.says << "' in: " << result.err;
+    EXPECT_TRUE(test::read_tree(out).empty()) << result.err;
+  }
+}
+
+TEST_F(RunCommand, AnOutputFolderThatCannotBeWrittenIsNamed) {
+  const std::string file = dir.write("a_file", "");
+  const ProgramResult result = run_program(QUARRY_PROGRAM, run_arguments(config, file + "/out"));
+  EXPECT_EQ(result.exit_code, 1);
+  EXPECT_NE(result.err.find("a_file"), std::string::npos) << result.err;
+}
+
+}  // namespace
+}  // namespace quarry

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: MIT
+// A study that is killed, loses power, or finds the disk full at any call whatsoever ends, when it is run again, in
+// the bytes of an undisturbed one.
+#include <gtest/gtest.h>
+
+#include <cerrno>
+#include <map>
+#include <string>
+
+#include "quarry/study/runner.h"
+#include "tests/support/faulty_file_system.h"
+
+namespace quarry {
+
+using test::FaultyFileSystem;
+using test::ProcessEnded;
+
+namespace {
+
+StudyConfig tiny_study() {
+  return parse_study(R"(
+study = "tiny"
+[output]
+networks = "every"
+[data]
+name = "blobs"
+[pool]
+n_initial = 8
+[acquisition]
+strategy = ["margin", "coreset"]
+budget = 2
+[training]
+epochs = 3
+[search]
+mode = ["constant_initial", "online_dynamic"]
+trials = 2
+startup_trials = 1
+folds = 2
+depth_high = 1
+width_high = 4
+)",
+                     "tiny.toml", {});
+}
+
+RunSummary run(FileSystem& files) {
+  RunOptions options;
+  options.out = "/out";
+  options.workers = 1;
+  options.progress = ProgressMode::quiet;
+  return run_study(files, tiny_study(), options);
+}
+
+std::map<std::string, std::string> contract_files(const FaultyFileSystem& files) {
+  auto all = const_cast<FaultyFileSystem&>(files).disk().files();
+  std::erase_if(all, [](const auto& entry) {
+    const std::string& name = entry.first;
+    return name.ends_with("timings.csv") || name.ends_with("environment.json") || name.ends_with("lock") ||
+           name.find(".tmp") != std::string::npos;  // left by a killed process, never read
+  });
+  return all;
+}
+
+const std::map<std::string, std::string>& undisturbed() {
+  static const auto files = [] {
+    FaultyFileSystem fresh;
+    run(fresh);
+    return contract_files(fresh);
+  }();
+  return files;
+}
+
+TEST(RunnerFaults, ThereIsSomethingToCompare) {
+  ASSERT_TRUE(undisturbed().contains("/out/tiny/results.csv"));
+  EXPECT_EQ(undisturbed().size(), 2u + 4u * (1u + 3u));  // config, results; a journal and three networks for each run
+}
+
+TEST(RunnerFaults, KilledAtEveryCall) {
+  std::int64_t n = 1;
+  for (;; ++n) {
+    FaultyFileSystem files;
+    files.disk().end_at(n);
+    try {
+      run(files);
+    } catch (const ProcessEnded&) {
+    }
+    if (!files.disk().faulted()) break;
+    files.disk().restart_after_kill();
+    run(files);
+    ASSERT_EQ(contract_files(files), undisturbed()) << "killed at call " << n;
+  }
+  EXPECT_GT(n, 50);
+}
+
+TEST(RunnerFaults, PowerCutAtEveryCall) {
+  for (std::int64_t n = 1;; ++n) {
+    FaultyFileSystem files;
+    files.disk().end_at(n);
+    try {
+      run(files);
+    } catch (const ProcessEnded&) {
+    }
+    if (!files.disk().faulted()) break;
+    files.disk().restart_after_power_cut(static_cast<std::uint64_t>(n));
+    run(files);
+    ASSERT_EQ(contract_files(files), undisturbed()) << "power cut at call " << n;
+  }
+}
+
+TEST(RunnerFaults, DiskFullAtEveryCallIsAnErrorAndLosesNothing) {
+  for (std::int64_t n = 1;; n += 3) {
+    FaultyFileSystem files;
+    files.disk().fill_at(n);
+    bool failed = false;
+    try {
+      run(files);
+    } catch (const Error& error) {
+      failed = true;
+      EXPECT_NE(std::string(error.what()).find("/out"), std::string::npos) << error.what();
+    }
+    if (!files.disk().faulted()) break;
+    EXPECT_TRUE(failed) << "full at call " << n << " went unnoticed";
+    files.disk().restart_after_kill();
+    run(files);
+    ASSERT_EQ(contract_files(files), undisturbed()) << "full at call " << n;
+  }
+}
+
+}  // namespace
+}  // namespace quarry

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: MIT
+// Same seed, same bytes: whatever the fleet, the workers, the SIMD level, the shards, or a stop in between.
+#include "quarry/study/runner.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "quarry/study/journal.h"
+#include "quarry/study/results.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
+
+namespace quarry {
+using test::read_tree;
+using test::TempDir;
+
+namespace {
+
+constexpr const char* kSmallStudy = R"(
+study = "small"
+[output]
+networks = "final"
+[run]
+seed = [3, 4]
+[data]
+name = "moons"
+[pool]
+n_initial = 12
+[acquisition]
+strategy = ["entropy", "bald", "badge"]
+budget = 2
+mc_passes = 5
+[training]
+epochs = 6
+[search]
+mode = ["constant_initial", "online_static", "online_dynamic"]
+trials = 4
+startup_trials = 2
+folds = 3
+depth_high = 2
+width_high = 6
+)";
+
+StudyConfig small_study(std::vector<std::string> overrides = {}) {
+  return parse_study(kSmallStudy, "small.toml", overrides);
+}
+
+RunOptions quiet(const std::string& out) {
+  RunOptions options;
+  options.out = out;
+  options.workers = 2;
+  options.progress = ProgressMode::quiet;
+  return options;
+}
+
+/// Every file under the study's folder that is in the byte contract.
+std::map<std::string, std::string> contract_files(const std::string& directory) {
+  std::map<std::string, std::string> files = read_tree(directory);
+  std::erase_if(files, [](const auto& entry) {
+    return entry.first == "timings.csv" || entry.first == "environment.json" || entry.first == "lock";
+  });
+  return files;
+}
+
+std::map<std::string, std::string> run_fresh(const StudyConfig& study, RunOptions options) {
+  const TempDir out;
+  options.out = out.path();
+  run_study(posix_file_system(), study, options);
+  return contract_files(study_directory(out.path(), study.study, options.shard, options.shards));
+}
+
+TEST(Runner, BytesDoNotDependOnFleetOrWorkers) {
+  const StudyConfig study = small_study();
+  ASSERT_EQ(study.runs.size(), 18u);
+  const auto expected = run_fresh(study, quiet(""));
+  ASSERT_TRUE(expected.contains("results.csv"));
+  ASSERT_EQ(expected.size(), 2 + 18 * 2u);  // config, results; a journal and a network for each run
+  for (const std::int32_t fleet : {1, 5}) {
+    for (const std::int32_t workers : {1, 4}) {
+      RunOptions options = quiet("");
+      options.fleet = fleet;
+      options.workers = workers;
+      EXPECT_EQ(run_fresh(study, options), expected) << "fleet " << fleet << ", workers " << workers;
+    }
+  }
+}
+
+TEST(Runner, BytesDoNotDependOnTheSimdLevel) {
+  const StudyConfig study = small_study({"run.seed=3"});
+  const auto expected = run_fresh(study, quiet(""));
+  for (const char* level : {"portable", "avx2", "avx512"}) {
+    setenv("QUARRY_SIMD", level, 1);
+    bool available = true;
+    try {
+      simd_level();
+    } catch (const Error&) {
+      available = false;
+    }
+    if (available) {
+      EXPECT_EQ(run_fresh(study, quiet("")), expected) << level;
+    }
+    unsetenv("QUARRY_SIMD");
+  }
+}
+
+TEST(Runner, ShardsTogetherAreTheWhole) {
+  const StudyConfig study = small_study();
+  const auto whole = run_fresh(study, quiet(""));
+  std::map<std::string, std::string> parts;
+  for (const std::int32_t shard : {1, 2}) {
+    RunOptions options = quiet("");
+    options.shard = shard;
+    options.shards = 2;
+    for (auto& [name, bytes] : run_fresh(study, options)) {
+      if (name == "config.toml") {
+        EXPECT_EQ(bytes, whole.at(name));
+      } else if (name != "results.csv") {
+        EXPECT_TRUE(parts.emplace(name, std::move(bytes)).second) << name << " in both shards";
+      }
+    }
+  }
+  auto expected = whole;
+  expected.erase("config.toml");
+  expected.erase("results.csv");
+  EXPECT_EQ(parts, expected);
+}
+
+TEST(Runner, RepeatingAFinishedStudyChangesNothing) {
+  const TempDir out;
+  const StudyConfig study = small_study({"run.seed=3"});
+  run_study(posix_file_system(), study, quiet(out.path()));
+  const auto before = contract_files(out.path() + "/small");
+  const RunSummary again = run_study(posix_file_system(), study, quiet(out.path()));
+  EXPECT_EQ(again.resumed, again.runs);
+  EXPECT_EQ(contract_files(out.path() + "/small"), before);
+}
+
+TEST(Runner, RefusesAnotherConfigInTheSameFolder) {
+  const TempDir out;
+  run_study(posix_file_system(), small_study({"run.seed=3"}), quiet(out.path()));
+  const auto before = contract_files(out.path() + "/small");
+  try {
+    run_study(posix_file_system(), small_study({"run.seed=4"}), quiet(out.path()));
+    FAIL() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_NE(std::string(error.what()).find("another config"), std::string::npos) << error.what();
+  }
+  EXPECT_EQ(contract_files(out.path() + "/small"), before);
+}
+
+TEST(Runner, RefusesABudgetBeyondThePoolBeforeWritingAnything) {
+  const TempDir out;
+  EXPECT_THROW(run_study(posix_file_system(), small_study({"acquisition.budget=469"}), quiet(out.path())), Error);
+  EXPECT_TRUE(read_tree(out.path()).empty());
+}
+
+TEST(Runner, AStopFlagEndsCleanlyAndTheStudyContinues) {
+  const StudyConfig study = small_study({"run.seed=3"});
+  const auto expected = run_fresh(study, quiet(""));
+  const TempDir out;
+  std::atomic<bool> stop{true};
+  RunOptions options = quiet(out.path());
+  options.stop = &stop;
+  const RunSummary stopped = run_study(posix_file_system(), study, options);
+  EXPECT_TRUE(stopped.interrupted);
+  EXPECT_LT(stopped.finished, stopped.runs);
+  stop = false;
+  const RunSummary finished = run_study(posix_file_system(), study, options);
+  EXPECT_FALSE(finished.interrupted);
+  EXPECT_EQ(contract_files(out.path() + "/small"), expected);
+}
+
+TEST(Runner, ADivergingRunIsKeptAndMarked) {
+  const TempDir out;
+  const StudyConfig diverging = small_study(
+      {"run.seed=3", "search.mode=\"fixed\"", "model.lr=1000", "model.weight_decay=0.1", "training.epochs=40"});
+  const RunSummary summary = run_study(posix_file_system(), diverging, quiet(out.path()));
+  EXPECT_EQ(summary.finished, summary.runs);
+  EXPECT_EQ(summary.diverged, summary.runs);
+  const std::vector<ResultRow> rows =
+      parse_results_csv(posix_file_system().read(out.path() + "/small/results.csv"), "results.csv");
+  ASSERT_EQ(rows.size(), 3u * 3u);
+  for (const ResultRow& row : rows) EXPECT_TRUE(row.diverged) << row.run << " iteration " << row.iteration;
+}
+
+TEST(Runner, EverythingLabelledGivesTheUpperBound) {
+  const TempDir out;
+  const StudyConfig study = small_study(
+      {"run.seed=3", "pool.n_initial=-1", "acquisition.strategy=\"random\"", "search.mode=\"constant_initial\""});
+  run_study(posix_file_system(), study, quiet(out.path()));
+  const auto rows = parse_results_csv(posix_file_system().read(out.path() + "/small/results.csv"), "results.csv");
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].iteration, -1);
+  EXPECT_EQ(rows[0].len_lb, 480);
+  EXPECT_EQ(rows[0].len_ulb, 0);
+}
+
+}  // namespace
+}  // namespace quarry
