@@ -2,6 +2,7 @@
 // The user's own data set, from keys of [data] alone.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <string>
@@ -11,12 +12,18 @@
 #include "quarry/data/describe.h"
 #include "quarry/data/npz.h"
 #include "tests/data/support.h"
+#include "tests/support/temp_dir.h"
 
 namespace quarry {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+
+std::string fifo(const std::string& path) {
+  EXPECT_EQ(mkfifo(path.c_str(), 0600), 0);
+  return path;
+}
 
 DataConfig file_config(const std::string& path, const std::string& label = "") {
   DataConfig config;
@@ -31,7 +38,7 @@ std::string load_error(const DataConfig& config, ErrorKind kind = ErrorKind::fai
 }
 
 TEST(FileSet, CsvWithItsOwnTestPart) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = file_config(folder.write("flowers.csv", "x,y,kind\n0,10,b\n4,10,a\n2,10,b\n"), "kind");
   config.test_path = folder.write("test.csv", "x,y,kind\n8,12,c\n1,10,a\n");
   const Dataset set = load_dataset(config);
@@ -66,7 +73,7 @@ std::string counting_csv() {
 }
 
 TEST(FileSet, HoldsOutAShareOfAFixedShuffle) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = file_config(folder.write("c.csv", counting_csv()), "2");
   config.scaler = Scaler::none;
   config.test_share = 0.25;
@@ -95,7 +102,7 @@ TEST(FileSet, HoldsOutAShareOfAFixedShuffle) {
 }
 
 TEST(FileSet, LibsvmPartsAgreeOnTheLargerNumberOfFeatures) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = file_config(folder.write("train", "1 1:1\n2 2:1\n"));
   config.test_path = folder.write("test", "1 3:1\n2 1:1\n");
   config.format = "libsvm";
@@ -123,7 +130,7 @@ TEST(FileSet, NpyNeedsAFileOfLabels) {
 }
 
 TEST(FileSet, IdxImagesBecomeRows) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = file_config(QUARRY_GOLDENS "/data/u8.idx.gz");  // 2 images of 3x4
   config.labels_path =
       folder.write("labels.idx", big_bytes(0x00000801, 4) + big_bytes(2, 4) + std::string("\x00\x01", 2));
@@ -153,7 +160,7 @@ TEST(FileSet, NpzNamesTheArrayOfTheLabels) {
 }
 
 TEST(FileSet, ConfigErrorsSayWhatToDo) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   const std::string csv = folder.write("c.csv", counting_csv());
   DataConfig config;
   config.name = "file";
@@ -182,7 +189,7 @@ TEST(FileSet, ConfigErrorsSayWhatToDo) {
 }
 
 TEST(FileSet, UnusableDataIsRefused) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   EXPECT_THAT(load_error(file_config(folder.write("one.csv", "1,0\n2,0\n3,0\n4,0\n"), "1")),
               HasSubstr("all 3 training instances are of class '0'"));
   EXPECT_THAT(load_error(file_config(folder.write("few.csv", "1,0\n"), "1")), HasSubstr("0 training and 1 test"));
@@ -213,23 +220,23 @@ TEST(FileSet, UnusableDataIsRefused) {
 }
 
 TEST(FileSet, EveryReaderRefusesMissingEmptyAndIrregularFiles) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   struct Case {
     const char *format, *label;
     bool two_files;
   };
   for (const Case& c : {Case{"libsvm", "", false}, Case{"csv", "0", false}, Case{"npy", "", true},
                         Case{"npz", "y", false}, Case{"idx", "", true}}) {
-    DataConfig config = file_config(folder.path("missing"), c.label);
+    DataConfig config = file_config(folder / "missing", c.label);
     config.format = c.format;
-    if (c.two_files) config.labels_path = folder.path("missing");
-    EXPECT_THAT(load_error(config), HasSubstr(folder.path("missing"))) << c.format;
+    if (c.two_files) config.labels_path = folder / "missing";
+    EXPECT_THAT(load_error(config), HasSubstr(folder / "missing")) << c.format;
     config.path = folder.write("empty", "");
     if (c.two_files) config.labels_path = config.path;
     EXPECT_THAT(load_error(config), HasSubstr("empty")) << c.format;
-    config.path = folder.path("");
+    config.path = folder.path();
     EXPECT_THAT(load_error(config), HasSubstr("directory")) << c.format;
-    config.path = folder.fifo(std::string("fifo_") + c.format);
+    config.path = fifo(folder / ("fifo_" + std::string(c.format)));
     EXPECT_THAT(load_error(config), HasSubstr("fifo_")) << c.format;
     config.path = "/dev/zero";
     EXPECT_THAT(load_error(config), HasSubstr("/dev/zero")) << c.format;
@@ -262,7 +269,7 @@ TEST(Describe, SaysWhatThereIs) {
 }
 
 TEST(Describe, ManyClassesAndFeaturesAreSummedUp) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   std::string text;
   for (int i = 0; i < 100; ++i) text += fmt::format("c\x1b[31m{},{},1,2,3,4,5,6,7,8,9,10,11\n", i % 30, i);
   const std::string shown = describe_dataset(load_dataset(file_config(folder.write("wide.csv", text), "0")));

@@ -9,52 +9,12 @@
 #include "quarry/data/idx.h"
 #include "quarry/data/npz.h"
 #include "tests/data/support.h"
+#include "tests/support/byte_writers.h"
 
 namespace quarry {
 namespace {
 
 using ::testing::HasSubstr;
-
-/// What a member of a hand-made archive says about itself.
-struct Entry {
-  std::string name = "a.npy";
-  std::string data;
-  std::uint64_t method = 0, flags = 0, crc = 0, size = 0, compressed = 0, offset = 0;
-};
-
-Entry stored(const std::string& name, const std::string& data) {
-  Entry entry;
-  entry.name = name;
-  entry.data = data;
-  entry.size = entry.compressed = data.size();
-  entry.crc = crc32_z(0, reinterpret_cast<const Bytef*>(data.data()), data.size());
-  return entry;
-}
-
-std::string local_header(const Entry& e) {
-  return little_bytes(0x04034b50, 4) + std::string(22, '\0') + little_bytes(e.name.size(), 2) + little_bytes(0, 2) +
-         e.name;
-}
-
-std::string directory_entry(const Entry& e) {
-  return little_bytes(0x02014b50, 4) + std::string(4, '\0') + little_bytes(e.flags, 2) + little_bytes(e.method, 2) +
-         std::string(4, '\0') + little_bytes(e.crc, 4) + little_bytes(e.compressed, 4) + little_bytes(e.size, 4) +
-         little_bytes(e.name.size(), 2) + std::string(12, '\0') + little_bytes(e.offset, 4) + e.name;
-}
-
-/// Lays the members one after the other; an entry with an offset other than 0 keeps it.
-std::string archive(std::vector<Entry> entries) {
-  std::string bytes, directory;
-  for (Entry& entry : entries) {
-    if (entry.offset == 0) entry.offset = bytes.size();
-    bytes += local_header(entry) + entry.data;
-    directory += directory_entry(entry);
-  }
-  const std::string end = little_bytes(0x06054b50, 4) + std::string(4, '\0') + little_bytes(entries.size(), 2) +
-                          little_bytes(entries.size(), 2) + little_bytes(directory.size(), 4) +
-                          little_bytes(bytes.size(), 4) + little_bytes(0, 2);
-  return bytes + directory + end;
-}
 
 std::string one_byte_array() {
   return npy_bytes("{'descr': '|u1', 'fortran_order': False, 'shape': (1,)}", "\x05");
@@ -66,38 +26,39 @@ std::string npz_error(const std::string& bytes) {
 
 TEST(Npz, ReadsAHandMadeArchive) {
   const std::vector<NamedArray> arrays =
-      parse_npz(archive({stored("a.npy", one_byte_array()), stored("b.npy", one_byte_array())}), "x.npz");
+      parse_npz(zip_archive({zip_stored("a.npy", one_byte_array()), zip_stored("b.npy", one_byte_array())}), "x.npz");
   ASSERT_EQ(arrays.size(), 2u);
   EXPECT_EQ(arrays[1].name, "b");
   EXPECT_EQ(arrays[1].array.at(0), 5);
-  EXPECT_TRUE(parse_npz(archive({}), "x.npz").empty());
+  EXPECT_TRUE(parse_npz(zip_archive({}), "x.npz").empty());
 }
 
 TEST(Npz, RefusesHostileMembers) {
-  const Entry good = stored("a.npy", one_byte_array());
+  const ZipEntry good = zip_stored("a.npy", one_byte_array());
   const auto with = [&](auto change) {
-    Entry entry = good;
+    ZipEntry entry = good;
     change(entry);
-    return npz_error(archive({entry}));
+    return npz_error(zip_archive({entry}));
   };
-  EXPECT_THAT(with([](Entry& e) { e.flags = 1; }), HasSubstr("encrypted"));
-  EXPECT_THAT(with([](Entry& e) { e.method = 12; }), HasSubstr("compression method 12"));
-  EXPECT_THAT(with([](Entry& e) { e.crc ^= 1; }), HasSubstr("CRC-32 is wrong"));
-  EXPECT_THAT(with([](Entry& e) { e.size += 1; }), HasSubstr("two sizes differ"));
-  EXPECT_THAT(with([](Entry& e) { e.size = e.compressed = e.size + 1; }), HasSubstr("reaches into the zip directory"));
-  EXPECT_THAT(with([](Entry& e) { e.size = e.compressed = 0xffffffff; }), HasSubstr("zip64"));
-  EXPECT_THAT(with([](Entry& e) { e.offset = 0x7fffffff; }), HasSubstr("ends within a local header"));
-  EXPECT_THAT(with([](Entry& e) { e.offset = 3; }), HasSubstr("expected the local header"));
-  EXPECT_THAT(with([](Entry& e) { e.name = "../../etc/passwd"; }), HasSubstr("not named *.npy"));
-  EXPECT_THAT(npz_error(archive({good, good})), HasSubstr("two members are named"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.flags = 1; }), HasSubstr("encrypted"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.method = 12; }), HasSubstr("compression method 12"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.crc ^= 1; }), HasSubstr("CRC-32 is wrong"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.size += 1; }), HasSubstr("two sizes differ"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.size = e.compressed = e.size + 1; }),
+              HasSubstr("reaches into the zip directory"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.size = e.compressed = 0xffffffff; }), HasSubstr("zip64"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.offset = 0x7fffffff; }), HasSubstr("ends within a local header"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.offset = 3; }), HasSubstr("expected the local header"));
+  EXPECT_THAT(with([](ZipEntry& e) { e.name = "../../etc/passwd"; }), HasSubstr("not named *.npy"));
+  EXPECT_THAT(npz_error(zip_archive({good, good})), HasSubstr("two members are named"));
 }
 
 TEST(Npz, RefusesOverlappingMembers) {
   // The second entry of the directory points at the first member again.
   const std::string data = one_byte_array();
-  Entry first = stored("a.npy", data), second = stored("b.npy", data);
-  std::string bytes = local_header(first) + data;
-  std::string directory = directory_entry(first) + directory_entry(second);
+  ZipEntry first = zip_stored("a.npy", data), second = zip_stored("b.npy", data);
+  std::string bytes = zip_local_header(first) + data;
+  std::string directory = zip_directory_entry(first) + zip_directory_entry(second);
   bytes += directory + little_bytes(0x06054b50, 4) + std::string(4, '\0') + little_bytes(2, 2) + little_bytes(2, 2) +
            little_bytes(directory.size(), 4) + little_bytes(bytes.size(), 4) + little_bytes(0, 2);
   EXPECT_THAT(npz_error(bytes), HasSubstr("overlap"));
@@ -111,8 +72,8 @@ TEST(Npz, EveryCutIsRefused) {
 }
 
 TEST(Npz, EveryFlippedByteOfTheDataIsNoticed) {
-  const std::string data = one_byte_array(), bytes = archive({stored("a.npy", data)});
-  const std::size_t start = local_header(stored("a.npy", data)).size();
+  const std::string data = one_byte_array(), bytes = zip_archive({zip_stored("a.npy", data)});
+  const std::size_t start = zip_local_header(zip_stored("a.npy", data)).size();
   for (std::size_t i = start; i < start + data.size(); ++i) {
     std::string flipped = bytes;
     flipped[i] ^= 16;
@@ -136,12 +97,12 @@ std::string deflated(const std::string& plain, int window_bits) {
 
 TEST(Inflate, BombsAreRefusedWhereverTheyClaimTheirSize) {
   const std::string zeros(30'000'000, '\0');
-  Entry bomb = stored("a.npy", deflated(zeros, -15));
+  ZipEntry bomb = zip_stored("a.npy", deflated(zeros, -15));
   bomb.method = 8;
   bomb.size = zeros.size();
-  EXPECT_THAT(npz_error(archive({bomb})), HasSubstr("bomb"));
+  EXPECT_THAT(npz_error(zip_archive({bomb})), HasSubstr("bomb"));
   bomb.size = 10;  // a lie: found out while inflating
-  EXPECT_THAT(npz_error(archive({bomb})), HasSubstr("bomb"));
+  EXPECT_THAT(npz_error(zip_archive({bomb})), HasSubstr("bomb"));
   EXPECT_THAT(error_of([&] { parse_idx(deflated(zeros, 31), "x.gz"); }), HasSubstr("bomb"));
 }
 

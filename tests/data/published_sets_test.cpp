@@ -13,6 +13,7 @@
 
 #include "quarry/data/data_table.h"
 #include "tests/data/support.h"
+#include "tests/support/temp_dir.h"
 
 namespace quarry {
 namespace {
@@ -63,9 +64,9 @@ TEST(PublishedSets, WithoutAFolderTheMessageNamesTheFiles) {
 }
 
 TEST(PublishedSets, AnotherFileOfThatNameIsRefused) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = named("splice");
-  config.path = folder.path("");
+  config.path = folder.path();
   folder.write("splice", "1 61:1\n-1 1:1\n");
   EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("61 features; this set has 60"));
   folder.write("splice", "1 1:1\n3 1:1\n");
@@ -73,9 +74,9 @@ TEST(PublishedSets, AnotherFileOfThatNameIsRefused) {
 }
 
 TEST(PublishedSets, SmallCopiesOfSpliceAreReadFromAFolder) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = named("splice");
-  config.path = folder.path("");
+  config.path = folder.path();
   folder.write("splice", "+1 1:1 60:4\n-1 1:3 60:4\n");
   folder.write("splice.t", "-1 1:2 60:2\n+1 1:5\n");
   const Dataset set = load_dataset(config);
@@ -140,9 +141,9 @@ TEST(PublishedSets, FashionMnistFromThePackage) {
 
 /// A folder with tiny files of the four names.
 TEST(PublishedSets, FashionMnistFromAFolder) {
-  const TemporaryFolder folder;
+  const test::TempDir folder;
   DataConfig config = named("fashion_mnist");
-  config.path = folder.path("");
+  config.path = folder.path();
   EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("dataset-fashion-mnist"));
   const std::string images = big_bytes(0x00000803, 4) + big_bytes(2, 4) + big_bytes(28, 4) + big_bytes(28, 4) +
                              std::string(784, '\xff') + std::string(784, '\x33');
