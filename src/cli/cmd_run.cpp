@@ -14,6 +14,7 @@
 #include "quarry/study/plan.h"
 #include "quarry/study/runner.h"
 #include "src/cli/commands.h"
+#include "src/cli/output.h"
 
 namespace quarry::cli {
 namespace {
@@ -45,15 +46,14 @@ void parse_shard(const std::string& text, RunOptions& options) {
 }
 
 void print_summary(const RunSummary& summary) {
-  if (summary.resumed > 0) fmt::print("{} of {} runs continued from their journals\n", summary.resumed, summary.runs);
+  if (summary.resumed > 0) print("{} of {} runs continued from their journals\n", summary.resumed, summary.runs);
   if (summary.diverged > 0)
-    fmt::print("{} of {} runs had a network that diverged; they are kept and marked\n", summary.diverged, summary.runs);
+    print("{} of {} runs had a network that diverged; they are kept and marked\n", summary.diverged, summary.runs);
   if (summary.interrupted)
-    fmt::print("stopped: {} of {} runs finished; the same command continues from here\n", summary.finished,
-               summary.runs);
+    print("stopped: {} of {} runs finished; the same command continues from here\n", summary.finished, summary.runs);
   else
-    fmt::print("{} runs finished: {}/results.csv\nnext: quarry report {}\n", summary.finished, summary.directory,
-               summary.directory);
+    print("{} runs finished: {}/results.csv\nnext: quarry report {}\n", summary.finished, summary.directory,
+          summary.directory);
 }
 
 void print_plan(const StudyConfig& study, const RunOptions& options) {
@@ -63,7 +63,7 @@ void print_plan(const StudyConfig& study, const RunOptions& options) {
   };
   PlanMachine machine;
   machine.workers = options.workers > 0 ? options.workers : ThreadPool().workers();
-  fmt::print("{}", plan_text(plan_study(study, size_of, machine)));
+  put(plan_text(plan_study(study, size_of, machine)));
 }
 
 int execute(const RunArguments& arguments) {
@@ -77,7 +77,7 @@ int execute(const RunArguments& arguments) {
   }
   const std::string no_cuda = why_no_cuda();
   if (arguments.device == "auto" && !arguments.quiet && !no_cuda.empty())
-    fmt::print(stderr, "running on the CPU: {}\n", no_cuda);
+    put_note(fmt::format("running on the CPU: {}", no_cuda));
   options.progress = arguments.quiet  ? ProgressMode::quiet
                      : arguments.json ? ProgressMode::json
                                       : ProgressMode::automatic;

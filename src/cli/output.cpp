@@ -49,6 +49,11 @@ void put_error(std::string_view message) {
   std::fwrite(text.data(), 1, text.size(), stderr);
 }
 
+void put_note(std::string_view line) {
+  const std::string text = printable(line) + '\n';
+  std::fwrite(text.data(), 1, text.size(), stderr);
+}
+
 int finish_output(int exit_code) {
   if (std::fflush(stdout) != 0) remember_failure();
   if (first_failure == 0 || first_failure == EPIPE) return exit_code;

@@ -25,6 +25,9 @@ void print(fmt::format_string<Args...> format, Args&&... args) {
 /// Writes "quarry: error: ..." to standard error, control bytes removed.
 void put_error(std::string_view message);
 
+/// Writes a line to standard error, if it is open.
+void put_note(std::string_view line);
+
 /// Flushes standard output and returns the exit code: 1 instead of 0 if some output was lost. A reader that closed
 /// the pipe has lost nothing that it wanted.
 int finish_output(int exit_code);

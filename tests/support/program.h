@@ -12,6 +12,7 @@ enum class Stdout { captured, closed, full_disk, broken_pipe };
 
 struct ProgramOptions {
   Stdout standard_output = Stdout::captured;
+  bool error_closed = false;             ///< standard error is closed
   std::string directory = ".";           ///< where it runs
   std::vector<std::string> environment;  ///< "NAME=value", on top of this process's own; "NAME" removes
 };
