@@ -71,7 +71,8 @@ inline ResultRow synthetic_row(const Synthetic& wanted, const RequestedRun& run,
 /// Rows and seconds of every run that the directory asks for.
 inline void fill_rows(const Synthetic& wanted, StudyDirectory& study) {
   for (const RequestedRun& run : study.requested) {
-    const auto s = std::find(wanted.strategies.begin(), wanted.strategies.end(), run.strategy) - wanted.strategies.begin();
+    const auto s =
+        std::find(wanted.strategies.begin(), wanted.strategies.end(), run.strategy) - wanted.strategies.begin();
     const auto m = std::find(wanted.modes.begin(), wanted.modes.end(), run.mode) - wanted.modes.begin();
     for (std::int32_t i = -1; i <= run.last_iteration; ++i)
       study.rows.push_back(synthetic_row(wanted, run, static_cast<std::size_t>(s), static_cast<std::size_t>(m), i));
@@ -110,14 +111,22 @@ inline void write_synthetic_study(FileSystem& files, const std::string& path, co
   const StudyConfig config = parse_study(toml, "test.toml", {});
   StudyDirectory study;
   for (const StudyRun& run : config.runs) {
-    RequestedRun request{run.id, run.config.data.name, run.config.strategy, std::string(to_string(run.config.mode)),
-                         run.variant, run.config.seed, run.config.n_initial, run.config.val_share, 0};
+    RequestedRun request{run.id,
+                         run.config.data.name,
+                         run.config.strategy,
+                         std::string(to_string(run.config.mode)),
+                         run.variant,
+                         run.config.seed,
+                         run.config.n_initial,
+                         run.config.val_share,
+                         0};
     request.last_iteration = (run.config.budget + run.config.size - 1) / run.config.size - 1;
     study.requested.push_back(request);
   }
   fill_rows(wanted, study);
   std::string times = "run,phase,seconds,jobs\n";
-  for (const PhaseTime& time : study.times) times += time.run + "," + time.phase + "," + std::to_string(time.seconds) + ",1\n";
+  for (const PhaseTime& time : study.times)
+    times += time.run + "," + time.phase + "," + std::to_string(time.seconds) + ",1\n";
   files.make_directories(path);
   files.write_atomically(path + "/config.toml", config.resolved);
   files.write_atomically(path + "/results.csv", results_csv(study.rows));
