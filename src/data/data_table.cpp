@@ -5,28 +5,33 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
-#include "src/data/loaders.h"
+
+/// One line per data set: its name, what it is, what it needs. A .cpp of src/data defines load_NAME(). The order is
+/// that of `quarry list datasets`.
+#define QUARRY_DATA_SETS(ENTRY)                                                                                       \
+  ENTRY(moons, "two interleaved half circles: 480 + 120 instances, 2 features, 2 classes; generated", "")             \
+  ENTRY(adversarial_moons, "moons in a ring of honeypots: 480 + 120 instances, 2 features, 2 classes; generated", "") \
+  ENTRY(blobs, "two blobs, honeypots between them: 320 + 80 instances, 2 features, 2 classes; generated", "")         \
+  ENTRY(diverging_sine, "two sine waves drifting apart: 400 + 100 instances, 2 features, 2 classes; generated", "")   \
+  ENTRY(splice, "splice junctions, two kinds: 1000 + 2175 instances, 60 features, 2 classes; LIBSVM collection",      \
+        "files splice, splice.t in data.path or in QUARRY_DATA/libsvm")                                               \
+  ENTRY(dna, "splice junctions, three kinds: 2000 + 1186 instances, 180 features, 3 classes; LIBSVM collection",      \
+        "files dna.scale.tr, dna.scale.val, dna.scale.t in data.path or in QUARRY_DATA/libsvm")                       \
+  ENTRY(fashion_mnist, "28x28 pictures of clothes: 60000 + 10000 instances, 784 features, 10 classes",                \
+        "Debian package dataset-fashion-mnist, or its four files in data.path")                                       \
+  ENTRY(file, "your own data set: a LIBSVM, CSV, NPY, NPZ or IDX file, described by keys of [data] alone", "data.path")
 
 namespace quarry {
+
+#define QUARRY_DECLARE(name, summary, needs) Dataset load_##name(const DataConfig& config);
+QUARRY_DATA_SETS(QUARRY_DECLARE)
+#undef QUARRY_DECLARE
+
 namespace {
 
-constexpr DataEntry kTable[] = {
-    {"moons", "two interleaved half circles: 480 + 120 instances, 2 features, 2 classes; generated", "", load_moons},
-    {"adversarial_moons", "moons inside a ring of 100 honeypots: 480 + 120 instances, 2 features, 2 classes; generated",
-     "", load_adversarial_moons},
-    {"blobs", "two blobs and 200 honeypots between them: 320 + 80 instances, 2 features, 2 classes; generated", "",
-     load_blobs},
-    {"diverging_sine", "two noisy sine waves that drift apart: 400 + 100 instances, 2 features, 2 classes; generated",
-     "", load_diverging_sine},
-    {"splice", "splice junctions, two kinds: 1000 + 2175 instances, 60 features, 2 classes; LIBSVM collection",
-     "files splice, splice.t in data.path or in QUARRY_DATA/libsvm", load_splice},
-    {"dna", "splice junctions, three kinds: 2000 + 1186 instances, 180 features, 3 classes; LIBSVM collection",
-     "files dna.scale.tr, dna.scale.val, dna.scale.t in data.path or in QUARRY_DATA/libsvm", load_dna},
-    {"fashion_mnist", "28x28 pictures of clothes: 60000 + 10000 instances, 784 features, 10 classes",
-     "Debian package dataset-fashion-mnist, or its four files in data.path", load_fashion_mnist},
-    {"file", "your own data set: LIBSVM, CSV, NPY, NPZ or IDX file, described by keys of [data] alone", "data.path",
-     load_file},
-};
+#define QUARRY_ENTRY(name, summary, needs) {#name, summary, needs, load_##name},
+constexpr DataEntry kTable[] = {QUARRY_DATA_SETS(QUARRY_ENTRY)};
+#undef QUARRY_ENTRY
 
 }  // namespace
 

@@ -12,7 +12,6 @@
 #include "quarry/data/idx.h"
 #include "src/data/assemble.h"
 #include "src/data/input.h"
-#include "src/data/loaders.h"
 
 namespace quarry {
 namespace {

@@ -12,7 +12,6 @@
 #include "quarry/core/text.h"
 #include "src/data/assemble.h"
 #include "src/data/file_table.h"
-#include "src/data/loaders.h"
 
 namespace quarry {
 namespace {

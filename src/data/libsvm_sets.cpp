@@ -11,7 +11,6 @@
 #include "quarry/data/libsvm.h"
 #include "src/data/assemble.h"
 #include "src/data/input.h"
-#include "src/data/loaders.h"
 
 namespace quarry {
 namespace {

@@ -6,7 +6,6 @@
 #include "quarry/core/error.h"
 #include "quarry/data/generators.h"
 #include "src/data/assemble.h"
-#include "src/data/loaders.h"
 
 namespace quarry {
 namespace {
