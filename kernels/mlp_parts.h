@@ -208,7 +208,7 @@ inline void loss_gradient(const LossBlock<L>& b, int i, typename L::T factor, ty
   }
 }
 
-/// sgd or adam on n working parameters (a multiple of 16) with gradient g.
+/// sgd or adam on n working parameters (and the rest of their last vector) with gradient g.
 template <class L>
 inline void update(const MlpEpoch<typename L::T>& e, const typename L::T* adam, std::int64_t at, std::int64_t n,
                    const typename L::T* g) {

@@ -142,7 +142,10 @@ struct Step {
               g + layer.weights, layer.stride, !first_block, fused, -e.lr, e.weight_decay},
              layer.rows, layer.columns);
     if (!last_block) return;
-    if (!fused) update<L>(e, adam, layer.weights, std::int64_t{layer.rows} * layer.stride, g + layer.weights);
+    for (int r = 0; r < layer.rows && !fused; ++r) {
+      const std::int64_t at = layer.weights + std::int64_t{r} * layer.stride;
+      update<L>(e, adam, at, layer.columns, g + at);
+    }
     update<L>(e, adam, layer.bias, round16(layer.out), g + layer.bias);
   }
 
