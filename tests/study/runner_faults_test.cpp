@@ -74,24 +74,8 @@ TEST(RunnerFaults, ThereIsSomethingToCompare) {
   EXPECT_EQ(undisturbed().size(), 2u + 4u * (1u + 3u));  // config, results; a journal and three networks for each run
 }
 
-TEST(RunnerFaults, KilledAtEveryCall) {
-  std::int64_t n = 1;
-  for (;; ++n) {
-    FaultyFileSystem files;
-    files.disk().end_at(n);
-    try {
-      run(files);
-    } catch (const ProcessEnded&) {
-    }
-    if (!files.disk().faulted()) break;
-    files.disk().restart_after_kill();
-    run(files);
-    ASSERT_EQ(contract_files(files), undisturbed()) << "killed at call " << n;
-  }
-  EXPECT_GT(n, 50);
-}
-
-TEST(RunnerFaults, PowerCutAtEveryCall) {
+/// Ends the process at call n, for every n; restarts; runs again; compares. Returns the number of calls.
+std::int64_t end_at_every_call(void (*restart)(test::SimulatedDisk& disk, std::int64_t n)) {
   for (std::int64_t n = 1;; ++n) {
     FaultyFileSystem files;
     files.disk().end_at(n);
@@ -99,11 +83,23 @@ TEST(RunnerFaults, PowerCutAtEveryCall) {
       run(files);
     } catch (const ProcessEnded&) {
     }
-    if (!files.disk().faulted()) break;
-    files.disk().restart_after_power_cut(static_cast<std::uint64_t>(n));
+    if (!files.disk().faulted()) return n - 1;
+    restart(files.disk(), n);
     run(files);
-    ASSERT_EQ(contract_files(files), undisturbed()) << "power cut at call " << n;
+    EXPECT_EQ(contract_files(files), undisturbed()) << "ended at call " << n;
+    if (::testing::Test::HasFailure()) return n;
   }
+}
+
+TEST(RunnerFaults, KilledAtEveryCall) {
+  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }), 50);
+}
+
+TEST(RunnerFaults, PowerCutAtEveryCall) {
+  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t n) {
+              disk.restart_after_power_cut(static_cast<std::uint64_t>(n));
+            }),
+            50);
 }
 
 TEST(RunnerFaults, DiskFullAtEveryCallIsAnErrorAndLosesNothing) {
