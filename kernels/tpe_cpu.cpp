@@ -9,21 +9,13 @@
 namespace quarry::cpu {
 namespace {
 
-struct Lane : ScalarDouble {
-  static constexpr int N = 1;
-  static V load(const T* p) { return *p; }
-  static void store(T* p, V x) { *p = x; }
-};
-
-constexpr TpeKernels kPortable = {TpeLoops<Lane>::log, TpeLoops<Lane>::candidates, TpeLoops<Lane>::densities};
-
 const TpeKernels& kernels(SimdLevel level) {
 #if defined(__x86_64__)
   if (level == SimdLevel::avx512) return kTpeAvx512;
   if (level == SimdLevel::avx2) return kTpeAvx2;
 #endif
   QUARRY_CHECK(level == SimdLevel::portable, "this machine has no {} kernels", to_string(level));
-  return kPortable;
+  return kTpePortable;
 }
 
 constexpr std::size_t padded(std::size_t n) {
@@ -79,7 +71,7 @@ TpeChoice tpe_choose(SimdLevel level, const TpeProblem& problem, TpeScratch& scr
   for (std::size_t c = 1; c < candidates; ++c) {
     if (l[c] / g[c] > l[best] / g[best]) best = c;
   }
-  return {tpe_value<Lane>(domain, at[best]), l[best] / g[best]};
+  return {tpe_value<ScalarDouble>(domain, at[best]), l[best] / g[best]};
 }
 
 void tpe_log_density(SimdLevel level, const TpeDomain& domain, bool normalised, std::span<const double> observations,

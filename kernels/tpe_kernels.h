@@ -56,6 +56,6 @@ struct TpeLoops {
   }
 };
 
-extern const TpeKernels kTpeAvx2, kTpeAvx512;
+extern const TpeKernels kTpePortable, kTpeAvx2, kTpeAvx512;
 
 }  // namespace quarry::cpu
