@@ -39,7 +39,7 @@ constexpr std::string_view kAxes =
     "set key noenhanced textcolor rgb '#1f2933'\n";
 
 std::string_view ending(PictureKind kind) {
-  return kind == PictureKind::svg ? ".svg" : kind == PictureKind::png ? ".png" : ".gif";
+  return kind == PictureKind::svg ? ".svg" : ".png";
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ struct Picture {
   bool wide = false;    ///< takes the page's whole width
 };
 
-enum class PictureKind { svg, png, gif };
+enum class PictureKind { svg, png };
 
 class Gnuplot {
  public:
@@ -28,7 +28,7 @@ class Gnuplot {
   /// False once gnuplot was found missing; then draw() leaves scripts and data only.
   bool available() const { return available_; }
 
-  /// Writes NAME.gp and NAME.dat, runs gnuplot and writes NAME.svg, .png or .gif; the bytes are empty if there is no
+  /// Writes NAME.gp and NAME.dat, runs gnuplot and writes NAME.svg or .png; the bytes are empty if there is no
   /// gnuplot. Error: failed, with what gnuplot said.
   Picture draw(const std::string& folder, const std::string& name, PictureKind kind, const std::string& script,
                const std::string& data, const std::string& caption);

@@ -10,9 +10,7 @@ namespace quarry {
 namespace {
 
 std::string_view mime_of(const Picture& picture) {
-  const std::string_view file = picture.file;
-  if (file.ends_with(".svg")) return "image/svg+xml";
-  return file.ends_with(".png") ? "image/png" : "image/gif";
+  return picture.file.ends_with(".svg") ? "image/svg+xml" : "image/png";
 }
 
 struct HtmlWriter {

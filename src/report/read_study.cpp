@@ -4,7 +4,9 @@
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
 #include "quarry/report/study_results.h"
+#include "quarry/study/active_learning_run.h"
 #include "quarry/study/config.h"
+#include "quarry/study/journal.h"
 
 namespace quarry {
 namespace {
@@ -39,9 +41,20 @@ RequestedRun requested(const StudyRun& run) {
   request.seed = c.seed;
   request.n_initial = c.n_initial;
   request.val_share = c.val_share;
-  const std::int32_t acquisitions = c.n_initial < 0 ? 0 : (c.budget + c.size - 1) / c.size;
-  request.last_iteration = acquisitions - 1;
+  request.last_iteration = iterations_total(c) - 2;
   return request;
+}
+
+/// What a study that has not come to its end has committed so far.
+std::vector<ResultRow> rows_of_journals(FileSystem& files, const std::string& path, const StudyConfig& study) {
+  std::vector<ResultRow> rows;
+  for (const StudyRun& run : study.runs) {
+    const std::string journal = path + "/runs/" + run.id + "/journal.jsonl";
+    if (!files.exists(journal)) continue;
+    for (ResultRow& row : result_rows(study.study, run, parse_journal(files.read(journal), journal).records))
+      rows.push_back(std::move(row));
+  }
+  return rows;
 }
 
 }  // namespace
@@ -58,16 +71,14 @@ StudyDirectory read_study_directory(FileSystem& files, const std::string& path) 
         "{} holds no config.toml, so it is not a study's directory; give what `quarry run` wrote, as results/smoke",
         path);
   directory.config = files.read(config);
-  const StudyConfig study = parse_study(directory.config, config, {});
+  directory.parsed = std::make_shared<const StudyConfig>(parse_study(directory.config, config, {}));
+  const StudyConfig& study = *directory.parsed;
   directory.study = study.study;
   directory.preset = study.preset;
-  directory.networks = study.networks;
   for (const StudyRun& run : study.runs) directory.requested.push_back(requested(run));
-  if (!files.exists(results))
-    usage_error(
-        "{} holds no results.csv yet: run the study to its end first (the same command goes on where it stopped)",
-        path);
-  directory.rows = parse_results_csv(files.read(results), results);
+  directory.rows = files.exists(results) ? parse_results_csv(files.read(results), results)
+                                         : rows_of_journals(files, directory.path, study);
+  if (directory.rows.empty()) usage_error("{} holds no results yet: run the study first", path);
   if (const std::string timings = directory.path + "/timings.csv"; files.exists(timings))
     directory.times = parse_timings(files.read(timings), timings);
   return directory;

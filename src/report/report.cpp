@@ -5,20 +5,22 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
+#include "quarry/core/context.h"
+#include "quarry/core/error.h"
 #include "quarry/core/text.h"
+#include "quarry/data/data_table.h"
 #include "quarry/report/summary.h"
 #include "quarry/study/environment.h"
+#include "src/report/facts.h"
+#include "src/report/maps.h"
 #include "src/report/page.h"
 #include "src/report/pictures.h"
 #include "src/report/tables.h"
 
 namespace quarry {
 namespace {
-
-void add_once(std::vector<std::string>& values, const std::string& value) {
-  if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
-}
 
 /// A file name from names: letters, digits and underscores only.
 std::string slug(std::string_view text) {
@@ -34,9 +36,9 @@ class ReportWriter {
 
   ReportSummary write() {
     for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
-    const std::vector<Setting> settings = combine(directories_);
-    summaries_ = summarise(settings);
-    count_runs(settings);
+    settings_ = combine(directories_);
+    summaries_ = summarise(settings_);
+    count_runs();
     files_.make_directories(out_);
     if (options_.csv) write_tables();
     if (options_.html || options_.markdown) write_pages();
@@ -52,8 +54,8 @@ class ReportWriter {
     return first + "/report";
   }
 
-  void count_runs(const std::vector<Setting>& settings) {
-    for (const Setting& setting : settings)
+  void count_runs() {
+    for (const Setting& setting : settings_)
       for (const Arm& arm : setting.arms) {
         summary_.runs += static_cast<std::int64_t>(arm.runs.size());
         summary_.completed += arm.completed();
@@ -80,7 +82,7 @@ class ReportWriter {
     page.title = title();
     const BuildInfo& build = build_info();
     page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
-    page.sections.push_back({"What was run", {facts()}});
+    page.sections.push_back({"What was run", {study_facts(directories_, settings_)}});
     Section shown{"What it shows", {}};
     for (const SettingSummary& summary : summaries_) shown.blocks.push_back(findings_of(summary));
     page.sections.push_back(shown);
@@ -99,48 +101,6 @@ class ReportWriter {
     std::vector<std::string> studies;
     for (const StudyDirectory& directory : directories_) add_once(studies, directory.study);
     return join(studies, ", ");
-  }
-
-  Facts facts() const {
-    std::vector<std::string> studies, data, strategies, modes;
-    std::int64_t fewest = INT64_MAX, most = 0;
-    for (const StudyDirectory& d : directories_) add_once(studies, fmt::format("{} (preset {})", d.study, d.preset));
-    for (const SettingSummary& summary : summaries_) {
-      add_once(data, summary.setting->dataset);
-      for (const std::string& strategy : summary.setting->strategies) add_once(strategies, strategy);
-      for (const std::string& mode : summary.setting->modes) add_once(modes, mode);
-      for (const Arm& arm : summary.setting->arms) {
-        fewest = std::min(fewest, static_cast<std::int64_t>(arm.runs.size()));
-        most = std::max(most, static_cast<std::int64_t>(arm.runs.size()));
-      }
-    }
-    return {{{"Study", join(studies, ", ")},
-             {"Data", join(data, ", ")},
-             {"Strategies", join(strategies, ", ")},
-             {"Hyperparameter modes", join(modes, ", ")},
-             {"Repeats of each", seeds_text(std::min(fewest, most), most)},
-             {"Runs completed", fmt::format("{} of {}", summary_.completed, summary_.runs)}}};
-  }
-
-  static Facts setting_facts(const SettingSummary& summary) {
-    const Setting& setting = *summary.setting;
-    Facts facts;
-    facts.items = {{"Study", setting.study}, {"Preset", setting.preset}};
-    if (!setting.variant.empty()) facts.items.push_back({"Variant", setting.variant});
-    const ResultRow *first = nullptr, *last = nullptr;
-    for (const Arm& arm : setting.arms)
-      for (const ReportRun& run : arm.runs)
-        if (!run.rows.empty() && (last == nullptr || run.rows.back().len_lb > last->len_lb)) {
-          first = &run.rows.front();
-          last = &run.rows.back();
-        }
-    if (first == nullptr) return facts;
-    facts.items.push_back({"Pool", fmt::format("{} instances", first->len_lb + first->len_ulb)});
-    facts.items.push_back({"Labels", fmt::format("{} to {}", first->len_lb, last->len_lb)});
-    facts.items.push_back(
-        {"Kept for validation",
-         setting.val_share == 0 ? "none" : fmt::format("{:.4g} % of the first labels", 100 * setting.val_share)});
-    return facts;
   }
 
   std::string next_name(std::string_view what) { return fmt::format("{:03}_{}", ++pictures_named_, slug(what)); }
@@ -164,6 +124,7 @@ class ReportWriter {
     add_comparisons(section, summary);
     add_choices(section, summary);
     add_times(section, summary);
+    add_maps(section, summary);
     return section;
   }
 
@@ -218,9 +179,55 @@ class ReportWriter {
     section.blocks.push_back(Folded{"Seconds by phase", {time_table(summary)}});
   }
 
+  const RunConfig* config_of(const ReportRun& run) const {
+    for (const StudyDirectory& directory : directories_) {
+      if (directory.path != run.directory || directory.parsed == nullptr) continue;
+      for (const StudyRun& known : directory.parsed->runs)
+        if (known.id == run.request.run) return &known.config;
+    }
+    return nullptr;
+  }
+
+  /// The first completed run of each arm, on data of two features.
+  void add_maps(Section& section, const SettingSummary& summary) {
+    if (options_.panels == ReportOptions::Panels::none) return;
+    std::optional<Dataset> data;
+    Pictures pictures;
+    for (const ArmSummary& arm : summary.arms) {
+      const auto run = std::find_if(arm.arm->runs.begin(), arm.arm->runs.end(),
+                                    [](const ReportRun& r) { return r.complete() && has_two_features(r); });
+      if (run == arm.arm->runs.end()) continue;
+      const RunConfig* config = config_of(*run);
+      if (config == nullptr) continue;
+      try {
+        if (!data) data = load_dataset(config->data);
+      } catch (const Error& error) {
+        add_once(summary_.notes, fmt::format("no maps of {}: {}", setting_name(*summary.setting), error.what()));
+        return;
+      }
+      const bool every = options_.panels == ReportOptions::Panels::every;
+      RunMaps maps =
+          draw_run_maps(files_, context_, gnuplot_, *run, *config, *data, every ? options_.every : 0,
+                        next_name(fmt::format("{}_{}_{}", summary.setting->dataset, arm.arm->mode, arm.arm->strategy)));
+      if (!maps.missing.empty()) {
+        add_once(summary_.notes, fmt::format("No maps of {}: {}.", setting_name(*summary.setting), maps.missing));
+        return;
+      }
+      summary_.pictures += static_cast<std::int64_t>(maps.frames.size()) - 1;
+      keep(pictures, std::move(maps.frames.back()));
+    }
+    section.blocks.push_back(pictures);
+  }
+
+  static bool has_two_features(const ReportRun& run) {
+    for (const ResultRow& row : run.rows)
+      if (!row.idx_added.empty()) return row.features_added.size() == 2 * row.idx_added.size();
+    return false;
+  }
+
   Section trouble_section() const {
     Section section{"What is missing", {}};
-    const Table table = trouble_table(summaries_);
+    const Table table = trouble_table(settings_);
     if (table.rows.empty())
       section.blocks.push_back(Paragraph{fmt::format(
           "Nothing: all {} runs that the study asks for completed, and no network diverged.", summary_.runs)});
@@ -252,8 +259,10 @@ class ReportWriter {
   std::string out_;
   Gnuplot gnuplot_;
   std::vector<StudyDirectory> directories_;
+  std::vector<Setting> settings_;
   std::vector<SettingSummary> summaries_;
   ReportSummary summary_;
+  Context context_;
   int pictures_named_ = 0;
 };
 

@@ -238,7 +238,7 @@ Table time_table(const SettingSummary& summary) {
   return table;
 }
 
-Table trouble_table(const std::vector<SettingSummary>& summaries) {
+Table trouble_table(const std::vector<Setting>& settings) {
   Table table;
   table.title = "Runs that are missing, unfinished or diverged";
   table.note =
@@ -246,9 +246,9 @@ Table trouble_table(const std::vector<SettingSummary>& summaries) {
       "values. Run the study's command again to finish it.";
   table.text_columns = 6;
   table.header = {"study", "data set", "strategy", "mode", "seed", "state"};
-  for (const SettingSummary& summary : summaries)
-    for (const ArmSummary& arm : summary.arms)
-      for (const ReportRun& run : arm.arm->runs) {
+  for (const Setting& setting : settings)
+    for (const Arm& arm : setting.arms)
+      for (const ReportRun& run : arm.runs) {
         std::string state;
         if (run.rows.empty())
           state = "missing";
@@ -264,8 +264,8 @@ Table trouble_table(const std::vector<SettingSummary>& summaries) {
                                times == 1 ? "" : "s", first->len_lb);
         }
         if (!state.empty())
-          table.rows.push_back({summary.setting->study, setting_name(*summary.setting), arm.arm->strategy,
-                                arm.arm->mode, std::to_string(run.request.seed), state});
+          table.rows.push_back(
+              {setting.study, setting_name(setting), arm.strategy, arm.mode, std::to_string(run.request.seed), state});
       }
   return table;
 }

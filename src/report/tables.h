@@ -22,7 +22,7 @@ Table win_rate_table(const WinRates& rates, const std::string& mode);
 Table chosen_table(const SettingSummary& summary);
 Table time_table(const SettingSummary& summary);
 /// Runs that are missing, unfinished or diverged; empty rows if there are none.
-Table trouble_table(const std::vector<SettingSummary>& summaries);
+Table trouble_table(const std::vector<Setting>& settings);
 
 // The same and more for programs, one file each.
 std::string curves_csv(const std::vector<SettingSummary>& summaries);

@@ -140,7 +140,7 @@ TEST(Report, RefusesWhatIsNoStudy) {
   EXPECT_NE(error_of(folder / "nowhere").find("is not a directory"), std::string::npos);
   EXPECT_NE(error_of(folder.path()).find("holds no config.toml"), std::string::npos);
   folder.write("config.toml", "study = \"x\"\n");
-  EXPECT_NE(error_of(folder.path()).find("no results.csv"), std::string::npos);
+  EXPECT_NE(error_of(folder.path()).find("holds no results yet"), std::string::npos);
 }
 
 TEST(Findings, NameAWinnerOnlyWhenTheTestDoes) {

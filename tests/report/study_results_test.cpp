@@ -59,7 +59,7 @@ TEST(StudyResults, ShardsGiveWhatTheWholeGives) {
 TEST(StudyResults, AMissingShardIsSeenAsMissing) {
   const std::vector<Setting> settings = combine({shards_of(synthetic_study({}))[0]});
   const std::vector<SettingSummary> summaries = summarise(settings);
-  const Table table = trouble_table(summaries);
+  const Table table = trouble_table(settings);
   EXPECT_EQ(table.rows.size(), 12u);
   EXPECT_EQ(table.rows[0].back(), "missing");
 }
@@ -129,7 +129,7 @@ TEST(Summary, FiguresOfAHandMadeStudy) {
   // constant difference of 0.1 with 21 labels: t is infinite up to rounding, so entropy wins there before correction
   EXPECT_EQ(summaries[0].win_rates[0].raw[1][0], 1);
   EXPECT_EQ(summaries[0].win_rates[0].raw[0][1], 0);
-  const Table trouble = trouble_table(summaries);
+  const Table trouble = trouble_table(settings);
   ASSERT_EQ(trouble.rows.size(), 1u);
   EXPECT_EQ(trouble.rows[0].back(), "diverged 1 time, first with 22 labels");
 }
@@ -145,7 +145,7 @@ TEST(Summary, UnfinishedRunsStayOutOfAreasOnly) {
   const std::vector<CurvePoint> curve = learning_curve(*arm.arm, Metric::accuracy);
   EXPECT_EQ(curve[5].value.n, 3);
   EXPECT_EQ(curve[6].value.n, 2);
-  EXPECT_EQ(trouble_table(summaries).rows.at(0).back(), "unfinished: iteration 5 of 20");
+  EXPECT_EQ(trouble_table(settings).rows.at(0).back(), "unfinished: iteration 5 of 20");
 }
 
 TEST(Summary, EverythingLabelledJoinsItsSetting) {

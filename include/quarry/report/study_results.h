@@ -6,10 +6,12 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "quarry/core/file_system.h"
+#include "quarry/study/config.h"
 #include "quarry/study/results.h"
 
 namespace quarry {
@@ -32,9 +34,9 @@ struct PhaseTime {
 /// One study directory: a whole study or a shard of one.
 struct StudyDirectory {
   std::string path, study, preset;
-  std::string config;                   ///< text of its config.toml
-  std::string networks = "none";        ///< [output] networks
-  std::vector<RequestedRun> requested;  ///< of the whole study, in grid order
+  std::string config;                         ///< text of its config.toml
+  std::shared_ptr<const StudyConfig> parsed;  ///< the same; null for made-up directories
+  std::vector<RequestedRun> requested;        ///< of the whole study, in grid order
   std::vector<ResultRow> rows;
   std::vector<PhaseTime> times;
 };

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+#include "src/report/facts.h"
+
+#include <fmt/core.h>
+
+#include <algorithm>
+#include <cstdint>
+
+#include "quarry/core/text.h"
+#include "src/report/pictures.h"
+
+namespace quarry {
+
+void add_once(std::vector<std::string>& values, const std::string& value) {
+  if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+}
+
+Facts study_facts(const std::vector<StudyDirectory>& directories, const std::vector<Setting>& settings) {
+  std::vector<std::string> studies, data, strategies, modes;
+  std::int64_t fewest = INT64_MAX, most = 0, runs = 0, completed = 0;
+  for (const StudyDirectory& d : directories) add_once(studies, fmt::format("{} (preset {})", d.study, d.preset));
+  for (const Setting& setting : settings) {
+    add_once(data, setting.dataset);
+    for (const std::string& strategy : setting.strategies) add_once(strategies, strategy);
+    for (const std::string& mode : setting.modes) add_once(modes, mode);
+    for (const Arm& arm : setting.arms) {
+      fewest = std::min(fewest, static_cast<std::int64_t>(arm.runs.size()));
+      most = std::max(most, static_cast<std::int64_t>(arm.runs.size()));
+      runs += static_cast<std::int64_t>(arm.runs.size());
+      completed += arm.completed();
+    }
+  }
+  return {{{"Study", join(studies, ", ")},
+           {"Data", join(data, ", ")},
+           {"Strategies", join(strategies, ", ")},
+           {"Hyperparameter modes", join(modes, ", ")},
+           {"Repeats of each", seeds_text(std::min(fewest, most), most)},
+           {"Runs completed", fmt::format("{} of {}", completed, runs)}}};
+}
+
+Facts setting_facts(const SettingSummary& summary) {
+  const Setting& setting = *summary.setting;
+  Facts facts;
+  facts.items = {{"Study", setting.study}, {"Preset", setting.preset}};
+  if (!setting.variant.empty()) facts.items.push_back({"Variant", setting.variant});
+  const ResultRow *first = nullptr, *last = nullptr;
+  for (const Arm& arm : setting.arms)
+    for (const ReportRun& run : arm.runs)
+      if (!run.rows.empty() && (last == nullptr || run.rows.back().len_lb > last->len_lb)) {
+        first = &run.rows.front();
+        last = &run.rows.back();
+      }
+  if (first == nullptr) return facts;
+  facts.items.push_back({"Pool", fmt::format("{} instances", first->len_lb + first->len_ulb)});
+  facts.items.push_back({"Labels", fmt::format("{} to {}", first->len_lb, last->len_lb)});
+  facts.items.push_back(
+      {"Kept for validation",
+       setting.val_share == 0 ? "none" : fmt::format("{:.4g} % of the first labels", 100 * setting.val_share)});
+  return facts;
+}
+
+}  // namespace quarry

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: MIT
+// What was run, at a glance.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "quarry/report/summary.h"
+#include "src/report/page.h"
+
+namespace quarry {
+
+Facts study_facts(const std::vector<StudyDirectory>& directories, const std::vector<Setting>& settings);
+Facts setting_facts(const SettingSummary& summary);
+
+/// Appends a value that is not there yet.
+void add_once(std::vector<std::string>& values, const std::string& value);
+
+}  // namespace quarry
