@@ -88,7 +88,8 @@ TEST(PublishedSets, SmallCopiesOfSpliceAreReadFromAFolder) {
 }
 
 bool have_libsvm() {
-  return std::getenv("QUARRY_DATA") != nullptr;
+  const char* root = std::getenv("QUARRY_DATA");
+  return root != nullptr && *root != '\0';
 }
 
 TEST(PublishedSets, SpliceFromQuarryData) {
