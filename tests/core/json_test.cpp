@@ -12,6 +12,8 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "tests/fuzz/json_body.h"
+#include "tests/support/corpus.h"
 
 namespace quarry {
 namespace {
@@ -196,6 +198,10 @@ TEST(Json, LargeObjectsAreCheckedForDuplicatesInLinearTime) {
   EXPECT_EQ(error_of(text + "\"last\":0}"), "");
   EXPECT_THAT(error_of(text + "\"key77777\":0}"), HasSubstr("'key77777' appears twice"));
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+}
+
+TEST(Json, HoldsOnTheFuzzCorpus) {
+  test::replay_corpus("json", fuzz_json);
 }
 
 }  // namespace

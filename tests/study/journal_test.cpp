@@ -12,6 +12,8 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "tests/fuzz/journal_body.h"
+#include "tests/support/corpus.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/temp_dir.h"
 
@@ -315,6 +317,10 @@ TEST(JournalCrash, WorksOnTheMachinesOwnFiles) {
   EXPECT_TRUE(journal.was_torn());
   for (auto i = static_cast<std::int64_t>(journal.records().size()); i < 4; ++i) journal.append(record(i));
   EXPECT_EQ(test::slurp(path), journal_text(4));
+}
+
+TEST(Journal, HoldsOnTheFuzzCorpus) {
+  test::replay_corpus("journal", fuzz_journal);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "tests/fuzz/results_csv_body.h"
+#include "tests/support/corpus.h"
 
 namespace quarry {
 namespace {
@@ -185,6 +187,10 @@ TEST(Results, EveryFlippedByteIsRefusedOrReadsAsWhatItSays) {
       }
     }
   }
+}
+
+TEST(Results, HoldsOnTheFuzzCorpus) {
+  test::replay_corpus("results_csv", fuzz_results_csv);
 }
 
 }  // namespace
