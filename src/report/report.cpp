@@ -70,6 +70,7 @@ class ReportWriter {
 
   void write_tables() {
     files_.make_directories(out_ + "/tables");
+    write_file("tables/results.csv", results_csv(merged_rows(directories_)));
     write_file("tables/curves.csv", curves_csv(summaries_));
     write_file("tables/runs.csv", runs_csv(summaries_));
     write_file("tables/comparisons.csv", comparisons_csv(summaries_));

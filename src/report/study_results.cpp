@@ -117,4 +117,18 @@ std::vector<Setting> combine(const std::vector<StudyDirectory>& directories) {
   return settings;
 }
 
+std::vector<ResultRow> merged_rows(const std::vector<StudyDirectory>& directories) {
+  std::map<std::pair<std::string, std::string>, std::vector<ResultRow>> rows_of;
+  for (const StudyDirectory& directory : directories)
+    for (const ResultRow& row : directory.rows) rows_of[{directory.study, row.run}].push_back(row);
+  std::vector<ResultRow> merged;
+  for (const StudyDirectory& directory : directories)
+    for (const RequestedRun& request : directory.requested) {
+      std::vector<ResultRow>& rows = rows_of[{directory.study, request.run}];
+      merged.insert(merged.end(), rows.begin(), rows.end());
+      rows.clear();  // every shard asks for every run of the study
+    }
+  return merged;
+}
+
 }  // namespace quarry

@@ -120,6 +120,20 @@ TEST_F(RunCommand, ASignalStopsItCleanlyAndItContinues) {
   }
 }
 
+TEST_F(RunCommand, ShardsReportedTogetherGiveTheResultsOfTheWhole) {
+  ASSERT_EQ(run_program(QUARRY_PROGRAM, run_arguments(config, dir / "whole")).exit_code, 0);
+  for (const std::string shard : {"1/2", "2/2"}) {
+    std::vector<std::string> arguments = run_arguments(config, dir / "shards");
+    arguments.insert(arguments.end(), {"--shard", shard});
+    ASSERT_EQ(run_program(QUARRY_PROGRAM, arguments).exit_code, 0);
+  }
+  const ProgramResult report = run_program(
+      QUARRY_PROGRAM,
+      {"report", dir / "shards/killed.shard-2-of-2", dir / "shards/killed.shard-1-of-2", "--out", dir / "report"});
+  ASSERT_EQ(report.exit_code, 0) << report.err;
+  EXPECT_EQ(test::slurp(dir / "report/tables/results.csv"), test::slurp(dir / "whole/killed/results.csv"));
+}
+
 TEST_F(RunCommand, ASecondProcessOnTheFolderIsRefused) {
   const std::string out = dir / "shared";
   const pid_t first = start(config, out);

@@ -77,4 +77,8 @@ StudyDirectory read_study_directory(FileSystem& files, const std::string& path);
 /// that belong to no run of the config, or whose iterations or label counts do not ascend.
 std::vector<Setting> combine(const std::vector<StudyDirectory>& directories);
 
+/// The rows of every directory, study by study in grid order: of the shards of a study, what it would have written as a
+/// whole. Call combine first, for its checks.
+std::vector<ResultRow> merged_rows(const std::vector<StudyDirectory>& directories);
+
 }  // namespace quarry
