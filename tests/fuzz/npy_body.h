@@ -29,7 +29,7 @@ inline std::string fortran_elements(const NumericArray& array) {
   for (std::uint64_t k = 0; k < array.count(); ++k) {
     std::uint64_t position = 0;
     for (std::size_t r = 0; r < index.size(); ++r) position = position * array.shape[r] + index[r];
-    bytes += array.bytes.substr(position * size, size);
+    bytes.append(array.bytes, position * size, size);
     for (std::size_t r = 0; r < index.size() && ++index[r] == array.shape[r]; ++r) index[r] = 0;
   }
   return bytes;

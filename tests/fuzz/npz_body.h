@@ -16,7 +16,7 @@ namespace quarry {
 
 inline void fuzz_npz(std::string_view input) {
   Limits limits;
-  limits.max_inflated = 1 << 20;  // keeps an execution short
+  limits.max_inflated = 1 << 17;  // keeps an execution short
   const auto arrays = outcome_of([&] { return parse_npz(input, kFuzzPath, limits); });
   if (!arrays) return;
   std::uint64_t total = 0;
