@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what is missing, builds and runs the tests, then does it again with clang, under the sanitizers, and feeds
+# Installs what is missing, builds and runs the tests, compiles the host code with clang, runs the tests again under the
+# sanitizers, and feeds
 # the readers random bytes. The last line is "N passed, N failed, N skipped", summed over the stages.
 # usage: scripts/test.sh [--quick]     --quick: the release build only
 set -euo pipefail
@@ -55,6 +56,18 @@ stage() {  # preset [cmake options]
   record "$preset" "$ran" "$bad" "$missed" "build $build_seconds s, tests $((SECONDS - start)) s"
 }
 
+# Builds a preset's library, program and public headers, and runs nothing: one test.
+compile_stage() {  # preset
+  local log=$logs/$1.log start=$SECONDS
+  if { cmake --preset "$1" && cmake --build --preset "$1" -j "$cores" --target quarry quarry_program header_check; } \
+    > "$log" 2>&1; then
+    record "$1" 1 0 0 "build $((SECONDS - start)) s, not run"
+  else
+    grep -aE 'error|FAILED' -A 6 "$log" | tail -n 40 || tail -n 40 "$log"
+    record "$1" 0 1 0 "does not build, see $log"
+  fi
+}
+
 # "passed failed skipped" of a JUnit file written by ctest.
 junit_counts() {
   [ -s "$1" ] || { echo "0 0 0"; return; }
@@ -72,7 +85,7 @@ skipped_tests() {
 begin=$SECONDS
 stage release
 if [ "$quick" = no ]; then
-  stage clang
+  compile_stage clang
   stage asan-ubsan
   stage tsan
   start=$SECONDS
