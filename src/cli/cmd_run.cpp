@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "quarry/core/thread_pool.h"
+#include "quarry/core/context.h"
 #include "quarry/data/data_table.h"
 #include "quarry/study/plan.h"
 #include "quarry/study/runner.h"
@@ -61,8 +61,11 @@ void print_plan(const StudyConfig& study, const RunOptions& options) {
     const Dataset data = load_dataset(config);
     return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes};
   };
+  Context context(options.device, options.workers);
   PlanMachine machine;
-  machine.workers = options.workers > 0 ? options.workers : ThreadPool().workers();
+  machine.workers = context.pool().workers();
+  const RunConfig& first = study.runs.front().config;
+  machine.gflops = measure_gflops(context, first, size_of(first.data));
   put(plan_text(plan_study(study, size_of, machine)));
 }
 

@@ -1,17 +1,9 @@
 // SPDX-License-Identifier: MIT
 #include "quarry/study/fits.h"
 
-#include <array>
-
 #include "quarry/core/rng.h"
 
 namespace quarry {
-
-std::string_view mode_name(Mode mode) {
-  constexpr std::array<std::string_view, 5> kNames = {"fixed", "constant_whole", "constant_initial", "online_static",
-                                                      "online_dynamic"};
-  return kNames.at(static_cast<std::size_t>(mode));
-}
 
 Hyperparameters fixed_hyperparameters(const RunConfig& config) {
   return {config.hidden, config.lr, config.weight_decay, config.momentum, config.dropout};

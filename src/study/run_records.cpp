@@ -87,7 +87,7 @@ std::vector<ResultRow> result_rows(const std::string& study, const StudyRun& run
     row.run = run.id;
     row.dataset = run.config.data.name;
     row.strategy = run.config.strategy;
-    row.mode = mode_name(run.config.mode);
+    row.mode = to_string(run.config.mode);
     row.seed = run.config.seed;
     row.n_initial = run.config.n_initial;
     row.val_share = run.config.val_share;

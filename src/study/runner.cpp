@@ -2,6 +2,8 @@
 #include "quarry/study/runner.h"
 
 #include <algorithm>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -61,10 +63,8 @@ class StudyRunner {
   /// Every data set once, before anything is written: a missing file must not leave half a study behind.
   void load_data() {
     for (const StudyRun* run : runs_) {
-      const DataConfig& wanted = run->config.data;
-      const auto known =
-          std::find_if(data_.begin(), data_.end(), [&](const auto& entry) { return entry.first == wanted; });
-      if (known == data_.end()) data_.emplace_back(wanted, std::make_shared<const Dataset>(load_dataset(wanted)));
+      std::shared_ptr<const Dataset>& data = data_[data_identity(run->config.data)];
+      if (data == nullptr) data = std::make_shared<const Dataset>(load_dataset(run->config.data));
     }
     for (const StudyRun* run : runs_) {
       const Dataset& data = *dataset_of(*run);
@@ -73,8 +73,7 @@ class StudyRunner {
   }
 
   const std::shared_ptr<const Dataset>& dataset_of(const StudyRun& run) const {
-    return std::find_if(data_.begin(), data_.end(), [&](const auto& entry) { return entry.first == run.config.data; })
-        ->second;
+    return data_.at(data_identity(run.config.data));
   }
 
   void check_config() {
@@ -203,7 +202,7 @@ class StudyRunner {
   Context context_;
   std::unique_ptr<Executor> executor_;
   std::vector<const StudyRun*> runs_;
-  std::vector<std::pair<DataConfig, std::shared_ptr<const Dataset>>> data_;
+  std::map<std::string, std::shared_ptr<const Dataset>> data_;
   Timings timings_;
 };
 

@@ -30,7 +30,6 @@ struct DataConfig {
   double test_share = 0.2;                    ///< share of rows held out when there is no test_path
   std::int64_t pool_limit = 0;                ///< use only the first rows of the pool; 0 = all
 
-  bool operator==(const DataConfig&) const = default;
 };
 
 struct DataEntry {

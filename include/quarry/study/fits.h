@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <span>
-#include <string_view>
 #include <vector>
 
 #include "quarry/core/json.h"
@@ -19,9 +18,6 @@ struct Hyperparameters {
   std::vector<std::int32_t> hidden;
   double lr = 0, weight_decay = 0, momentum = 0, dropout = 0;
 };
-
-/// As in the config: "constant_initial".
-std::string_view mode_name(Mode mode);
 
 /// The [model] values, for mode "fixed".
 Hyperparameters fixed_hyperparameters(const RunConfig& config);
