@@ -29,7 +29,6 @@ struct DataConfig {
   std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
   double test_share = 0.2;                    ///< share of rows held out when there is no test_path
   std::int64_t pool_limit = 0;                ///< use only the first rows of the pool; 0 = all
-
 };
 
 struct DataEntry {
