@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "quarry/core/rng.h"
@@ -68,13 +69,14 @@ int wait_for(pid_t child) {
 }
 
 std::map<std::string, std::string> contract_files(const std::string& out) {
-  auto files = test::read_tree(out + "/killed");
-  std::erase_if(files, [](const auto& entry) {
-    const std::string& name = entry.first;
-    return name == "timings.csv" || name == "environment.json" || name.ends_with("lock") ||
-           name.find(".tmp") != std::string::npos;
-  });
-  return files;
+  return test::contract_files(test::read_tree(out + "/killed"));
+}
+
+/// Waits for a file that a program in the background writes; its neighbours come and go meanwhile.
+void wait_for_file(const std::string& path) {
+  for (int i = 0; i < 60'000 && !std::filesystem::exists(path); ++i)
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  ASSERT_TRUE(std::filesystem::exists(path)) << path;
 }
 
 struct RunCommand : ::testing::Test {
@@ -111,7 +113,7 @@ TEST_F(RunCommand, ASignalStopsItCleanlyAndItContinues) {
   for (const int signal : {SIGINT, SIGTERM}) {
     const std::string out = dir / ("signal-" + std::to_string(signal));
     const pid_t child = start(config, out);
-    while (test::read_tree(out).size() < 3) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    wait_for_file(out + "/killed/environment.json");  // the runs begin
     ::kill(child, signal);
     const int status = wait_for(child);
     EXPECT_TRUE(WIFSIGNALED(status) && WTERMSIG(status) == signal) << status;
@@ -137,8 +139,7 @@ TEST_F(RunCommand, ShardsReportedTogetherGiveTheResultsOfTheWhole) {
 TEST_F(RunCommand, ASecondProcessOnTheFolderIsRefused) {
   const std::string out = dir / "shared";
   const pid_t first = start(config, out);
-  while (!test::read_tree(out).contains("killed/config.toml"))
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  wait_for_file(out + "/killed/config.toml");
   const ProgramResult second = run_program(QUARRY_PROGRAM, run_arguments(config, out));
   EXPECT_EQ(second.exit_code, 1);
   EXPECT_NE(second.err.find(std::to_string(first)), std::string::npos) << second.err;  // names the holder

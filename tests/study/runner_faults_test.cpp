@@ -9,6 +9,7 @@
 
 #include "quarry/study/runner.h"
 #include "tests/support/faulty_file_system.h"
+#include "tests/support/tree.h"
 
 namespace quarry {
 
@@ -50,14 +51,8 @@ RunSummary run(FileSystem& files) {
   return run_study(files, tiny_study(), options);
 }
 
-std::map<std::string, std::string> contract_files(const FaultyFileSystem& files) {
-  auto all = const_cast<FaultyFileSystem&>(files).disk().files();
-  std::erase_if(all, [](const auto& entry) {
-    const std::string& name = entry.first;
-    return name.ends_with("timings.csv") || name.ends_with("environment.json") || name.ends_with("lock") ||
-           name.find(".tmp") != std::string::npos;  // left by a killed process, never read
-  });
-  return all;
+std::map<std::string, std::string> contract_files(FaultyFileSystem& files) {
+  return test::contract_files(files.disk().files());
 }
 
 const std::map<std::string, std::string>& undisturbed() {

@@ -58,13 +58,8 @@ RunOptions quiet(const std::string& out) {
   return options;
 }
 
-/// Every file under the study's folder that is in the byte contract.
 std::map<std::string, std::string> contract_files(const std::string& directory) {
-  std::map<std::string, std::string> files = read_tree(directory);
-  std::erase_if(files, [](const auto& entry) {
-    return entry.first == "timings.csv" || entry.first == "environment.json" || entry.first == "lock";
-  });
-  return files;
+  return test::contract_files(read_tree(directory));
 }
 
 std::map<std::string, std::string> run_fresh(const StudyConfig& study, RunOptions options) {

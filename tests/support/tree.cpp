@@ -16,4 +16,13 @@ std::map<std::string, std::string> read_tree(const std::string& directory) {
   return files;
 }
 
+std::map<std::string, std::string> contract_files(std::map<std::string, std::string> files) {
+  std::erase_if(files, [](const auto& entry) {
+    for (const char* ending : {"timings.csv", "environment.json", ".lock", ".part"})
+      if (entry.first.ends_with(ending)) return true;
+    return false;
+  });
+  return files;
+}
+
 }  // namespace quarry::test
