@@ -37,9 +37,8 @@ struct RunArguments {
 
 void parse_shard(const std::string& text, RunOptions& options) {
   if (text.empty()) return;
-  int i = 0, n = 0, used = 0;
-  if (std::sscanf(text.c_str(), "%d/%d%n", &i, &n, &used) != 2 || used != static_cast<int>(text.size()) || i < 1 ||
-      i > n)
+  int i = 0, n = 0, used = 0;  // run_study checks the range
+  if (std::sscanf(text.c_str(), "%d/%d%n", &i, &n, &used) != 2 || used != static_cast<int>(text.size()))
     usage_error("--shard '{}': expected i/n with 1 <= i <= n, for example 1/2", text);
   options.shard = i;
   options.shards = n;

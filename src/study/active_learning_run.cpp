@@ -39,6 +39,15 @@ std::vector<Split> make_splits(const RunConfig& config, std::int32_t n) {
   return splits;
 }
 
+FitRows rows_of(const Pool& pool, const Split& split) {
+  FitRows rows;
+  rows.train = pool.training(split);
+  rows.validation = pool.validation(split);
+  rows.unviolated = static_cast<std::int64_t>(pool.unviolated().size());
+  rows.added = static_cast<std::int64_t>(pool.added().size());
+  return rows;
+}
+
 std::string network_path(const std::string& directory, std::int32_t iteration) {
   return iteration < 0 ? directory + "/networks/iteration_initial.safetensors"
                        : fmt::format("{}/networks/iteration_{:04}.safetensors", directory, iteration);
@@ -94,32 +103,19 @@ std::int32_t ActiveLearningRun::tuning_iteration(std::int32_t iteration) const {
   return tunes(iteration) ? iteration : -1;
 }
 
-FitRows ActiveLearningRun::rows_of(const Split& split) const {
-  FitRows rows;
-  rows.train = pool_.training(split);
-  rows.validation = pool_.validation(split);
-  rows.unviolated = static_cast<std::int64_t>(pool_.unviolated().size());
-  rows.added = static_cast<std::int64_t>(pool_.added().size());
-  return rows;
-}
-
 std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
   std::vector<FitRows> folds;
   if (run_.config.mode == Mode::constant_whole) {  // the whole pool is treated as unviolated (spec 7)
     RunConfig whole = run_.config;
     whole.n_initial = -1;
     const Pool everything = make_pool(whole, *data_);
-    const Split split = make_splits(run_.config, static_cast<std::int32_t>(everything.unviolated().size())).front();
-    FitRows rows;
-    rows.train = everything.training(split);
-    rows.validation = everything.validation(split);
-    rows.unviolated = static_cast<std::int64_t>(everything.unviolated().size());
-    folds.push_back(std::move(rows));
+    const auto size = static_cast<std::int32_t>(everything.unviolated().size());
+    folds.push_back(rows_of(everything, make_splits(run_.config, size).front()));
   } else if (run_.config.mode == Mode::online_dynamic) {
     const bool k_fold = run_.config.cross_validation == CrossValidation::k_fold;
-    for (std::size_t f = k_fold ? 1 : 0; f < splits_.size(); ++f) folds.push_back(rows_of(splits_[f]));
+    for (std::size_t f = k_fold ? 1 : 0; f < splits_.size(); ++f) folds.push_back(rows_of(pool_, splits_[f]));
   } else {
-    folds.push_back(rows_of(splits_[0]));
+    folds.push_back(rows_of(pool_, splits_[0]));
   }
   return folds;
 }
@@ -140,14 +136,10 @@ void ActiveLearningRun::resume() {
     fail("{}/journal.jsonl was written for other data or another config; choose another output folder", directory_);
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
-    const auto iteration = static_cast<std::int32_t>(record.at("iteration").integer());
-    if (record.at("type").string() == "tuning") {
-      recorded_tunings_.insert_or_assign(iteration, record);
-      continue;
-    }
+    if (record.at("type").string() != "cycle") continue;
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));
     diverged_once_ = diverged_once_ || record.at("diverged").boolean();
-    iteration_ = iteration;
+    iteration_ = static_cast<std::int32_t>(record.at("iteration").integer());
     ++committed_iterations_;
   }
   if (committed_iterations_ == 0) {
@@ -158,54 +150,48 @@ void ActiveLearningRun::resume() {
   }
 }
 
+/// The journal's record of an iteration's tuning; null if there is none. The latest are asked for: searched backwards.
+const Json* ActiveLearningRun::recorded_tuning(std::int32_t iteration) const {
+  const std::vector<Json>& records = journal_.records();
+  for (auto record = records.rbegin(); record != records.rend(); ++record)
+    if (record->at("type").string() == "tuning" && record->at("iteration").integer() == iteration) return &*record;
+  return nullptr;
+}
+
 void ActiveLearningRun::begin_iteration() {
   trials_ = pruned_ = 0;
   every_trial_failed_ = false;
-  if (!replaying_ && tunes(iteration_)) {
+  want_ = Want::fits;
+  if (run_.config.mode == Mode::fixed) {
+    hyperparameters_ = fixed_hyperparameters(run_.config);
+  } else if (replaying_) {
+    // Rebuild the round that gave the hyperparameters, on the rows it had.
+    const std::int32_t tuned = tuning_iteration(iteration_);
+    const Json* record = recorded_tuning(tuned);
+    QUARRY_CHECK(record != nullptr, "run {}: no tuning record for iteration {}", run_.id, tuned);
+    round_.emplace(new_round(tuned));
+    round_->restore(*record);
+    adopt_hyperparameters();
+  } else if (tunes(iteration_)) {
     start_tuning();
-  } else {
-    if (replaying_ && run_.config.mode != Mode::fixed) {
-      // Rebuild the round that gave the hyperparameters, on the rows it had.
-      const std::int32_t tuned = tuning_iteration(iteration_);
-      const auto record = recorded_tunings_.find(tuned);
-      QUARRY_CHECK(record != recorded_tunings_.end(), "run {}: no tuning record for iteration {}", run_.id, tuned);
-      round_.emplace(new_round(tuned));
-      round_->restore(record->second);
-      adopt_hyperparameters();
-    } else if (run_.config.mode == Mode::fixed) {
-      hyperparameters_ = fixed_hyperparameters(run_.config);
-    }
-    want_ = Want::fits;
   }
 }
 
 void ActiveLearningRun::start_tuning() {
   round_.emplace(new_round(iteration_));
-  const auto recorded = recorded_tunings_.find(iteration_);
-  if (recorded == recorded_tunings_.end()) {
-    want_ = Want::fits;
-    return;
+  if (const Json* record = recorded_tuning(iteration_)) {
+    round_->restore(*record);
+    finish_tuning();
   }
-  round_->restore(recorded->second);
-  finish_tuning();
 }
 
 void ActiveLearningRun::finish_tuning() {
-  if (recorded_tunings_.find(iteration_) == recorded_tunings_.end()) {
-    const Json record = round_->record();
-    journal_.append(record);
-    recorded_tunings_.insert_or_assign(iteration_, record);
-  }
   trials_ = round_->trials();
   pruned_ = round_->pruned();
   every_trial_failed_ = round_->every_trial_failed();
   adopt_hyperparameters();
   auto kept = round_->take_chosen_network();
-  if (keeps_trial_network(iteration_) && kept) {
-    use_network(std::move(*kept));
-  } else {
-    want_ = Want::fits;
-  }
+  if (keeps_trial_network(iteration_) && kept) use_network(std::move(*kept));
 }
 
 void ActiveLearningRun::adopt_hyperparameters() {
@@ -214,7 +200,7 @@ void ActiveLearningRun::adopt_hyperparameters() {
 
 MemberSpec ActiveLearningRun::network_member() {
   if (keeps_trial_network(iteration_)) return round_->chosen_member();
-  FitRows rows = rows_of(splits_[0]);
+  FitRows rows = rows_of(pool_, splits_[0]);
   if (run_.config.refit_on_all) {
     rows.train.insert(rows.train.end(), rows.validation.begin(), rows.validation.end());
     rows.validation.clear();
@@ -232,7 +218,10 @@ std::vector<MemberSpec> ActiveLearningRun::fits() {
 void ActiveLearningRun::give_fits(std::vector<MemberResult<float>> results) {
   if (round_ && !round_->done()) {
     round_->give(std::move(results));
-    if (round_->done()) finish_tuning();
+    if (round_->done()) {
+      journal_.append(round_->record());
+      finish_tuning();
+    }
     return;
   }
   QUARRY_CHECK(results.size() == 1, "{} results for one network", results.size());
@@ -324,7 +313,7 @@ void ActiveLearningRun::give_picks(const Picks& picks) {
 }
 
 Json ActiveLearningRun::run_record() const {
-  return describe_run(run_, *data_, pool_.unviolated(), rows_of(splits_[0]), networks_);
+  return describe_run(run_, *data_, pool_.unviolated(), rows_of(pool_, splits_[0]), networks_);
 }
 
 Json ActiveLearningRun::cycle_record(const TestMetrics& metrics) const {

@@ -14,7 +14,7 @@ namespace {
 
 constexpr double kWarmupShare = 0.4;  // spec 6.2: no pruning in the first 40 % of the epochs or folds
 
-std::unique_ptr<Sampler> make_sampler(const RunConfig& config, std::int32_t iteration) {
+std::unique_ptr<Sampler> sampler_of(const RunConfig& config, std::int32_t iteration) {
   TpeOptions options;
   options.startup_trials = config.startup_trials;
   options.normalised_density = config.normalised_density;
@@ -25,15 +25,13 @@ std::unique_ptr<Sampler> make_sampler(const RunConfig& config, std::int32_t iter
   const auto seed = static_cast<std::uint64_t>(config.seed);
   options.key = stream_key(seed, RngPurpose::tpe, use);
   options.numpy_seed = use == 0 ? static_cast<std::uint32_t>(seed) : static_cast<std::uint32_t>(options.key);
-  return config.sampler == "random" ? make_random_sampler(options) : make_tpe_sampler(options);
+  return make_sampler(config.sampler, options);
 }
 
-std::unique_ptr<Pruner> make_pruner(const RunConfig& config, std::int32_t steps) {
+std::unique_ptr<Pruner> pruner_of(const RunConfig& config, std::int32_t steps) {
   MedianPrunerOptions options;
   options.warmup_steps = static_cast<std::int32_t>(steps * kWarmupShare);
-  if (config.pruner == "median") return make_median_pruner(options);
-  if (config.pruner == "median_current") return make_median_current_pruner(options);
-  return make_no_pruner();
+  return make_pruner(config.pruner, options);
 }
 
 constexpr std::array<std::string_view, 4> kStates = {"running", "complete", "pruned", "failed"};
@@ -57,8 +55,8 @@ TuningRound::TuningRound(const RunConfig& config, std::int32_t n_features, std::
       n_classes_(n_classes),
       iteration_(iteration),
       folds_(std::move(folds)),
-      search_(study_space(config), make_sampler(config, iteration),
-              make_pruner(config, pruner_steps(config, folds_.size())),
+      search_(study_space(config), sampler_of(config, iteration),
+              pruner_of(config, pruner_steps(config, folds_.size())),
               config.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst) {}
 
 MemberSpec TuningRound::member(const Trial& trial, std::size_t fold) const {

@@ -9,7 +9,6 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -57,13 +56,12 @@ class ActiveLearningRun {
   void start_tuning();
   void finish_tuning();
   void use_network(MemberResult<float> result);
-  void finish_iteration();
   bool tunes(std::int32_t iteration) const;
   bool reads_cache(std::int32_t iteration) const;
   void adopt_hyperparameters();
   bool keeps_trial_network(std::int32_t iteration) const;
   std::vector<FitRows> tuning_folds() const;
-  FitRows rows_of(const Split& split) const;
+  const Json* recorded_tuning(std::int32_t iteration) const;
   MemberSpec network_member();
   std::int32_t last_iteration() const { return iterations_total(run_.config) - 2; }
   std::int32_t tuning_iteration(std::int32_t iteration) const;
@@ -78,7 +76,6 @@ class ActiveLearningRun {
   std::string directory_, networks_;
   Pool pool_;
   std::vector<Split> splits_;  ///< positions in the unviolated set; splits_[0] is the single split
-  std::map<std::int32_t, Json> recorded_tunings_;
   Journal journal_;
 
   Want want_ = Want::nothing;
