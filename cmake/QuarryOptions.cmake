@@ -16,10 +16,10 @@ else()
 endif()
 
 add_library(quarry_options INTERFACE)
-target_compile_options(quarry_options INTERFACE
+target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:
   -Wall -Wextra -Wpedantic -Wshadow
   -ffp-contract=off              # a fused multiply-add only where the source says so: results are a contract
-  -fstack-protector-strong)
+  -fstack-protector-strong>)
 target_link_options(quarry_options INTERFACE -Wl,-z,relro,-z,now)
 
 if(QUARRY_SANITIZE)
@@ -27,9 +27,10 @@ if(QUARRY_SANITIZE)
   add_compile_options(-fsanitize=${QUARRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${QUARRY_SANITIZE})
 else()
-  target_compile_options(quarry_options INTERFACE -Werror)
+  target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
   if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(quarry_options INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+    target_compile_options(quarry_options INTERFACE
+      $<$<COMPILE_LANGUAGE:CXX>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
   endif()
 endif()
 

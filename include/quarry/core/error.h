@@ -2,6 +2,9 @@
 // One exception type for the whole library. It is caught once, in main, and becomes the exit code.
 #pragma once
 
+#if defined(__CUDACC__) && !defined(FMT_USE_CONSTEXPR)
+#define FMT_USE_CONSTEXPR 1  // fmt 9 turns constexpr off under nvcc and then fails to compile as C++20
+#endif
 #include <fmt/core.h>
 
 #include <stdexcept>
