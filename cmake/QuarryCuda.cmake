@@ -71,12 +71,14 @@ if(QUARRY_HAS_CUDA)
     list(APPEND CMAKE_CUDA_COMPILE_FEATURES cuda_std_20)
     set(CMAKE_CUDA20_COMPILE_FEATURES cuda_std_20)
   endif()
+  # The flags are part of what a GPU proof is for (scripts/kernel_proofs.sh): --fmad=false, because results are a
+  # contract; -lineinfo, because profilers show source lines; a spill is an error.
+  file(STRINGS ${PROJECT_SOURCE_DIR}/kernels/nvcc_flags.txt quarry_nvcc_flags)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/nvcc_flags.txt)
   add_library(quarry_cuda_options INTERFACE)
-  target_compile_options(quarry_cuda_options INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:
-    --fmad=false                 # a fused multiply-add only where the source says so: results are a contract
-    -lineinfo                    # profilers show source lines
-    -Werror=all-warnings
-    -Xptxas=-Werror,-warn-spills>)
+  target_compile_options(quarry_cuda_options INTERFACE "$<$<COMPILE_LANGUAGE:CUDA>:${quarry_nvcc_flags}>")
+  # What ptxas says about registers and stacks is kept beside each object instead of filling the terminal.
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${PROJECT_SOURCE_DIR}/cmake/keep_ptxas_report.sh)
   set(CMAKE_CUDA_FLAGS_RELEASE "-O3")
   set(quarry_cuda_reason "nvcc ${quarry_nvcc_version}, architectures ${CMAKE_CUDA_ARCHITECTURES}")
 endif()
