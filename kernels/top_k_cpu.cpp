@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <functional>
 
 #include "quarry/core/error.h"
 #include "quarry/ops/top_k.h"
 
 namespace quarry {
-
-std::uint64_t rank_key(float score, std::uint32_t position) {
-  std::uint32_t order = 0;
-  if (std::isfinite(score)) {
-    const auto bits = std::bit_cast<std::uint32_t>(score + 0.0f);  // -0 becomes 0
-    order = (bits & 0x80000000u) != 0 ? ~bits : bits | 0x80000000u;
-  }
-  return (std::uint64_t{order} << 32) | static_cast<std::uint32_t>(~position);
-}
 
 bool top_k(Context& context, std::span<const float> scores, std::span<std::int32_t> picks) {
   const std::size_t n = scores.size(), count = picks.size();

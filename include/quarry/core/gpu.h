@@ -134,6 +134,10 @@ class Session {
   void start_profile();
   void stop_profile();
 
+  /// The cudaStream_t of the queue, for the libraries behind quarry/core/gpu_library.h alone; null where the device is
+  /// none of CUDA's.
+  void* native_stream() const;
+
  private:
   friend class Graph;
   struct Impl;
