@@ -107,8 +107,7 @@ template <class Lane>
 QUARRY_HD inline typename Lane::V exp_polynomial(typename Lane::V r) {
   using T = typename Lane::T;
   if constexpr (sizeof(T) == 4) {
-    const T q[5] = {0x1.fffffba9027fdp-2f, 0x1.55549208da1e2p-3f, 0x1.5558eb9db94d8p-5f, 0x1.123987ca31cabp-7f,
-                    0x1.6a26466aed2cap-10f};
+    const T q[5] = {0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558ecp-5f, 0x1.123988p-7f, 0x1.6a2646p-10f};
     return horner<Lane>(r, q);
   } else {
     const T q[10] = {0x1.0000000000009p-1,  0x1.55555555554fbp-3,  0x1.5555555550b42p-5,  0x1.11111111279fcp-7,
@@ -123,7 +122,7 @@ template <class Lane>
 QUARRY_HD inline typename Lane::V log_polynomial(typename Lane::V z) {
   using T = typename Lane::T;
   if constexpr (sizeof(T) == 4) {
-    const T q[4] = {0x1.55555500a5bd3p-1f, 0x1.999a7692bcb16p-2f, 0x1.24399f8b3c6ccp-2f, 0x1.e2ddf66a6817dp-3f};
+    const T q[4] = {0x1.555556p-1f, 0x1.999a76p-2f, 0x1.2439ap-2f, 0x1.e2ddf6p-3f};
     return horner<Lane>(z, q);
   } else {
     const T q[7] = {0x1.555555555558bp-1, 0x1.9999999981a4cp-2, 0x1.24924940a557cp-2, 0x1.c71c52ef95b81p-3,
