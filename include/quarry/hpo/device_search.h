@@ -45,29 +45,31 @@ struct DeviceSearch {
   double* values = nullptr;           ///< [most_trials]; in for tell: the objective
   std::int32_t* n_reports = nullptr;  ///< [most_trials]; in for tell: values reported; out: kept
   double* reports = nullptr;          ///< [most_trials][most_steps]; in for tell
-  double* thresholds = nullptr;       ///< [most_steps]: of the next told trial, written by search_thresholds
+  double* thresholds = nullptr;       ///< [most_steps]: out of search_thresholds; search_tell overwrites it
   double* scratch = nullptr;          ///< [search_scratch(...)] doubles
 
   // state
   std::int32_t asked = 0, told = 0;
+  std::int32_t finished = 0, complete = 0;           ///< told trials that did not fail; those that were not pruned
   std::int32_t best = -1;                            ///< number of the best complete trial, as Search::best
-  std::int32_t tell_improved = 0;                    ///< whether the last trial told became the best
+  std::int32_t tell_improved = 0;                    ///< whether the last search_tell found a new best trial
   std::int64_t startup_drawn = 0, guided_drawn = 0;  ///< positions in the streams
 };
 
 namespace cuda {
 
 /// Doubles of DeviceSearch::scratch.
-std::int64_t search_scratch(std::int32_t n_parameters, std::int32_t most_trials, std::int32_t most_steps,
-                            std::int32_t candidates);
+std::int64_t search_scratch(std::int32_t n_parameters, std::int32_t most_trials, std::int32_t candidates);
 
 /// Empties the histories of n searches.
 void search_reset(gpu::Session& session, DeviceSearch* searches, std::int32_t n);
-/// Asks `count` trials in each search: all start-up trials, or 1. searches [n] on the device.
+/// Asks `count` trials in each search, at most as many as there is room for: all start-up trials, or 1. Points of more
+/// trials than Search::independent_asks do not depend on the results of the others either. searches [n] on the device.
 void search_ask(gpu::Session& session, DeviceSearch* searches, std::int32_t n, std::int32_t count);
 /// Pruning thresholds of steps 0 ... most_steps - 1 for the next told trial (NaN: no check).
 void search_thresholds(gpu::Session& session, DeviceSearch* searches, std::int32_t n);
-/// Tells the next `count` asked trials, in order, from values, n_reports and reports.
+/// Tells the next `count` asked trials, or all that are waiting if fewer are, in order, from values, n_reports (at most
+/// most_steps each) and reports.
 void search_tell(gpu::Session& session, DeviceSearch* searches, std::int32_t n, std::int32_t count);
 
 }  // namespace cuda

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quarry/core/host_device.h"
 #include "quarry/hpo/space.h"
 
 namespace quarry {
@@ -36,7 +37,7 @@ class Sampler {
 };
 
 /// Strictly above the threshold, or not a number at all (nothing but NaN was reported) where there is a check.
-constexpr bool is_pruned(double value, double threshold) {
+QUARRY_HD constexpr bool is_pruned(double value, double threshold) {
   return threshold == threshold && !(value <= threshold);
 }
 

@@ -47,14 +47,20 @@ QUARRY_HD inline void insertion_sort(const double* x, std::int32_t* keys, std::i
   }
 }
 
-/// Partitions keys[left..right], at least 4 keys; returns the final place of the pivot.
-QUARRY_HD inline std::int32_t partition(const double* x, std::int32_t* keys, std::int32_t left, std::int32_t right) {
+/// Orders first, middle and last of keys[left..right], at least 4 keys, and puts the middle one, the pivot, last but
+/// one.
+QUARRY_HD inline void place_pivot(const double* x, std::int32_t* keys, std::int32_t left, std::int32_t right) {
   const std::int32_t middle = left + (right - left) / 2;
   if (x[keys[middle]] < x[keys[left]]) exchange(keys[middle], keys[left]);
   if (x[keys[right]] < x[keys[middle]]) exchange(keys[right], keys[middle]);
   if (x[keys[middle]] < x[keys[left]]) exchange(keys[middle], keys[left]);
-  const double pivot = x[keys[middle]];
   exchange(keys[middle], keys[right - 1]);
+}
+
+/// Partitions keys[left..right], at least 4 keys; returns the final place of the pivot.
+QUARRY_HD inline std::int32_t partition(const double* x, std::int32_t* keys, std::int32_t left, std::int32_t right) {
+  place_pivot(x, keys, left, right);
+  const double pivot = x[keys[right - 1]];
   std::int32_t i = left, j = right - 1;
   for (;;) {
     do ++i;
@@ -68,20 +74,26 @@ QUARRY_HD inline std::int32_t partition(const double* x, std::int32_t* keys, std
   return i;
 }
 
+constexpr std::int32_t kSmallSort = 15;  ///< parts of at most one key more are sorted by insertion
+
+/// How many partitions in a row a part may come from before it is sorted as a heap.
+QUARRY_HD inline std::int32_t most_partitions(std::int32_t n) {
+  std::int32_t depth = 0;
+  for (std::int32_t k = n; k > 1; k /= 2) depth += 2;
+  return depth;
+}
+
 }  // namespace argsort_detail
 
 /// order[0..n): the sorting permutation of x[0..n), finite keys.
 QUARRY_HD inline void numpy_argsort(const double* x, std::int32_t n, std::int32_t* order) {
-  constexpr std::int32_t kSmall = 15;
   struct Part {
     std::int32_t left, right, depth;
   };
   for (std::int32_t i = 0; i < n; ++i) order[i] = i;
-  std::int32_t depth = 0;
-  for (std::int32_t k = n; k > 1; k /= 2) depth += 2;
   Part stack[64];  // the larger part waits, so at most log2(n) parts wait
   std::int32_t waiting = 0;
-  stack[waiting++] = {0, n - 1, depth};
+  stack[waiting++] = {0, n - 1, argsort_detail::most_partitions(n)};
   while (waiting > 0) {
     Part part = stack[--waiting];
     const std::int32_t whole = part.right - part.left + 1;
@@ -89,7 +101,7 @@ QUARRY_HD inline void numpy_argsort(const double* x, std::int32_t n, std::int32_
       argsort_detail::heap_sort(x, order + part.left, whole);
       continue;
     }
-    while (part.right - part.left > kSmall) {
+    while (part.right - part.left > argsort_detail::kSmallSort) {
       const std::int32_t pivot = argsort_detail::partition(x, order, part.left, part.right);
       --part.depth;
       Part larger = part;

@@ -17,10 +17,10 @@ namespace quarry {
 
 enum class TpeKind : std::int32_t { real, real_log, integer, integer_log };
 
-constexpr bool is_log(TpeKind kind) {
+QUARRY_HD constexpr bool is_log(TpeKind kind) {
   return kind == TpeKind::real_log || kind == TpeKind::integer_log;
 }
-constexpr bool is_integer(TpeKind kind) {
+QUARRY_HD constexpr bool is_integer(TpeKind kind) {
   return kind == TpeKind::integer || kind == TpeKind::integer_log;
 }
 
@@ -109,7 +109,7 @@ QUARRY_HD inline typename L::V tpe_component_integer(typename L::V x, typename L
 }
 
 /// Size of the group of best trials among n.
-constexpr std::int32_t tpe_n_below(std::int32_t n) {
+QUARRY_HD constexpr std::int32_t tpe_n_below(std::int32_t n) {
   const double share = 0.1 * n;
   const auto floor = static_cast<std::int32_t>(share);
   const std::int32_t ceil = floor + (share > floor ? 1 : 0);
@@ -117,7 +117,7 @@ constexpr std::int32_t tpe_n_below(std::int32_t n) {
 }
 
 /// Unnormalised weight of observation i of m: the last 25 count fully, older ones less, down to 1/m.
-constexpr double tpe_weight(std::int32_t i, std::int32_t m) {
+QUARRY_HD constexpr double tpe_weight(std::int32_t i, std::int32_t m) {
   const std::int32_t ramp = m - 25;
   if (i >= ramp || (i == ramp - 1 && ramp > 1)) return 1.0;
   const double first = 1.0 / m;
@@ -135,23 +135,26 @@ struct TpeMixture {
   std::int32_t* order = nullptr;  ///< scratch
 };
 
-/// Bandwidths: the larger of the gaps to the two neighbours (the ends of the interval count as neighbours, but not for
-/// the first and last of at least two centres), at least range / min(100, m + 2), at most the range. mu is set.
-QUARRY_HD inline void tpe_bandwidths(const TpeDomain& domain, const TpeMixture& mixture) {
+/// Bandwidth of the centre at place i of the sorted order (mixture.mu and order are set): the larger of the gaps to the
+/// two neighbours (the ends of the interval count as neighbours, but not for the first and last of at least two
+/// centres), at least range / min(100, m + 2), at most the range. The prior's is the range, whatever its place.
+QUARRY_HD inline double tpe_bandwidth(const TpeDomain& domain, const TpeMixture& mixture, std::int32_t i) {
   const std::int32_t n = mixture.n;
   const double range = domain.sample_high - domain.sample_low;
+  if (mixture.order[i] == n - 1) return range;
   const double least = range / (n + 1 < 100 ? n + 1.0 : 100.0);
-  numpy_argsort(mixture.mu, n, mixture.order);
-  for (std::int32_t i = 0; i < n; ++i) {
-    const double centre = mixture.mu[mixture.order[i]];
-    const double left = centre - (i > 0 ? mixture.mu[mixture.order[i - 1]] : domain.sample_low);
-    const double right = (i + 1 < n ? mixture.mu[mixture.order[i + 1]] : domain.sample_high) - centre;
-    double sigma = left > right ? left : right;
-    if (n > 1 && i == 0) sigma = right;
-    if (n > 1 && i == n - 1) sigma = left;
-    mixture.sigma[mixture.order[i]] = special::clamp<ScalarDouble>(sigma, least, range);
-  }
-  mixture.sigma[n - 1] = range;  // the prior
+  const double centre = mixture.mu[mixture.order[i]];
+  const double left = centre - (i > 0 ? mixture.mu[mixture.order[i - 1]] : domain.sample_low);
+  const double right = (i + 1 < n ? mixture.mu[mixture.order[i + 1]] : domain.sample_high) - centre;
+  double sigma = left > right ? left : right;
+  if (n > 1 && i == 0) sigma = right;
+  if (n > 1 && i == n - 1) sigma = left;
+  return special::clamp<ScalarDouble>(sigma, least, range);
+}
+
+/// The prior's centre.
+QUARRY_HD inline double tpe_prior(const TpeDomain& domain) {
+  return 0.5 * (domain.sample_low + domain.sample_high);
 }
 
 /// Everything but the coefficients; mixture.n and the centres of the observations are set.
@@ -163,8 +166,9 @@ QUARRY_HD inline void tpe_build(const TpeDomain& domain, const TpeMixture& mixtu
     total += mixture.weight[i];
   }
   mixture.weight[m] = 1.0;
-  mixture.mu[m] = 0.5 * (domain.sample_low + domain.sample_high);
-  tpe_bandwidths(domain, mixture);
+  mixture.mu[m] = tpe_prior(domain);
+  numpy_argsort(mixture.mu, mixture.n, mixture.order);
+  for (std::int32_t i = 0; i <= m; ++i) mixture.sigma[mixture.order[i]] = tpe_bandwidth(domain, mixture, i);
   for (std::int32_t i = 0; i <= m; ++i) {
     mixture.weight[i] /= total;
     mixture.inverse_sigma[i] = 1.0 / mixture.sigma[i];
