@@ -93,6 +93,8 @@ function(quarry_choose_backend sources_variable)
   if(QUARRY_HAS_CUDA)
     list(FILTER sources EXCLUDE REGEX "_none\\.cpp$")
     file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
+    # Some of CUB's own kernels spill a few bytes, which ones depends on architecture and toolkit: not ours to refuse.
+    set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/library.cu PROPERTIES COMPILE_OPTIONS -Xptxas=-w)
     list(APPEND sources ${kernels})
   else()
     set(none ${sources})

@@ -135,7 +135,7 @@ class Session {
   void stop_profile();
 
   /// The cudaStream_t of the queue, for the libraries behind quarry/core/gpu_library.h alone; null where the device is
-  /// none of CUDA's.
+  /// none of CUDA's. Makes the session's device the current one of the calling thread, as every call above does.
   void* native_stream() const;
 
  private:
