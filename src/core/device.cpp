@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "quarry/core/error.h"
+#include "quarry/core/gpu.h"
 #include "quarry/core/text.h"
 
 namespace quarry {
@@ -28,19 +29,31 @@ std::string to_string(Device device) {
   return fmt::format("cuda:{}", device.ordinal);
 }
 
-std::string why_no_cuda() {
-  return "this version of quarry has no CUDA backend yet, only the CPU one";
+UsableGpus usable_gpus() {
+  UsableGpus gpus;
+  gpus.count = gpu::device_count(&gpus.why);
+  return gpus;
 }
 
-Device parse_device(std::string_view text) {
-  if (text == "cpu" || text == "auto") return {};
+std::string why_no_cuda() {
+  return usable_gpus().why;
+}
+
+Device parse_device(std::string_view text, const std::function<UsableGpus()>& look) {
+  if (text == "cpu") return {};
+  if (text == "auto") return {look().count > 0 ? DeviceKind::cuda : DeviceKind::cpu, 0};
   std::int64_t ordinal = 0;
   const bool numbered = text.substr(0, 5) == "cuda:" && text.size() > 5 && text.size() <= 8 && text[5] != '-' &&
                         parse_number(text.substr(5), ordinal);
   if (text != "cuda" && !numbered) {
     usage_error("unknown device '{}'; expected auto, cpu, cuda or cuda:0, cuda:1, ...", printable(text));
   }
-  device_error("device '{}' cannot be used: {}; use --device cpu or --device auto", text, why_no_cuda());
+  const UsableGpus gpus = look();
+  if (gpus.count == 0) device_error("device '{}' cannot be used: {}", text, gpus.why);
+  if (ordinal >= gpus.count) {
+    device_error("there is no device '{}'; the last one is cuda:{} (quarry doctor lists them)", text, gpus.count - 1);
+  }
+  return {DeviceKind::cuda, static_cast<int>(ordinal)};
 }
 
 SimdLevel simd_level() {

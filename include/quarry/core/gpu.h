@@ -42,7 +42,7 @@ class Failure : public Error {
 inline constexpr int kOutOfMemory = 2;
 
 struct DeviceInfo {
-  int ordinal = 0;
+  int ordinal = 0;  ///< the runtime's own number: devices that cannot be used count
   std::string name;
   int major = 0, minor = 0;  ///< compute capability
   std::size_t memory = 0;    ///< bytes
@@ -52,8 +52,10 @@ struct DeviceInfo {
   int driver = 0, runtime = 0;  ///< versions, 1000 major + 10 minor
 };
 
-/// How many devices can be used. With 0, `why` (may be null) says why in one line and what to do about it.
+/// How many devices can be used: compute capability 8.0 or later. With 0, `why` (may be null) says why in one line and
+/// what to do about it. Asked once a process; the first call starts the driver.
 int device_count(std::string* why = nullptr);
+/// Of one of them, 0 <= ordinal < device_count(): numbered in the runtime's order.
 DeviceInfo device_info(int ordinal);
 
 struct Extent {
@@ -76,7 +78,8 @@ struct Launch {
   std::function<void()> run_blocks;  ///< host: runs every block
 };
 
-/// Calls so far, by kind: what "never blocks, never reads back inside a cycle" is checked by.
+/// Calls so far, by kind: what "never blocks, never reads back inside a cycle" is checked by. What is recorded counts
+/// once, at its recording. Pinned memory counts as an allocation.
 struct Counters {
   std::int64_t allocations = 0, launches = 0, graph_launches = 0;
   std::int64_t copies_in = 0, copies_out = 0, copies_within = 0, fills = 0;
@@ -95,7 +98,7 @@ class Graph;
 /// One device and one stream. Not thread safe; movable by unique_ptr.
 class Session {
  public:
-  /// Errors: Failure if the device cannot be used.
+  /// Errors: device if there is no such device, Failure if it does not answer.
   explicit Session(int ordinal);
   ~Session();
   Session(const Session&) = delete;
@@ -123,7 +126,9 @@ class Session {
   void wait(Mark mark);     ///< blocks the host until the mark is reached
   void synchronize();       ///< blocks the host until the queue is empty
 
-  /// Records what `enqueue` puts in the queue, without running it.
+  /// Records what `enqueue` puts in the queue, without running it. Launches, copies and fills alone: a check fails on
+  /// an allocation, a mark, a wait or another recording inside. Memory released inside is freed afterwards. If
+  /// `enqueue` throws, nothing is recorded and the session goes on.
   std::unique_ptr<Graph, void (*)(Graph*)> record(const std::function<void()>& enqueue);
   void run(const Graph& graph);
 
@@ -139,7 +144,6 @@ class Session {
   void* native_stream() const;
 
  private:
-  friend class Graph;
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
