@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""The rivals' side of bench_select: k-center and BADGE per pick, in NumPy and scikit-learn, one thread.
+"""The rivals' side of bench_k_center and bench_badge: microseconds per pick in NumPy and scikit-learn, one thread.
 
-python3 selection.py FOLDER OURS.tsv   (the NPY files and the table that bench_select --write FOLDER made)
+python3 selection.py FOLDER OURS.tsv...   (the NPY files and the tables that the benchmarks' --write FOLDER made)
 
 k-center: running minimum of sklearn's pairwise_distances to the newest pick (the vectorised form of the published
 core-set programs), and the fastest NumPy form known to us: float32 norms and one matrix-vector product.
@@ -69,11 +69,12 @@ def badge(p, h, count, seed=5):
     return picks
 
 
-def main(folder, table):
+def main(folder, *tables):
     ours = {}
-    with open(table) as file:
-        for row in csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"):
-            ours[row["pool"], row["what"]] = float(row["us_per_pick"])
+    for table in tables:
+        with open(table) as file:
+            for row in csv.DictReader((line for line in file if not line.startswith("#")), delimiter="\t"):
+                ours[row["pool"], row["what"]] = float(row["us_per_pick"])
     print(f"# numpy {np.__version__}, scikit-learn {sklearn.__version__}, one thread, {PICKS} picks")
     print("pool\trival\tours\trival_us_per_pick\tours_us_per_pick\tratio")
     for pool in ("clustered", "iid"):
