@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: MIT
+# On a machine with a GPU, after scripts/gpu_check.sh: every benchmark on the GPU beside its rivals in the same call, as
+# JSON in benchmarks/results/<device>-<commit>/. About 8 minutes. Needs no network.
+# usage: scripts/gpu_bench.sh [BUNDLE]     BUNDLE as for gpu_check.sh; PYTHON (default python3) has PyTorch, NumPy,
+#                                          scikit-learn, Optuna and, if possible, JAX
+# exit code: 0 done, 1 something failed or a rival is missing, 3 no GPU here
+set -euo pipefail
+cd "$(dirname "$0")/.."
+bundle=${1:-}
+python=${PYTHON:-python3}
+build=build/gpu
+if ! command -v nvidia-smi > /dev/null || ! nvidia-smi -L > /dev/null 2>&1; then
+  echo "gpu_bench.sh: no GPU can be used here (nvidia-smi finds none)" >&2
+  exit 3
+fi
+generator=()
+if command -v ninja > /dev/null; then generator=(-G Ninja); fi
+benchmarks=(bench_mlp_fleet bench_entropy_bald bench_k_center bench_badge bench_tpe bench_study)
+cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DQUARRY_CUDA=ON -DQUARRY_BENCHMARKS=ON \
+  ${bundle:+"-DCMAKE_PREFIX_PATH=$(realpath "$bundle")/usr"} > /dev/null
+cmake --build "$build" -j "$(nproc)" --target "${benchmarks[@]}" > /dev/null
+
+device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1 | tr ' ' '_')
+folder=benchmarks/results/$device-$(git describe --always --dirty 2> /dev/null || echo unknown)
+mkdir -p "$folder"
+failed=()
+# Runs one side of a comparison; its JSON goes to NAME.json.
+side() {  # name command...
+  local name=$1 start=$SECONDS
+  shift
+  if "$@" > "$folder/$name.json" 2> "$folder/$name.log"; then
+    printf '%-24s ok      %4d s\n' "$name" $((SECONDS - start))
+    if grep -q '"missing"' "$folder/$name.json"; then failed+=("$name: a rival is missing"); fi
+  else
+    printf '%-24s FAILED  %4d s: %s\n' "$name" $((SECONDS - start)) "$(tail -n 1 "$folder/$name.log")"
+    failed+=("$name")
+  fi
+}
+nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,clocks.sm,power.limit --format=csv > "$folder/device.csv"
+side mlp_fleet "$build/benchmarks/bench_mlp_fleet" --device cuda --json
+side mlp_fleet_rivals "$python" benchmarks/peers/gpu_mlp_fleet.py
+side entropy_bald "$build/benchmarks/bench_entropy_bald" --device cuda --json --n 3000 50000 1000000
+side k_center "$build/benchmarks/bench_k_center" --device cuda --json --n 10000 50000 1000000
+side badge "$build/benchmarks/bench_badge" --device cuda --json --n 10000 50000
+side selection_rivals "$python" benchmarks/peers/gpu_selection.py
+side tpe "$build/benchmarks/bench_tpe" --device cuda --json
+side tpe_rivals "$python" benchmarks/peers/tpe.py 5
+for data in moons splice dna; do
+  [ "$data" = moons ] || [ -n "${QUARRY_DATA:-}" ] || continue
+  side "study_$data" "$build/benchmarks/bench_study" --device cuda --json --config "configs/online_tuning/$data.toml" \
+    --studies 1 24
+done
+side study_rivals "$python" benchmarks/peers/online_moons.py
+echo "results: $folder"
+if [ ${#failed[@]} -gt 0 ]; then
+  printf 'failed: %s\n' "${failed[@]}"
+  exit 1
+fi
