@@ -3,21 +3,21 @@
 // widths) with 50 told trials, mean over histories of several seeds; and whole searches of 50 trials. The densities
 // are checked against plain library mathematics, and all SIMD levels against each other, before anything is timed.
 //
-//   bench_tpe [seeds]
+//   bench_tpe [--seeds N] [--device D] [--json]
 //
-// Output is tab-separated: what, microseconds (processor time of one thread, best of 9 rounds).
-#include <fmt/core.h>
-
+// On a CPU microseconds are processor time of one thread, the best of 9 rounds. On a GPU they are wall-clock per ask of
+// 20 enqueued together, for 1 and for 24 searches side by side; their points are compared with the CPU's.
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <ctime>
 #include <functional>
 #include <numeric>
 #include <vector>
 
+#include "benchmarks/bench_cli.h"
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "quarry/hpo/device_searches.h"
 #include "quarry/hpo/search.h"
 #include "quarry/ops/tpe.h"
 
@@ -99,51 +99,109 @@ void check() {
   }
 }
 
-double thread_seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
 /// Microseconds per call, the best of 9 rounds.
 double best_time(int calls, const std::function<void()>& call) {
   double best = 1e99;
   for (int round = 0; round < 9; ++round) {
-    const double start = thread_seconds();
+    const double start = bench::thread_seconds();
     for (int i = 0; i < calls; ++i) call();
-    best = std::min(best, (thread_seconds() - start) / calls * 1e6);
+    best = std::min(best, (bench::thread_seconds() - start) / calls * 1e6);
   }
   return best;
 }
 
-void report(std::uint32_t seeds, bool numpy) {
+Json row(const std::string& what, double microseconds) {
+  return Json::object().set("what", what).set("us", microseconds);
+}
+
+void time_cpu(std::uint32_t seeds, bool numpy, bench::Report& report) {
   const char* random = numpy ? "numpy streams" : "philox";
-  double ask = 0, asked = 0;
+  double ask = 0;
   for (std::uint32_t seed = 0; seed < seeds; ++seed) {
     const Search search = run_search(seed, numpy);
     const auto sampler = sampler_of(seed, numpy);
-    const std::vector<double> point = sampler->ask(search.space(), search.trials());
-    asked += static_cast<double>(std::count_if(point.begin(), point.end(), [](double x) { return !std::isnan(x); }));
     ask += best_time(20, [&] { sampler->ask(search.space(), search.trials()); });
   }
-  fmt::print("ask at {} trials, {}\t{:.1f}\n", kTrials, random, ask / seeds);
-  fmt::print("search of {} trials, {}\t{:.1f}\n", kTrials, random, best_time(1, [numpy] { run_search(1, numpy); }));
-  fmt::print("parameters asked, {}\t{:.1f}\n", random, asked / seeds);
+  report.row(row(fmt::format("ask at {} trials, {}", kTrials, random), ask / seeds));
+  report.row(
+      row(fmt::format("search of {} trials, {}", kTrials, random), best_time(1, [numpy] { run_search(1, numpy); })));
 }
+
+#if QUARRY_HAS_CUDA
+constexpr std::int32_t kTogether = 20, kRounds = 5;
+
+/// n searches told kTrials trials each on the device, the objective worked out on the host in between.
+DeviceSearches told_searches(gpu::Session& session, std::int32_t n) {
+  std::vector<SearchSetup> setups(static_cast<std::size_t>(n));
+  for (std::int32_t i = 0; i < n; ++i) {
+    SearchSetup& setup = setups[static_cast<std::size_t>(i)];
+    setup.space = mlp_study_space();
+    setup.options.key = stream_key(static_cast<std::uint64_t>(i), RngPurpose::tpe);
+    setup.most_trials = kTrials + kTogether * (kRounds + 1);
+    setup.most_steps = 1;
+  }
+  DeviceSearches searches(session, setups, n);
+  gpu::Pinned<double> values(session, static_cast<std::size_t>(n));
+  const Space space = mlp_study_space();
+  for (std::size_t trial = 0; trial < kTrials; ++trial) {
+    cuda::search_ask(session, searches.data(), n, 1);
+    searches.copy_out(session, 0, n);
+    session.synchronize();
+    for (std::int32_t i = 0; i < n; ++i) {
+      const auto at = static_cast<std::size_t>(i);
+      values[at] = objective(space, searches.trials(i)[trial].point);
+      session.copy_in(searches.uploaded(i).values + trial, &values[at], sizeof(double));
+      session.fill(searches.uploaded(i).n_reports + trial, 0, sizeof(std::int32_t));
+    }
+    cuda::search_tell(session, searches.data(), n, 1);
+  }
+  return searches;
+}
+
+void check_points(gpu::Session& session, DeviceSearches& searches) {
+  searches.copy_out(session, 0, searches.size());
+  session.synchronize();
+  for (std::int32_t i = 0; i < searches.size(); ++i) {
+    const Search expected = run_search(static_cast<std::uint32_t>(i), false);
+    const std::vector<Trial> got = searches.trials(i);
+    for (std::size_t t = 0; t < kTrials; ++t) {
+      const std::vector<double>&a = got[t].point, &b = expected.trials()[t].point;
+      const bool same = std::equal(a.begin(), a.end(), b.begin(), [](double x, double y) { return x == y || x != x; });
+      QUARRY_CHECK(same, "search {} asks another point than the CPU at trial {}", i, t);
+    }
+  }
+}
+
+void time_gpu(Device device, bench::Report& report) {
+  gpu::Session session(device.ordinal);
+  for (const std::int32_t n : {1, 24}) {
+    DeviceSearches searches = told_searches(session, n);
+    check_points(session, searches);
+    const double seconds = bench::best_seconds(kRounds, [&] {
+      for (std::int32_t i = 0; i < kTogether; ++i) cuda::search_ask(session, searches.data(), n, 1);
+      session.synchronize();
+    });
+    report.row(row(fmt::format("ask of {} searches at {} trials", n, kTrials), seconds / kTogether * 1e6));
+  }
+}
+#endif
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  try {
-    const int seeds = argc > 1 ? std::atoi(argv[1]) : 20;
-    if (seeds < 1) usage_error("usage: bench_tpe [seeds], seeds at least 1");
-    check();
-    fmt::print("# SIMD {}, {} seeds, checked\n", to_string(simd_level()), seeds);
-    report(static_cast<std::uint32_t>(seeds), false);
-    report(static_cast<std::uint32_t>(seeds), true);
-  } catch (const Error& error) {
-    fmt::print(stderr, "bench_tpe: {}\n", error.what());
-    return error.exit_code();
-  }
-  return 0;
+  std::uint32_t seeds = 20;
+  return bench::main_of(
+      argc, argv, "bench_tpe", "microseconds per TPE ask",
+      [&](CLI::App& app) {
+        app.add_option("--seeds", seeds, "histories")->check(CLI::Range(1, 10000))->capture_default_str();
+      },
+      [&](const bench::Options& options, bench::Report& report) {
+        check();
+#if QUARRY_HAS_CUDA
+        if (options.device.kind == DeviceKind::cuda) return time_gpu(options.device, report);
+#endif
+        QUARRY_CHECK(options.device.kind == DeviceKind::cpu, "this build has no CUDA backend");
+        time_cpu(seeds, false, report);
+        time_cpu(seeds, true, report);
+      });
 }

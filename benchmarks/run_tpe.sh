@@ -5,7 +5,7 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../build/release}
 seeds=${SEEDS:-20}
-ours=$("$build"/benchmarks/bench_tpe "$seeds")
+ours=$("$build"/benchmarks/bench_tpe --device cpu --seeds "$seeds")
 theirs=$("${PYTHON:-python3}" "$here"/peers/tpe.py "$seeds")
 printf '%s\n%s\n' "$ours" "$theirs"
 value() { awk -F'\t' -v what="$2" '$1 == what { print $2 }' <<<"$1"; }
