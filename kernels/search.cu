@@ -105,7 +105,8 @@ __global__ void __launch_bounds__(kSearchThreads, 1) ask_kernel(DeviceSearch* se
 
 // ---- thresholds
 
-/// Median as numpy.percentile computes it: halfway down from the upper middle value. One warp; middle is its memory.
+/// Median as numpy.percentile computes it: halfway down from the upper middle value. One warp; middle is its memory and
+/// may be read by some lanes until the next __syncwarp.
 __device__ double warp_median(const double* values, std::int32_t n, double* middle) {
   const std::int32_t half = n / 2;
   for (std::int32_t i = lane_of_thread(); i < n; i += 32) {
@@ -116,7 +117,6 @@ __device__ double warp_median(const double* values, std::int32_t n, double* midd
   }
   __syncwarp();
   const double upper = middle[1], lower = n > 1 ? middle[0] : upper;
-  __syncwarp();
   const double infinity = __builtin_inf();
   if (n % 2 == 1 || upper == infinity || upper == -infinity) return upper;
   return upper - (upper - lower) * 0.5;

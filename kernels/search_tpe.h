@@ -85,8 +85,8 @@ __device__ inline void split_trials(const Ask& ask) {
   __syncthreads();
 }
 
-/// Takes the values of parameter p in the trials of one side, in trial order, to the places of the mixture. One warp;
-/// returns how many there are.
+/// Takes the values of parameter p in the trials of one side, in trial order, to the places of the mixture. One warp,
+/// which has yet to meet (__syncwarp) before it reads them; returns how many there are.
 __device__ inline std::int32_t gather_observations(const Ask& ask, std::int32_t p, std::int32_t side) {
   const DeviceSearch& search = ask.search;
   const std::int64_t at = ask.first_place(p, side);
@@ -112,7 +112,6 @@ __device__ inline std::int32_t gather_observations(const Ask& ask, std::int32_t 
     }
     m += __popc(takers);
   }
-  __syncwarp();
   return m;
 }
 

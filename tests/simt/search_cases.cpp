@@ -1,31 +1,20 @@
 // SPDX-License-Identifier: MIT
 // Searches on the device beside quarry::Search: whole searches, each number of the history bit for bit.
-#include <gtest/gtest.h>
-
+#include <algorithm>
 #include <cmath>
-#include <cstring>
-#include <string>
+#include <limits>
+#include <utility>
 
 #include "quarry/core/rng.h"
 #include "quarry/hpo/device_searches.h"
 #include "tests/hpo/support.h"
+#include "tests/simt/cases.h"
 
 namespace quarry {
 namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
-
-bool same(double a, double b) {
-  return (std::isnan(a) && std::isnan(b)) || std::memcmp(&a, &b, sizeof a) == 0;
-}
-
-void expect_same(std::span<const double> device, std::span<const double> host, const std::string& what) {
-  ASSERT_EQ(device.size(), host.size()) << what;
-  for (std::size_t i = 0; i < host.size(); ++i) {
-    ASSERT_PRED2(same, device[i], host[i]) << what << ", element " << i << " of " << host.size();
-  }
-}
 
 /// What a trial reports, and its value; any function of point and trial does.
 struct Outcome {
@@ -102,19 +91,34 @@ void write(gpu::Session& session, T* device, std::span<const T> values) {
   session.synchronize();
 }
 
+std::int32_t number_of(const Trial* trial) {
+  return trial == nullptr ? -1 : trial->number;
+}
+
 void compare_history(const DeviceSearches& device, std::int32_t i, const Search& host, std::int32_t told) {
   const std::vector<Trial> trials = device.trials(i);
-  ASSERT_EQ(trials.size(), host.trials().size());
+  simt::expect(trials.size() == host.trials().size(), "search %d: %zu trials", i, trials.size());
   for (std::size_t t = 0; t < trials.size(); ++t) {
-    const Trial& expected = host.trials()[t];
-    const std::string what = "search " + std::to_string(i) + ", trial " + std::to_string(t);
-    ASSERT_EQ(trials[t].state, expected.state) << what;
-    ASSERT_NO_FATAL_FAILURE(expect_same(trials[t].point, expected.point, what + ", point"));
-    ASSERT_NO_FATAL_FAILURE(expect_same(trials[t].intermediate, expected.intermediate, what + ", reports"));
-    ASSERT_PRED2(same, trials[t].value, expected.value) << what;
+    const Trial &got = trials[t], &want = host.trials()[t];
+    simt::expect(got.state == want.state, "search %d, trial %zu: state %d", i, t, static_cast<int>(got.state));
+    simt::expect_equal<double>(got.point, want.point, "point");
+    simt::expect_equal<double>(got.intermediate, want.intermediate, "reports");
+    simt::expect_equal<double>(std::span(&got.value, 1), std::span(&want.value, 1), "value");
   }
-  EXPECT_EQ(device.copied(i).told, told);
-  EXPECT_EQ(device.copied(i).best, host.best() == nullptr ? -1 : host.best()->number) << "search " << i;
+  const DeviceSearch& search = device.copied(i);
+  simt::expect(search.told == told, "search %d: %d told, not %d", i, search.told, told);
+  simt::expect(search.best == number_of(host.best()), "search %d: best is %d", i, search.best);
+}
+
+/// A trial's results, to the device and to the host's search.
+void tell_trial(gpu::Session& session, const DeviceSearch& device, const Case& one, Search& host, std::int32_t t,
+                std::span<const double> thresholds) {
+  const Outcome outcome = one.objective(one.setup, host.trials()[static_cast<std::size_t>(t)], thresholds);
+  const auto reports = static_cast<std::int32_t>(outcome.reports.size());
+  write<double>(session, device.values + t, std::span(&outcome.value, 1));
+  write<std::int32_t>(session, device.n_reports + t, std::span(&reports, 1));
+  write<double>(session, device.reports + std::int64_t{t} * device.most_steps, outcome.reports);
+  host.tell(t, outcome.reports, outcome.value);
 }
 
 /// Runs the cases' searches side by side, on the device from search `first` on and on the host, until each has
@@ -125,33 +129,21 @@ void run_searches(gpu::Session& session, DeviceSearches& device, std::span<const
   std::vector<Search> hosts;
   for (const Case& one : cases) hosts.push_back(host_search(one.setup));
   DeviceSearch* const searches = device.data() + first;
-  const std::int32_t trials = cases[0].setup.most_trials;
-  for (std::int32_t told = 0; told < trials;) {
-    const std::int32_t count = told == 0 ? std::min(startup, trials) : 1;
+  for (std::int32_t told = 0; told < cases[0].setup.most_trials;) {
+    const std::int32_t count = told == 0 ? startup : 1;
     cuda::search_ask(session, searches, n, count);
     cuda::search_thresholds(session, searches, n);
     std::vector<std::int32_t> best;
     for (std::int32_t i = 0; i < n; ++i) {
       const DeviceSearch& uploaded = device.uploaded(first + i);
-      const Case& one = cases[static_cast<std::size_t>(i)];
       Search& host = hosts[static_cast<std::size_t>(i)];
       std::vector<double> thresholds(static_cast<std::size_t>(uploaded.most_steps));
       gpu::download<double>(session, uploaded.thresholds, thresholds);
-      ASSERT_NO_FATAL_FAILURE(
-          expect_same(thresholds, host.thresholds(uploaded.most_steps),
-                      "search " + std::to_string(i) + ", thresholds of trial " + std::to_string(told)));
-      best.push_back(host.best() == nullptr ? -1 : host.best()->number);
-      for (std::int32_t k = 0; k < count; ++k) {
-        host.ask();
-      }
-      for (std::int32_t t = told; t < told + count; ++t) {
-        const Outcome outcome = one.objective(one.setup, host.trials()[static_cast<std::size_t>(t)], thresholds);
-        const auto reports = static_cast<std::int32_t>(outcome.reports.size());
-        write<double>(session, uploaded.values + t, std::span(&outcome.value, 1));
-        write<std::int32_t>(session, uploaded.n_reports + t, std::span(&reports, 1));
-        write<double>(session, uploaded.reports + std::int64_t{t} * uploaded.most_steps, outcome.reports);
-        host.tell(t, outcome.reports, outcome.value);
-      }
+      simt::expect_equal<double>(thresholds, host.thresholds(uploaded.most_steps), "thresholds");
+      best.push_back(number_of(host.best()));
+      for (std::int32_t k = 0; k < count; ++k) host.ask();
+      for (std::int32_t t = told; t < told + count; ++t)
+        tell_trial(session, uploaded, cases[static_cast<std::size_t>(i)], host, t, thresholds);
     }
     cuda::search_tell(session, searches, n, count);
     told += count;
@@ -159,9 +151,9 @@ void run_searches(gpu::Session& session, DeviceSearches& device, std::span<const
     session.synchronize();
     for (std::int32_t i = 0; i < n; ++i) {
       const Search& host = hosts[static_cast<std::size_t>(i)];
-      ASSERT_NO_FATAL_FAILURE(compare_history(device, first + i, host, told));
-      const bool improved = host.best() != nullptr && host.best()->number != best[static_cast<std::size_t>(i)];
-      EXPECT_EQ(device.copied(first + i).tell_improved != 0, improved) << "search " << i << ", " << told << " told";
+      compare_history(device, first + i, host, told);
+      const bool improved = number_of(host.best()) != best[static_cast<std::size_t>(i)];
+      simt::expect((device.copied(first + i).tell_improved != 0) == improved, "search %d: improved", i);
     }
   }
 }
@@ -186,38 +178,57 @@ Space mixed_space() {
   return space;
 }
 
-Case make_case(Space space, std::uint64_t key, DevicePruner pruner, Objective objective, std::int32_t trials = 50) {
+Case make_case(Space space, std::uint64_t key, DevicePruner pruner, Objective objective, std::int32_t trials = 16) {
   Case one;
   one.setup.space = std::move(space);
   one.setup.options.key = key;
+  one.setup.options.startup_trials = 5;
+  one.setup.options.candidates = 4;
   one.setup.options.numpy_seed = static_cast<std::uint32_t>(key);
   one.setup.pruner = pruner;
-  one.setup.pruner_options.warmup_steps = 2;
+  one.setup.pruner_options.startup_trials = 5;
+  one.setup.pruner_options.warmup_steps = 1;
   one.setup.most_trials = trials;
-  one.setup.most_steps = 6;
+  one.setup.most_steps = 4;
   one.objective = objective;
   return one;
 }
 
-void run_cases(std::vector<Case> cases) {
+/// All in one launch, their start-up trials together.
+void run_cases(std::span<const Case> cases, std::int32_t startup = 5) {
   gpu::Session session(0);
   std::vector<SearchSetup> setups;
   for (const Case& one : cases) setups.push_back(one.setup);
   DeviceSearches device(session, setups, static_cast<std::int32_t>(setups.size()));
-  run_searches(session, device, cases, 0, 10);
+  run_searches(session, device, cases, 0, startup);
 }
 
-TEST(DeviceSearch, StudySpaceSeveralSeedsInOneLaunch) {
+SIMT_CASE(search_small) {
+  std::vector<Case> cases = {make_case(mixed_space(), 1, DevicePruner::median, smooth, 8)};
+  cases[0].setup.options.numpy_random = true;
+  run_cases(cases);
+}
+
+SIMT_CASE_SEEDS(search_as_the_study_has_it, 0) {
+  std::vector<Case> cases = {make_case(mlp_study_space(), 1, DevicePruner::median, smooth, 50)};
+  cases[0].setup.options.startup_trials = 10;
+  cases[0].setup.options.candidates = 24;
+  cases[0].setup.most_steps = 30;
+  cases[0].setup.pruner_options = {10, 12};
+  run_cases(cases, 10);
+}
+
+SIMT_CASE_SEEDS(search_several_in_one_launch, 2) {
   std::vector<Case> cases;
-  for (const std::uint64_t key : {1u, 2u, 3u}) {
-    cases.push_back(make_case(mlp_study_space(), key, DevicePruner::none, smooth));
-    cases.push_back(make_case(mlp_study_space(), key, DevicePruner::median, stops));
-    cases.push_back(make_case(mixed_space(), key, DevicePruner::median_current, smooth));
+  for (const std::uint64_t key : {2u, 3u}) {
+    cases.push_back(make_case(mlp_study_space(), key, DevicePruner::none, smooth, 24));
+    cases.push_back(make_case(mlp_study_space(), key, DevicePruner::median, stops, 24));
+    cases.push_back(make_case(mixed_space(), key, DevicePruner::median_current, smooth, 24));
   }
   run_cases(cases);
 }
 
-TEST(DeviceSearch, NumpyStreams) {
+SIMT_CASE_SEEDS(search_numpy_streams, 2) {
   std::vector<Case> cases = {make_case(mlp_study_space(), 100, DevicePruner::median, smooth),
                              make_case(mixed_space(), 42, DevicePruner::none, smooth),
                              make_case(mixed_space(), 7, DevicePruner::median, wild)};
@@ -229,31 +240,30 @@ TEST(DeviceSearch, NumpyStreams) {
   run_cases(cases);
 }
 
-TEST(DeviceSearch, RandomSampler) {
-  std::vector<Case> cases = {make_case(mixed_space(), 5, DevicePruner::median, smooth, 30),
-                             make_case(mixed_space(), 6, DevicePruner::none, wild, 30)};
+SIMT_CASE_SEEDS(search_random_sampler, 5) {
+  std::vector<Case> cases = {make_case(mixed_space(), 5, DevicePruner::median, smooth),
+                             make_case(mixed_space(), 6, DevicePruner::none, wild)};
   for (Case& one : cases) one.setup.sampler = DeviceSampler::random;
   cases[1].setup.options.numpy_random = true;
   run_cases(cases);
 }
 
-TEST(DeviceSearch, ValuesThatAreNotFinite) {
+SIMT_CASE_SEEDS(search_values_that_are_not_finite, 2) {
   std::vector<Case> cases;
   for (const NanTrial rule : {NanTrial::worst, NanTrial::failed}) {
     for (const DevicePruner pruner : {DevicePruner::none, DevicePruner::median, DevicePruner::median_current}) {
-      cases.push_back(make_case(mixed_space(), 8, pruner, wild));
+      cases.push_back(make_case(mixed_space(), 8, pruner, wild, 20));
       cases.back().setup.nan_trial = rule;
-      cases.back().setup.pruner_options.warmup_steps = 0;
-      cases.back().setup.pruner_options.startup_trials = 3;
+      cases.back().setup.pruner_options = {3, 0};
     }
   }
   run_cases(cases);
 }
 
-TEST(DeviceSearch, EveryTrialIsNan) {
-  std::vector<Case> cases = {make_case(mixed_space(), 11, DevicePruner::median, all_nan, 30),
-                             make_case(mixed_space(), 12, DevicePruner::median, all_nan, 30),
-                             make_case(mixed_space(), 13, DevicePruner::none, all_nan, 30)};
+SIMT_CASE_SEEDS(search_every_trial_is_nan, 2) {
+  std::vector<Case> cases = {make_case(mixed_space(), 11, DevicePruner::median, all_nan, 12),
+                             make_case(mixed_space(), 12, DevicePruner::median, all_nan, 12),
+                             make_case(mixed_space(), 13, DevicePruner::none, all_nan, 12)};
   cases[0].setup.nan_trial = NanTrial::failed;
   cases[1].setup.pruner_options.startup_trials = 0;
   cases[2].setup.nan_trial = NanTrial::failed;
@@ -261,41 +271,56 @@ TEST(DeviceSearch, EveryTrialIsNan) {
   run_cases(cases);
 }
 
-TEST(DeviceSearch, MoreTrialsThanOneWarpAndOtherOptions) {
-  std::vector<Case> cases = {make_case(mlp_study_space(), 21, DevicePruner::median, stops, 130),
-                             make_case(mixed_space(), 22, DevicePruner::none, smooth, 130)};
+SIMT_CASE_SEEDS(search_more_trials_than_lanes, 2) {
+  std::vector<Case> cases = {make_case(mlp_study_space(), 21, DevicePruner::median, stops, 104)};
   cases[0].setup.options.candidates = 1;
-  cases[1].setup.options.candidates = 37;
-  cases[1].setup.options.startup_trials = 0;
+  cases[0].setup.options.startup_trials = 100;
+  run_cases(cases, 100);
+}
+
+SIMT_CASE_SEEDS(search_more_candidates_than_lanes_without_startup, 2) {
+  std::vector<Case> cases = {make_case(mixed_space(), 22, DevicePruner::none, smooth, 12)};
+  cases[0].setup.options.candidates = 37;
+  cases[0].setup.options.startup_trials = 0;
+  run_cases(cases, 1);
+}
+
+SIMT_CASE_SEEDS(search_shares_scratch_and_is_reset, 2) {
+  const std::vector<Case> cases = {make_case(mlp_study_space(), 31, DevicePruner::median, smooth, 9),
+                                   make_case(mixed_space(), 32, DevicePruner::none, smooth, 9)};
+  std::vector<Case> other = cases;
+  for (Case& one : other) one.setup.options.numpy_random = true;
+  const std::vector<SearchSetup> setups = {cases[0].setup, cases[1].setup, other[0].setup, other[1].setup};
   gpu::Session session(0);
-  for (const Case& one : cases) {
-    const SearchSetup setup = one.setup;
-    DeviceSearches device(session, std::span(&setup, 1), 1);
-    run_searches(session, device, std::span(&one, 1), 0, std::max(1, setup.options.startup_trials));
+  DeviceSearches device(session, setups, 2);
+  simt::expect(device.uploaded(0).scratch == device.uploaded(2).scratch, "scratch is not shared");
+  simt::expect(device.uploaded(0).scratch != device.uploaded(1).scratch, "scratch of one launch is shared");
+  run_searches(session, device, cases, 0, 5);
+  run_searches(session, device, other, 2, 5);
+  cuda::search_reset(session, device.data(), 4);
+  run_searches(session, device, other, 2, 5);
+  run_searches(session, device, cases, 0, 5);
+}
+
+SIMT_CASE_SEEDS(search_guided_trials_asked_together, 5) {
+  const Case one = make_case(mixed_space(), 51, DevicePruner::none, smooth, 9);
+  gpu::Session session(0);
+  DeviceSearches device(session, std::span(&one.setup, 1), 1);
+  cuda::search_ask(session, device.data(), 1, 5);
+  const std::vector<double> values = {3, 1, 4, 0, 2};
+  write<double>(session, device.uploaded(0).values, values);
+  cuda::search_tell(session, device.data(), 1, 5);
+  cuda::search_ask(session, device.data(), 1, 4);
+  device.copy_out(session, 0, 1);
+  session.synchronize();
+  const std::vector<Trial> trials = device.trials(0);
+  const auto sampler = make_tpe_sampler(one.setup.options);
+  for (std::size_t t = 5; t < trials.size(); ++t) {
+    simt::expect_equal<double>(trials[t].point, sampler->ask(one.setup.space, std::span(trials).first(t)), "point");
   }
 }
 
-TEST(DeviceSearch, SearchesShareScratchAndAreReset) {
-  const std::vector<Case> cases = {make_case(mlp_study_space(), 31, DevicePruner::median, smooth, 25),
-                                   make_case(mixed_space(), 32, DevicePruner::none, smooth, 25)};
-  std::vector<SearchSetup> setups;
-  for (int again = 0; again < 2; ++again)
-    for (const Case& one : cases) setups.push_back(one.setup);
-  setups[2].options.numpy_random = setups[3].options.numpy_random = true;
-  std::vector<Case> other = cases;
-  for (Case& one : other) one.setup.options.numpy_random = true;
-  gpu::Session session(0);
-  DeviceSearches device(session, setups, 2);
-  EXPECT_EQ(device.uploaded(0).scratch, device.uploaded(2).scratch);
-  EXPECT_NE(device.uploaded(0).scratch, device.uploaded(1).scratch);
-  run_searches(session, device, cases, 0, 10);
-  run_searches(session, device, other, 2, 10);
-  cuda::search_reset(session, device.data(), 4);
-  run_searches(session, device, other, 2, 10);
-  run_searches(session, device, cases, 0, 10);
-}
-
-TEST(DeviceSearch, AsksAndTellsNoMoreThanThereAre) {
+SIMT_CASE(search_asks_and_tells_no_more_than_there_are) {
   const Case one = make_case(mlp_study_space(), 41, DevicePruner::none, smooth, 4);
   gpu::Session session(0);
   DeviceSearches device(session, std::span(&one.setup, 1), 1);
@@ -307,14 +332,14 @@ TEST(DeviceSearch, AsksAndTellsNoMoreThanThereAre) {
   cuda::search_tell(session, device.data(), 1, 9);
   device.copy_out(session, 0, 1);
   session.synchronize();
-  EXPECT_EQ(device.copied(0).asked, 4);
-  EXPECT_EQ(device.copied(0).told, 4);
-  EXPECT_EQ(device.copied(0).best, 1);
+  const DeviceSearch& search = device.copied(0);
+  simt::expect(search.asked == 4 && search.told == 4, "%d asked, %d told", search.asked, search.told);
+  simt::expect(search.best == 1, "best is %d", search.best);
 }
 
-TEST(DeviceSearch, EverySamplerAndPrunerHasADeviceForm) {
-  for (const NamedSummary& sampler : sampler_table()) EXPECT_NO_THROW(device_sampler(sampler.name)) << sampler.name;
-  for (const NamedSummary& pruner : pruner_table()) EXPECT_NO_THROW(device_pruner(pruner.name)) << pruner.name;
+SIMT_CASE_SEEDS(search_every_sampler_and_pruner_has_a_device_form, 0) {
+  for (const NamedSummary& sampler : sampler_table()) device_sampler(sampler.name);
+  for (const NamedSummary& pruner : pruner_table()) device_pruner(pruner.name);
 }
 
 }  // namespace

@@ -57,6 +57,7 @@ class DeviceSearches {
   struct Place {
     std::int64_t reals = 0, integers = 0;
   };
+  void point_at_memory(std::span<const SearchSetup> setups);
 
   std::vector<DeviceSearch> uploaded_;
   std::vector<Place> places_;  ///< [size() + 1]

@@ -110,38 +110,42 @@ DeviceSearches::DeviceSearches(gpu::Session& session, std::span<const SearchSetu
     steps += search.most_steps;
     scratch = std::max(scratch, cuda::search_scratch(search.n_parameters, search.most_trials, search.candidates));
   }
-  const auto sets = static_cast<std::int64_t>(std::min<std::size_t>(setups.size(), static_cast<std::size_t>(together)));
+  const std::size_t sets = std::min(setups.size(), static_cast<std::size_t>(together));
   parameters_ = gpu::upload<DeviceParameter>(session, parameters);
   streams_ = gpu::upload<double>(session, streams);
   reals_ = {session, static_cast<std::size_t>(places_.back().reals)};
   integers_ = {session, static_cast<std::size_t>(places_.back().integers)};
   thresholds_ = {session, static_cast<std::size_t>(steps)};
-  scratch_ = {session, static_cast<std::size_t>(sets * scratch)};
-  copied_ = {session, setups.size()};
-  copied_reals_ = {session, reals_.size()};
-  copied_integers_ = {session, integers_.size()};
-
-  const DeviceParameter* next_parameters = parameters_.data();
-  const double* next_streams = streams_.data();
-  double *next_reals = reals_.data(), *next_thresholds = thresholds_.data();
-  std::int32_t* next_integers = integers_.data();
-  for (std::size_t i = 0; i < setups.size(); ++i) {
-    DeviceSearch& search = uploaded_[i];
-    search.parameters = cut(next_parameters, search.n_parameters);
-    const StreamLengths lengths = stream_lengths(setups[i]);
-    if (setups[i].options.numpy_random) {
-      search.startup_stream = cut(next_streams, lengths.startup);
-      search.guided_stream = cut(next_streams, lengths.guided);
-    }
-    search.points = cut(next_reals, std::int64_t{search.most_trials} * search.n_parameters);
-    search.values = cut(next_reals, search.most_trials);
-    search.reports = cut(next_reals, std::int64_t{search.most_trials} * search.most_steps);
-    search.states = cut(next_integers, search.most_trials);
-    search.n_reports = cut(next_integers, search.most_trials);
-    search.thresholds = cut(next_thresholds, search.most_steps);
-    search.scratch = scratch_.data() + static_cast<std::int64_t>(i) % sets * scratch;
+  scratch_ = {session, sets * static_cast<std::size_t>(scratch)};
+  point_at_memory(setups);
+  for (std::size_t i = 0; i < uploaded_.size(); ++i) {
+    uploaded_[i].scratch = scratch_.data() + static_cast<std::int64_t>(i % sets) * scratch;
   }
   searches_ = gpu::upload<DeviceSearch>(session, uploaded_);
+  copied_ = {session, uploaded_.size()};
+  copied_reals_ = {session, reals_.size()};
+  copied_integers_ = {session, integers_.size()};
+}
+
+void DeviceSearches::point_at_memory(std::span<const SearchSetup> setups) {
+  const DeviceParameter* parameters = parameters_.data();
+  const double* streams = streams_.data();
+  double *reals = reals_.data(), *thresholds = thresholds_.data();
+  std::int32_t* integers = integers_.data();
+  for (std::size_t i = 0; i < setups.size(); ++i) {
+    DeviceSearch& search = uploaded_[i];
+    search.parameters = cut(parameters, search.n_parameters);
+    search.points = cut(reals, std::int64_t{search.most_trials} * search.n_parameters);
+    search.values = cut(reals, search.most_trials);
+    search.reports = cut(reals, std::int64_t{search.most_trials} * search.most_steps);
+    search.states = cut(integers, search.most_trials);
+    search.n_reports = cut(integers, search.most_trials);
+    search.thresholds = cut(thresholds, search.most_steps);
+    if (!setups[i].options.numpy_random) continue;
+    const StreamLengths lengths = stream_lengths(setups[i]);
+    search.startup_stream = cut(streams, lengths.startup);
+    search.guided_stream = cut(streams, lengths.guided);
+  }
 }
 
 void DeviceSearches::copy_out(gpu::Session& session, std::int32_t first, std::int32_t n) {
