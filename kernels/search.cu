@@ -71,8 +71,11 @@ __device__ void ask_point(DeviceSearch& search, const Ask& ask, bool guided) {
     if (thread == 0) {
       for (std::int32_t p = first; p < end; ++p) {
         const DeviceParameter& parameter = search.parameters[p];
-        const double value = parameter.fixed != 0 ? parameter.fixed_value : memory.value[p];
-        point[p] = is_asked(parameter, point) ? value : __builtin_nan("");
+        if (!is_asked(parameter, point)) {
+          point[p] = __builtin_nan("");
+        } else {
+          point[p] = parameter.fixed != 0 ? parameter.fixed_value : memory.value[p];
+        }
       }
     }
     first = end;
