@@ -338,6 +338,7 @@ void Session::stop_profile() {
 }
 
 void* Session::native_stream() const {
+  impl_->use_device();
   return impl_->stream;
 }
 
