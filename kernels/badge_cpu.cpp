@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/badge_rules.h"
 #include "kernels/select_lanes.h"
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
@@ -12,15 +13,15 @@
 namespace quarry {
 namespace {
 
+using badge_rules::kChunk;
+using badge_rules::kMostPending;
+using badge_rules::kWindow;
 using select::GradientRows;
 using select::GradientTiles;
 using select::kLanes;
 using select::kRowGroup;
 using select::LaneKernels;
 using select::tile_count;
-
-constexpr std::int64_t kChunk = 256;  // candidates whose weights are summed together: part of the draw's definition
-constexpr double kLargestNorm = std::numeric_limits<float>::max() / 4;  // so that no distance overflows fp32
 
 template <class T>
 std::span<T> take(Context& context, std::int64_t n) {
@@ -54,7 +55,7 @@ struct Embeddings {
     });
   }
 
-  bool is_finite(std::int64_t i) const { return norm[static_cast<std::size_t>(i)] <= kLargestNorm; }
+  bool is_finite(std::int64_t i) const { return norm[static_cast<std::size_t>(i)] <= badge_rules::kLargestNorm; }
 
   GradientRows rows(std::int64_t begin, std::int64_t count) const {
     GradientRows group{{{}, count}, {{}, count}, {}};
@@ -171,8 +172,6 @@ void refresh(Draw& draw, PendingCenters& pending, Weights& weights) {
 }
 
 void draw_by_rejection(Draw& draw) {
-  constexpr std::int32_t kWindow = 16;         // proposals between two looks at the share accepted
-  constexpr std::int64_t kMostPending = 1024;  // keeps the tiles small
   Weights weights(draw.context, draw.embeddings.n);
   for (std::int64_t i = 0; i < draw.embeddings.n; ++i) weights.values()[static_cast<std::size_t>(i)] = draw.start(i);
   PendingCenters pending(draw.context, draw.embeddings,
@@ -182,23 +181,18 @@ void draw_by_rejection(Draw& draw) {
   std::int32_t proposed = 0, accepted = 0;
   while (draw.made < draw.picks.size() && weights.total() > 0) {
     const PhiloxBlock block = random_block(draw.params.key, static_cast<std::uint64_t>(draw.stats.proposals++));
-    const auto uniform = [&block](int w) {
-      return static_cast<double>(((std::uint64_t{block.word[w]} << 32) | block.word[w + 1]) >> 11) * 0x1.0p-53;
-    };
-    const std::int32_t proposal = weights.find(uniform(0) * weights.total());
+    const std::int32_t proposal = weights.find(badge_rules::proposal_uniform(block, 0) * weights.total());
     const float weight = weights.values()[static_cast<std::size_t>(proposal)];
     float square = weight;
     draw.lanes.gradient_rows(draw.embeddings.rows(proposal, 1), pending.tiles(), &square);
     ++proposed;
-    if (uniform(2) * double{weight} < double{square}) {
+    if (badge_rules::proposal_uniform(block, 2) * double{weight} < double{square}) {
       ++accepted;
       draw.picks[draw.made++] = proposal;
       pending.add(proposal);
     }
     if (proposed < kWindow && pending.count() < kMostPending) continue;
-    if (pending.count() == kMostPending || (pending.count() > 0 && 2 * accepted < proposed)) {
-      refresh(draw, pending, weights);
-    }
+    if (badge_rules::needs_refresh(pending.count(), proposed, accepted)) refresh(draw, pending, weights);
     proposed = accepted = 0;
   }
 }

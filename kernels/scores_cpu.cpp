@@ -8,18 +8,17 @@ namespace {
 
 constexpr std::int64_t kChunk = 1024;  // rows of one work item
 
-/// score(row) for every row of finite probabilities, NaN for the others.
-template <class Score>
-void for_rows(Context& context, MatrixView<const float> p, std::span<float> scores, const Score& score) {
+/// The score of every row: NaN where a probability is not finite.
+template <class Row>
+void for_rows(Context& context, MatrixView<const float> p, std::span<float> scores) {
   const std::int64_t n = p.extent[0], classes = p.extent[1];
   QUARRY_CHECK(classes >= 1 && static_cast<std::int64_t>(scores.size()) == n, "{} scores of {} x {} probabilities",
                scores.size(), n, classes);
   select::for_chunks(context, n, kChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const float* row = &p(i, 0);
-      bool finite = true;
-      for (std::int64_t c = 0; c < classes; ++c) finite = finite && std::isfinite(row[c]);
-      scores[static_cast<std::size_t>(i)] = finite ? score(row) : std::numeric_limits<float>::quiet_NaN();
+      FiniteRow<Row> row;
+      for (std::int64_t c = 0; c < classes; ++c) row.add(p(i, c));
+      scores[static_cast<std::size_t>(i)] = row.score();
     }
   });
 }
@@ -27,31 +26,15 @@ void for_rows(Context& context, MatrixView<const float> p, std::span<float> scor
 }  // namespace
 
 void entropy_scores(Context& context, MatrixView<const float> probabilities, std::span<float> scores) {
-  for_rows(context, probabilities, scores,
-           [classes = probabilities.extent[1]](const float* row) { return entropy_of(row, classes); });
+  for_rows<RowEntropy<float>>(context, probabilities, scores);
 }
 
 void margin_scores(Context& context, MatrixView<const float> probabilities, std::span<float> scores) {
-  for_rows(context, probabilities, scores, [classes = probabilities.extent[1]](const float* row) {
-    float first = row[0], second = classes > 1 ? -std::numeric_limits<float>::max() : 0.0f;
-    for (std::int64_t c = 1; c < classes; ++c) {
-      if (row[c] > first) {
-        second = first;
-        first = row[c];
-      } else if (row[c] > second) {
-        second = row[c];
-      }
-    }
-    return -(first - second);
-  });
+  for_rows<RowMargin>(context, probabilities, scores);
 }
 
 void least_confidence_scores(Context& context, MatrixView<const float> probabilities, std::span<float> scores) {
-  for_rows(context, probabilities, scores, [classes = probabilities.extent[1]](const float* row) {
-    float largest = row[0];
-    for (std::int64_t c = 1; c < classes; ++c) largest = row[c] > largest ? row[c] : largest;
-    return 1.0f - largest;
-  });
+  for_rows<RowLeastConfidence>(context, probabilities, scores);
 }
 
 void bald_accumulate(Context& context, MatrixView<const float> probabilities, MatrixView<float> sum_p,

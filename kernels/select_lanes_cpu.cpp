@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "kernels/badge_rules.h"
 #include "kernels/select_lanes.h"
 
 namespace {
@@ -49,12 +50,9 @@ struct Lanes {
     for (float lane : y.v) least = lane < least ? lane : least;
     return least;
   }
-  /// |g|^2 + |g'|^2 - 2 (q.q')(h.h') in double (the product of two floats is exact there), clamped at zero.
   static Lanes gradient_distance(Lanes qq, const Lanes& hh, double norm, const double* norms) {
     for (int i = 0; i < 32; ++i) {
-      const double product = double{qq.v[i]} * double{hh.v[i]};
-      const double distance = (norm + norms[i]) - (product + product);
-      qq.v[i] = static_cast<float>(distance < 0 ? 0.0 : distance);
+      qq.v[i] = quarry::badge_rules::gradient_distance(qq.v[i], hh.v[i], norm, norms[i]);
     }
     return qq;
   }

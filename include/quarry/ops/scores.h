@@ -18,27 +18,79 @@
 
 namespace quarry {
 
+inline constexpr float kScoreNan = std::numeric_limits<float>::quiet_NaN();
+
 template <class T>
 inline constexpr T kEntropyEpsilon = static_cast<T>(0x1p-126);
 
-/// -sum_c p_c ln(p_c + epsilon) of one row; `stride` elements apart.
+/// Scores of one row whose probabilities come one by one, in class order: what every backend adds up with.
+/// Entropy: -sum_c p_c ln(p_c + epsilon).
+template <class T>
+struct RowEntropy {
+  T sum = 0;
+  QUARRY_HD void add(T p) { sum = std::fma(p, exact_log(p + kEntropyEpsilon<T>), sum); }
+  QUARRY_HD T score() const { return 0 - sum; }  // +0, never -0
+};
+
+/// -(largest - second largest).
+struct RowMargin {
+  float first = 0, second = 0;
+  std::int64_t classes = 0;
+  QUARRY_HD void add(float p) {
+    if (classes == 0 || p > first) {
+      second = first;
+      first = p;
+    } else if (classes == 1 || p > second) {
+      second = p;
+    }
+    ++classes;
+  }
+  QUARRY_HD float score() const { return -(first - second); }
+};
+
+/// 1 - largest.
+struct RowLeastConfidence {
+  float largest = 0;
+  bool any = false;
+  QUARRY_HD void add(float p) {
+    largest = !any || p > largest ? p : largest;
+    any = true;
+  }
+  QUARRY_HD float score() const { return 1.0f - largest; }
+};
+
+/// A row's score, NaN if a probability is not finite.
+template <class Row>
+struct FiniteRow {
+  Row row;
+  bool finite = true;
+  QUARRY_HD void add(float p) {
+    finite = finite && p - p == 0;
+    row.add(p);
+  }
+  QUARRY_HD float score() const { return finite ? row.score() : kScoreNan; }
+};
+
+/// Entropy of one row; `stride` elements apart.
 template <class T>
 QUARRY_HD inline T entropy_of(const T* p, std::int64_t classes, std::int64_t stride = 1) {
-  T sum = 0;
-  for (std::int64_t c = 0; c < classes; ++c) {
-    const T value = p[c * stride];
-    sum = std::fma(value, exact_log(value + kEntropyEpsilon<T>), sum);
-  }
-  return 0 - sum;  // +0, never -0
+  RowEntropy<T> row;
+  for (std::int64_t c = 0; c < classes; ++c) row.add(p[c * stride]);
+  return row.score();
+}
+
+/// A mean over stochastic passes.
+template <class T>
+QUARRY_HD inline T bald_mean(T sum, std::int32_t passes) {
+  return sum / static_cast<T>(passes);
 }
 
 /// BALD of one row from its running sums over `passes` stochastic passes: H[mean p] - mean H[p].
 /// sum_p [classes] becomes the mean.
 template <class T>
 QUARRY_HD inline T bald_of(T* sum_p, std::int64_t classes, T sum_entropy, std::int32_t passes) {
-  const T t = static_cast<T>(passes);
-  for (std::int64_t c = 0; c < classes; ++c) sum_p[c] = sum_p[c] / t;
-  return entropy_of(sum_p, classes) - sum_entropy / t;
+  for (std::int64_t c = 0; c < classes; ++c) sum_p[c] = bald_mean(sum_p[c], passes);
+  return entropy_of(sum_p, classes) - bald_mean(sum_entropy, passes);
 }
 
 /// Shannon entropy (Shannon 1948; as active learning: Settles 2009).
