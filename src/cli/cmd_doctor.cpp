@@ -53,18 +53,21 @@ void examine_machine(Examination& doctor) {
   } catch (const Error& error) {
     doctor.note(Finding::broken, "SIMD", error.what(), "unset QUARRY_SIMD, or give it a level this CPU has");
   }
-  const std::string no_gpu = why_no_cuda();
-  if (no_gpu.empty()) {
-    doctor.note(Finding::ok, "GPU", "device 0 can be used");
-  } else {
-    doctor.note(Finding::missing, "GPU", no_gpu, "nothing to do: studies run on the CPU, with the same results");
-  }
+}
+
+void examine_gpus(Examination& doctor) {
+  const UsableGpus gpus = usable_gpus();
+  for (int i = 0; i < gpus.count; ++i)
+    doctor.note(Finding::ok, to_string({DeviceKind::cuda, i}), gpu_text(gpu::device_info(i)));
+  if (gpus.count == 0)
+    doctor.note(Finding::missing, "GPU", gpus.why, "nothing to do: studies run on the CPU, with the same results");
 }
 
 void examine_build(Examination& doctor) {
   const BuildInfo& build = build_info();
   doctor.note(Finding::ok, "quarry", fmt::format("{}, commit {}", build.version, build.commit));
   doctor.note(Finding::ok, "build", fmt::format("{}, {}, {}", build.build_type, build.compiler, build.flags));
+  doctor.note(Finding::ok, "CUDA", build.cuda);
   std::string libraries;
   for (const LibraryVersion& library : build.libraries) {
     libraries += fmt::format("{}{} {}", libraries.empty() ? "" : ", ", library.name, library.version);
@@ -121,6 +124,7 @@ void add_doctor_command(Command& program) {
     Examination doctor;
     examine_build(doctor);
     examine_machine(doctor);
+    examine_gpus(doctor);
     examine_tools(doctor);
     examine_data(doctor);
     if (doctor.broken()) usage_error("quarry cannot run like this; what is broken is marked above");

@@ -5,16 +5,21 @@
 #include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <fstream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "quarry/core/context.h"
 #include "quarry/data/data_table.h"
+#include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
 #include "quarry/study/runner.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
+#include "src/cli/worker.h"
+#include "src/core/device_failure.h"
 
 namespace quarry::cli {
 namespace {
@@ -32,7 +37,7 @@ struct RunArguments {
   std::string config, device = "auto", shard;
   std::vector<std::string> overrides;
   RunOptions options;
-  bool plan = false, quiet = false, json = false;
+  bool plan = false, quiet = false, json = false, no_graphs = false;
 };
 
 void parse_shard(const std::string& text, RunOptions& options) {
@@ -48,6 +53,9 @@ void print_summary(const RunSummary& summary) {
   if (summary.resumed > 0) print("{} of {} runs continued from their journals\n", summary.resumed, summary.runs);
   if (summary.diverged > 0)
     print("{} of {} runs had a network that diverged; they are kept and marked\n", summary.diverged, summary.runs);
+  if (summary.failed > 0)
+    print("{} of {} runs were left out: the GPU failed in them ({}/failed_runs.txt)\n", summary.failed, summary.runs,
+          summary.directory);
   if (summary.interrupted)
     print("stopped: {} of {} runs finished; the same command continues from here\n", summary.finished, summary.runs);
   else
@@ -60,7 +68,7 @@ void print_plan(const StudyConfig& study, const RunOptions& options) {
     const Dataset data = load_dataset(config);
     return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes};
   };
-  Context context(options.device, options.workers);
+  Context context({}, options.workers);  // the estimate is for the CPU
   PlanMachine machine;
   machine.workers = context.pool().workers();
   const RunConfig& first = study.runs.front().config;
@@ -68,32 +76,90 @@ void print_plan(const StudyConfig& study, const RunOptions& options) {
   put(plan_text(plan_study(study, size_of, machine)));
 }
 
-int execute(const RunArguments& arguments) {
-  const StudyConfig study = load_study(arguments.config, arguments.overrides);
-  RunOptions options = arguments.options;
-  options.device = parse_device(arguments.device);
-  parse_shard(arguments.shard, options);
-  if (arguments.plan) {
-    print_plan(study, options);
-    return 0;
-  }
-  const std::string no_cuda = why_no_cuda();
-  if (arguments.device == "auto" && !arguments.quiet && !no_cuda.empty())
-    put_note(fmt::format("running on the CPU: {}", no_cuda));
-  options.progress = arguments.quiet  ? ProgressMode::quiet
-                     : arguments.json ? ProgressMode::json
-                                      : ProgressMode::automatic;
+/// Ends by the signal itself, so that the caller sees what happened.
+[[noreturn]] void end_by(int signal) {
+  std::fflush(stdout);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+  fail("stopped by signal {}", signal);
+}
+
+int run_here(const StudyConfig& study, RunOptions options, const RunArguments& arguments) {
   options.stop = &stop_requested;
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
   const RunSummary summary = run_study(posix_file_system(), study, options);
   if (!arguments.quiet) print_summary(summary);
-  if (summary.interrupted) {  // end by the signal itself, so that the caller sees what happened
-    std::fflush(stdout);
-    std::signal(stop_signal, SIG_DFL);
-    std::raise(stop_signal);
-  }
+  if (summary.interrupted) end_by(stop_signal);
+  if (summary.failed > 0)
+    fail("the GPU failed in {} of {} runs; the others are finished, and the same command tries these again",
+         summary.failed, summary.runs);
   return 0;
+}
+
+int run_as_worker(const StudyConfig& study, RunOptions options, const RunArguments& arguments, WorkerRole role) {
+  die_with_parent();
+  options.takes_over = role != WorkerRole::first;
+  options.alone = role == WorkerRole::alone;
+  try {
+    return run_here(study, options, arguments);
+  } catch (const gpu::Failure& failure) {
+    if (!failure.sticky()) throw;
+    put_error(failure.what());
+    return gpu::is_device_loss(failure.code()) ? kDeviceLost : kKernelFailed;
+  }
+}
+
+std::vector<std::string> own_arguments() {
+  std::ifstream file("/proc/self/cmdline", std::ios::binary);
+  std::vector<std::string> arguments;
+  for (std::string argument; std::getline(file, argument, '\0');) arguments.push_back(argument);
+  return arguments;
+}
+
+int run_in_worker(const StudyConfig& study, const RunOptions& options) {
+  ChildEnd end;
+  int stopped_by = 0;
+  {
+    WorkerProcess worker("/proc/self/exe", own_arguments());
+    const std::string directory = study_directory(options.out, study.study, options.shard, options.shards);
+    Supervisor supervisor({[&](WorkerRole role) { return worker.run(role); }, [&] { return study_state(directory); },
+                           [&] { return worker.stop_signal() != 0; }, put_note});
+    end = supervisor.run();
+    stopped_by = worker.stop_signal();
+  }
+  const bool lost = end.exit_code == kKernelFailed || end.exit_code == kDeviceLost;
+  if (stopped_by != 0 && (lost || end.signal == stopped_by)) end_by(stopped_by);
+  if (end.signal != 0)
+    fail("the process that runs the study was ended by signal {}; the same command continues", end.signal);
+  return end.exit_code;
+}
+
+void say_where(const RunArguments& arguments, Device device) {
+  if (arguments.quiet) return;
+  if (device.kind == DeviceKind::cuda)
+    put_note(fmt::format("running on {}: {}", to_string(device), gpu_text(gpu::device_info(device.ordinal))));
+  else if (arguments.device == "auto")
+    put_note(fmt::format("running on the CPU: {}", why_no_cuda()));
+}
+
+int execute(const RunArguments& arguments) {
+  const StudyConfig study = load_study(arguments.config, arguments.overrides);
+  const std::optional<WorkerRole> role = worker_role();
+  RunOptions options = arguments.options;
+  options.device = parse_device(role && arguments.device == "auto" ? "cuda" : arguments.device);
+  options.graphs = !arguments.no_graphs;
+  options.progress = arguments.quiet  ? ProgressMode::quiet
+                     : arguments.json ? ProgressMode::json
+                                      : ProgressMode::automatic;
+  parse_shard(arguments.shard, options);
+  if (arguments.plan) {
+    print_plan(study, options);
+    return 0;
+  }
+  if (role) return run_as_worker(study, options, arguments, *role);
+  say_where(arguments, options.device);
+  return options.device.kind == DeviceKind::cuda ? run_in_worker(study, options) : run_here(study, options, arguments);
 }
 
 }  // namespace
@@ -105,10 +171,13 @@ void add_run_command(Command& program) {
   run.option("CONFIG", arguments->config, "The study, a TOML file (every key: docs/config.md)", true);
   run.option("--set", arguments->overrides, "Override a key, section.key=value; may be repeated");
   run.option("--out", arguments->options.out, "Folder for results (default: results)");
-  run.option("--device", arguments->device, "auto, cpu or cuda:0 (default: auto)");
+  run.option("--device", arguments->device, "auto, cpu, cuda or cuda:1 (default: auto, a GPU if one can be used)");
   run.option("--workers", arguments->options.workers, "Worker threads; 0 = one per core (default)", 0, 1024);
   run.option("--fleet", arguments->options.fleet, "Runs advanced in lock step; 0 = all, at most 256 (default)", 0, 256);
   run.option("--shard", arguments->shard, "Part i of n, as 1/2; shards write separate folders, report reads them all");
+  run.flag("--profile", arguments->options.profile,
+           "On a GPU: mark one acquisition cycle for nsys and ncu (docs/profiling.md)");
+  run.flag("--no-graphs", arguments->no_graphs, "On a GPU: single launches instead of CUDA graphs, same results");
   run.flag("--plan", arguments->plan, "Print cost, memory and statistical power, and stop");
   run.flag("--quiet", arguments->quiet, "Print nothing but errors");
   run.flag("--json", arguments->json, "Progress as JSON lines on standard error");

@@ -7,42 +7,46 @@
 namespace quarry::gpu {
 namespace {
 
+enum class Scope { call, kernel, device };  // what failed; after the last two the process is of no more use
+
 struct Meaning {
   int code;
-  bool sticky;
+  Scope scope;
   const char* advice;
 };
 
 // Codes of cudaError_t. What is sticky is what the runtime's documentation says ends the process's use of CUDA, and
 // what takes the device away.
 constexpr Meaning kMeanings[] = {
-    {kOutOfMemory, false, "free memory on the device, or let fewer runs share it (--fleet)"},
-    {35, false, "install or update the NVIDIA driver, or use --device cpu"},
-    {46, true, "another process holds the device alone, or it is down: see nvidia-smi"},
-    {98, false, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
-    {100, false, "see whether nvidia-smi lists a device, or use --device cpu"},
-    {101, false, "choose a device that 'quarry doctor' lists"},
-    {200, false, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
-    {209, false, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
-    {214, true, "the device's memory is damaged: see nvidia-smi -q -d ECC; a reset of the device may help"},
-    {220, true, "a link between devices failed: see nvidia-smi nvlink -s"},
-    {226, true, "the device contained a hardware error: see nvidia-smi and the kernel log"},
-    {700, true, "a kernel used an address that is not its own: this is a bug; compute-sanitizer finds the place"},
-    {701, false, "the kernel needs more registers or shared memory than the device has: this is a bug"},
-    {702, true, "a kernel ran longer than the system allows: use a device that drives no display"},
-    {709, true, "the device was reset by somebody else"},
-    {710, true, "an assertion in a kernel failed: this is a bug"},
-    {714, true, "a kernel damaged its stack: this is a bug; compute-sanitizer finds the place"},
-    {715, true, "a kernel ran into an illegal instruction: this is a bug, or the device is faulty"},
-    {716, true, "a kernel used a misaligned address: this is a bug; compute-sanitizer finds the place"},
-    {717, true, "a kernel used an address in the wrong memory: this is a bug; compute-sanitizer finds the place"},
-    {718, true, "a kernel jumped to an invalid place: this is a bug; compute-sanitizer finds the place"},
-    {719, true, "a kernel failed: this is a bug, or the device is faulty; compute-sanitizer finds the place"},
-    {720, false, "a cooperative kernel asked for more blocks than the device runs at once: this is a bug"},
-    {721, true, "a kernel kept tensor memory: this is a bug"},
-    {802, false, "the system's devices are still starting: see that nvidia-fabricmanager runs"},
-    {803, false, "the driver's kernel module and its library differ: restart the machine after a driver update"},
-    {804, false, "the driver is older than this build allows on this device: update it"},
+    {kOutOfMemory, Scope::call, "free memory on the device, or let fewer runs share it (--fleet)"},
+    {35, Scope::call, "install or update the NVIDIA driver, or use --device cpu"},
+    {46, Scope::device, "another process holds the device alone, or it is down: see nvidia-smi"},
+    {98, Scope::call, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
+    {100, Scope::call, "see whether nvidia-smi lists a device, or use --device cpu"},
+    {101, Scope::call, "choose a device that 'quarry doctor' lists"},
+    {200, Scope::call, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
+    {209, Scope::call, "this build has no code for this device: build with CMAKE_CUDA_ARCHITECTURES for it"},
+    {214, Scope::device, "the device's memory is damaged: see nvidia-smi -q -d ECC; a reset of the device may help"},
+    {220, Scope::device, "a link between devices failed: see nvidia-smi nvlink -s"},
+    {226, Scope::device, "the device contained a hardware error: see nvidia-smi and the kernel log"},
+    {700, Scope::kernel,
+     "a kernel used an address that is not its own: this is a bug; compute-sanitizer finds the place"},
+    {701, Scope::call, "the kernel needs more registers or shared memory than the device has: this is a bug"},
+    {702, Scope::device, "a kernel ran longer than the system allows: use a device that drives no display"},
+    {709, Scope::device, "the device was reset by somebody else"},
+    {710, Scope::kernel, "an assertion in a kernel failed: this is a bug"},
+    {714, Scope::kernel, "a kernel damaged its stack: this is a bug; compute-sanitizer finds the place"},
+    {715, Scope::kernel, "a kernel ran into an illegal instruction: this is a bug, or the device is faulty"},
+    {716, Scope::kernel, "a kernel used a misaligned address: this is a bug; compute-sanitizer finds the place"},
+    {717, Scope::kernel,
+     "a kernel used an address in the wrong memory: this is a bug; compute-sanitizer finds the place"},
+    {718, Scope::kernel, "a kernel jumped to an invalid place: this is a bug; compute-sanitizer finds the place"},
+    {719, Scope::kernel, "a kernel failed: this is a bug, or the device is faulty; compute-sanitizer finds the place"},
+    {720, Scope::call, "a cooperative kernel asked for more blocks than the device runs at once: this is a bug"},
+    {721, Scope::kernel, "a kernel kept tensor memory: this is a bug"},
+    {802, Scope::call, "the system's devices are still starting: see that nvidia-fabricmanager runs"},
+    {803, Scope::call, "the driver's kernel module and its library differ: restart the machine after a driver update"},
+    {804, Scope::call, "the driver is older than this build allows on this device: update it"},
 };
 
 const Meaning* meaning_of(int code) {
@@ -60,7 +64,12 @@ std::string advice_of(int code) {
 
 bool is_sticky(int code) {
   const Meaning* meaning = meaning_of(code);
-  return meaning != nullptr && meaning->sticky;
+  return meaning != nullptr && meaning->scope != Scope::call;
+}
+
+bool is_device_loss(int code) {
+  const Meaning* meaning = meaning_of(code);
+  return meaning != nullptr && meaning->scope == Scope::device;
 }
 
 Failure failure_of(const RuntimeError& error, std::string_view call, std::string_view recent) {

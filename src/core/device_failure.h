@@ -20,6 +20,10 @@ struct RuntimeError {
 /// True for the codes after which every later call of the process fails: the process must be replaced.
 bool is_sticky(int code);
 
+/// True for those of them that speak of the device as a whole (lost, unavailable, memory errors, timeout) and not of
+/// one kernel.
+bool is_device_loss(int code);
+
 /// `call` is what failed ("cudaMemcpyAsync"); `recent` (may be empty) are the kernels launched last, any of which may
 /// be the cause of a sticky failure, because launches report late.
 Failure failure_of(const RuntimeError& error, std::string_view call, std::string_view recent = {});

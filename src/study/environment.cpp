@@ -8,6 +8,8 @@
 
 #include <fstream>
 
+#include "src/core/device_failure.h"
+
 namespace quarry {
 namespace {
 
@@ -45,6 +47,21 @@ MachineInfo machine_info() {
   return info;
 }
 
+std::string gpu_text(const gpu::DeviceInfo& info) {
+  return fmt::format("{}, compute capability {}.{}, {:.1f} GiB, {} multiprocessors, driver for CUDA {}, runtime {}",
+                     info.name, info.major, info.minor, static_cast<double>(info.memory) / (1 << 30),
+                     info.multiprocessors, gpu::version_text(info.driver), gpu::version_text(info.runtime));
+}
+
+void add_gpu(Json& record, const gpu::DeviceInfo& info) {
+  record.set("gpu", info.name)
+      .set("compute_capability", fmt::format("{}.{}", info.major, info.minor))
+      .set("gpu_memory_bytes", static_cast<std::int64_t>(info.memory))
+      .set("multiprocessors", info.multiprocessors)
+      .set("cuda_driver", gpu::version_text(info.driver))
+      .set("cuda_runtime", gpu::version_text(info.runtime));
+}
+
 Json environment_record(Device device, int workers) {
   const BuildInfo& build = build_info();
   Json libraries = Json::object();
@@ -56,6 +73,7 @@ Json environment_record(Device device, int workers) {
       .set("compiler", build.compiler)
       .set("flags", build.flags)
       .set("build_type", build.build_type)
+      .set("cuda", build.cuda)
       .set("libraries", std::move(libraries))
       .set("system", machine.system)
       .set("cpu", machine.cpu)
@@ -64,6 +82,7 @@ Json environment_record(Device device, int workers) {
       .set("simd", to_string(simd_level()))
       .set("device", to_string(device))
       .set("workers", workers);
+  if (device.kind == DeviceKind::cuda) add_gpu(record, gpu::device_info(device.ordinal));
   return record;
 }
 

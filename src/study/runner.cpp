@@ -5,12 +5,15 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 #include <vector>
 
 #include "quarry/study/active_learning_run.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
+#include "src/core/device_failure.h"
+#include "src/study/failed_runs.h"
 #include "src/study/timings.h"
 
 namespace quarry {
@@ -42,6 +45,7 @@ class StudyRunner {
     RunSummary summary;
     summary.directory = directory_;
     summary.runs = static_cast<std::int64_t>(runs_.size());
+    leave_out_failed_runs(summary);
     try {
       advance_all(summary);
     } catch (const Interrupted&) {
@@ -56,9 +60,16 @@ class StudyRunner {
   struct Active {
     std::unique_ptr<ActiveLearningRun> run;
     std::int32_t data;
+    std::int32_t opened_at = run->iteration();
   };
 
   std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
+
+  void leave_out_failed_runs(RunSummary& summary) {
+    if (!options_.takes_over) forget_failed_runs(files_, directory_);
+    for (const std::string& id : read_failed_runs(files_, directory_)) failed_.insert(id);
+    for (const StudyRun* run : runs_) summary.failed += failed_.contains(run->id);
+  }
 
   /// Every data set once, before anything is written: a missing file must not leave half a study behind.
   void load_data() {
@@ -93,20 +104,30 @@ class StudyRunner {
 
   void advance_all(RunSummary& summary) {
     std::int64_t total = 0;
-    for (const StudyRun* run : runs_) total += iterations_total(run->config);
+    std::vector<const StudyRun*> waiting;
+    for (const StudyRun* run : runs_) {
+      if (failed_.contains(run->id)) continue;
+      waiting.push_back(run);
+      total += iterations_total(run->config);
+    }
     Progress progress(total, "acquisitions", options_.progress);
-    const std::int32_t wanted = options_.fleet > 0 ? options_.fleet : kMaxFleet;
+    const std::int32_t wanted = options_.alone ? 1 : options_.fleet > 0 ? options_.fleet : kMaxFleet;
     const auto width = static_cast<std::size_t>(std::min(wanted, kMaxFleet));
     std::vector<Active> fleet;
     std::size_t next = 0;
-    while (next < runs_.size() || !fleet.empty()) {
-      while (fleet.size() < width && next < runs_.size()) {
-        fleet.push_back(open(*runs_[next++]));
+    while (next < waiting.size() || !fleet.empty()) {
+      while (fleet.size() < width && next < waiting.size()) {
+        fleet.push_back(open(*waiting[next++]));
         const ActiveLearningRun& run = *fleet.back().run;
         summary.resumed += run.committed_iterations() > 0;
         progress.skip(run.committed_iterations());
       }
-      advance(fleet, progress);
+      try {
+        advance(fleet, progress);
+      } catch (const gpu::Failure& failure) {
+        record_failed_run(fleet, failure);
+        throw;
+      }
       for (const Active& active : fleet) {
         if (active.run->want() != ActiveLearningRun::Want::nothing) continue;
         ++summary.finished;
@@ -115,6 +136,13 @@ class StudyRunner {
       std::erase_if(fleet, [](const Active& a) { return a.run->want() == ActiveLearningRun::Want::nothing; });
     }
     progress.finish();
+  }
+
+  /// The run that is alone in a process which its kernels have poisoned, if it gets nowhere.
+  void record_failed_run(const std::vector<Active>& fleet, const gpu::Failure& failure) {
+    if (!options_.alone || !failure.sticky() || gpu::is_device_loss(failure.code())) return;
+    const ActiveLearningRun& run = *fleet.front().run;
+    if (run.iteration() == fleet.front().opened_at) add_failed_run(files_, directory_, run.id(), failure.what());
   }
 
   /// One wave: everything the runs of the fleet want now, kind by kind.
@@ -188,6 +216,7 @@ class StudyRunner {
     std::vector<ResultRow> rows;
     for (const StudyRun* run : runs_) {
       const std::string path = run_directory(*run) + "/journal.jsonl";
+      if (failed_.contains(run->id) && !files_.exists(path)) continue;
       const JournalContents journal = parse_journal(files_.read(path), path);
       std::vector<ResultRow> more = result_rows(study_.study, *run, journal.records);
       std::move(more.begin(), more.end(), std::back_inserter(rows));
@@ -203,6 +232,7 @@ class StudyRunner {
   std::unique_ptr<Executor> executor_;
   std::vector<const StudyRun*> runs_;
   std::map<std::string, std::shared_ptr<const Dataset>> data_;
+  std::set<std::string> failed_;  ///< left out
   Timings timings_;
 };
 

@@ -37,6 +37,11 @@ TEST(GpuDoor, FailuresThatPoisonTheProcessAreKnown) {
     EXPECT_FALSE(is_sticky(code)) << code;
 }
 
+TEST(GpuDoor, LossesOfTheDeviceAreToldFromFailuresOfAKernel) {
+  for (const int code : {46, 214, 220, 226, 702, 709}) EXPECT_TRUE(is_device_loss(code)) << code;
+  for (const int code : {0, kOutOfMemory, 35, 700, 710, 716, 719}) EXPECT_FALSE(is_device_loss(code)) << code;
+}
+
 TEST(GpuDoor, AFailureSaysCallCodeTextAndWhatToDo) {
   const Failure address = failure_of({700, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
                                      "cudaEventQuery", "mlp_fit, top_k");

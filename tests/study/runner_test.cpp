@@ -12,6 +12,7 @@
 
 #include "quarry/study/journal.h"
 #include "quarry/study/results.h"
+#include "src/study/failed_runs.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree.h"
 
@@ -169,6 +170,33 @@ TEST(Runner, AStopFlagEndsCleanlyAndTheStudyContinues) {
   const RunSummary finished = run_study(posix_file_system(), study, options);
   EXPECT_FALSE(finished.interrupted);
   EXPECT_EQ(contract_files(out.path() + "/small"), expected);
+}
+
+TEST(Runner, RunsThatFailedOnADeviceAreLeftOutUntilTheNextCall) {
+  const StudyConfig study = small_study();
+  const TempDir out;
+  const std::string directory = study_directory(out.path(), study.study, 1, 1);
+  posix_file_system().make_directories(directory);
+  add_failed_run(posix_file_system(), directory, study.runs[1].id, "GPU: an illegal address");
+  RunOptions options = quiet(out.path());
+  options.takes_over = true;
+  const RunSummary summary = run_study(posix_file_system(), study, options);
+  EXPECT_EQ(summary.failed, 1);
+  EXPECT_EQ(summary.finished, static_cast<std::int64_t>(study.runs.size()) - 1);
+  EXPECT_FALSE(read_tree(directory).contains("runs/" + study.runs[1].id + "/journal.jsonl"));
+  EXPECT_TRUE(read_tree(directory).contains("runs/" + study.runs[2].id + "/journal.jsonl"));
+
+  const RunSummary again = run_study(posix_file_system(), study, quiet(out.path()));
+  EXPECT_EQ(again.failed, 0);
+  EXPECT_FALSE(read_tree(directory).contains("failed_runs.txt"));
+  EXPECT_EQ(contract_files(directory), run_fresh(study, quiet("")));
+}
+
+TEST(Runner, ARunAloneGivesTheSameBytes) {
+  const StudyConfig study = small_study({"acquisition.strategy=entropy"});
+  RunOptions alone = quiet("");
+  alone.alone = true;
+  EXPECT_EQ(run_fresh(study, alone), run_fresh(study, quiet("")));
 }
 
 TEST(Runner, ADivergingRunIsKeptAndMarked) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/core/device.h"
+#include "quarry/core/gpu.h"
 #include "quarry/core/json.h"
 
 namespace quarry {
@@ -23,6 +24,7 @@ struct BuildInfo {
   std::string compiler;    ///< "GNU 12.2.0"
   std::string flags;       ///< flags of every file (kernels add their instruction set)
   std::string build_type;  ///< "Release"
+  std::string cuda;        ///< "ON (nvcc 13.0, architectures 90a-real)", or "OFF" and why
   std::vector<LibraryVersion> libraries;
 };
 const BuildInfo& build_info();
@@ -36,7 +38,14 @@ struct MachineInfo {
 };
 MachineInfo machine_info();
 
-/// The environment record (environment.json): build, machine, SIMD level, device, workers. No host or user name.
+/// The environment record (environment.json): build, machine, SIMD level, device, workers; with a GPU also what it is
+/// and its driver. No host or user name.
 Json environment_record(Device device, int workers);
+
+/// The GPU's part of the record, added to it.
+void add_gpu(Json& record, const gpu::DeviceInfo& info);
+
+/// "NVIDIA H200, compute capability 9.0, 139.8 GiB, 132 multiprocessors, driver for CUDA 13.0, runtime 13.0".
+std::string gpu_text(const gpu::DeviceInfo& info);
 
 }  // namespace quarry

@@ -6,6 +6,7 @@
 //   OUT/<study>/runs/<id>/journal.jsonl, networks/*.safetensors
 //   OUT/<study>/results.csv        derived from the journals, in grid order
 //   OUT/<study>/timings.csv        seconds by run and phase, outside the byte contract
+//   OUT/<study>/failed_runs.txt    runs in which the device failed again and again, if any, outside the byte contract
 // A shard i of n works in OUT/<study>.shard-<i>-of-<n>/ and takes every n-th run; `quarry report` reads them all.
 #pragma once
 
@@ -28,6 +29,13 @@ struct RunOptions {
   std::int32_t fleet = 0;    ///< runs advanced in lock step; 0 = as many as there are, at most 256
   std::int32_t shard = 1, shards = 1;
   ProgressMode progress = ProgressMode::automatic;
+  bool graphs = true;    ///< on a GPU: cycles as CUDA graphs
+  bool profile = false;  ///< on a GPU: bracket one cycle for a profiler (docs/profiling.md)
+  /// A process that takes over from one whose GPU failed (src/cli/worker.h) leaves out the runs that were recorded as
+  /// failed; any other tries them again.
+  bool takes_over = false;
+  /// One run at a time; one whose kernel poisons the process before it commits anything is recorded as failed.
+  bool alone = false;
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal: stop cleanly, keep what is committed
 };
 
@@ -36,11 +44,14 @@ struct RunSummary {
   std::int64_t runs = 0, finished = 0;
   std::int64_t resumed = 0;   ///< runs that had records before
   std::int64_t diverged = 0;  ///< runs in which a network diverged at least once
+  std::int64_t failed = 0;    ///< runs left out because the device failed in them
   bool interrupted = false;
 };
 
-/// Runs what is not finished yet. Bytes of journals, networks and results.csv depend on config and data alone.
-/// Errors: usage for another config in the directory, failed if another process holds it or a file cannot be written.
+/// Runs what is not finished yet. Bytes of journals, networks and results.csv depend on config and data alone; a run
+/// that failed on the device has in results.csv what it committed before.
+/// Errors: usage for another config in the directory, failed if another process holds it or a file cannot be written;
+/// gpu::Failure, after which all that is committed is safe.
 RunSummary run_study(FileSystem& files, const StudyConfig& study, const RunOptions& options);
 
 /// The directory of a study (or of one shard of it) below `out`.
