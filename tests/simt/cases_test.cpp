@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: MIT
+// Every case (tests/simt/cases.h) under every schedule.
+#include "tests/simt/cases.h"
+
+#include <gtest/gtest.h>
+
+#include <ostream>
+#include <string>
+
+namespace simt {
+
+void PrintTo(const Case& which, std::ostream* out) {
+  *out << which.name;
+}
+
+namespace {
+
+class SimtCase : public testing::TestWithParam<Case> {};
+
+TEST_P(SimtCase, holds_under_every_schedule) {
+  EXPECT_NO_THROW(run_case(GetParam(), Schedule::forward, 0)) << "forward";
+  EXPECT_NO_THROW(run_case(GetParam(), Schedule::reverse, 0)) << "reverse";
+  for (int seed = 1; seed <= GetParam().seeds && !HasFailure(); ++seed) {
+    EXPECT_NO_THROW(run_case(GetParam(), Schedule::random, static_cast<std::uint64_t>(seed))) << "random " << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Cases, SimtCase, testing::ValuesIn(cases()),
+                         [](const testing::TestParamInfo<Case>& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace simt

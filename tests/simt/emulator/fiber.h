@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: MIT
+// A fiber: a stack and the place where its function stopped. Fibers of one OS thread hand the processor to each other.
+#pragma once
+
+#include <cstddef>
+
+namespace simt {
+
+class Fiber {
+ public:
+  /// The OS thread's own stack.
+  Fiber() = default;
+  ~Fiber();
+  Fiber(const Fiber&) = delete;
+  Fiber& operator=(const Fiber&) = delete;
+
+  /// Makes the next switch to this fiber call `entry`, which never returns. `colour` staggers the tops of the stacks:
+  /// with equal low address bits they would fight for the same cache sets.
+  void start(void (*entry)(), unsigned colour);
+  /// First statement of `entry`.
+  static void entered(Fiber& main);
+  /// Ends with the fiber that `entry` left for good; it may be started again.
+  void finished();
+
+  /// Stops here, goes on in `to`; returns when somebody switches back. `for_good`: nobody will.
+  void switch_to(Fiber& to, bool for_good = false);
+  /// False after an overrun of the stack.
+  bool stack_intact() const;
+
+  static constexpr std::size_t kStackBytes = 256 * 1024;
+
+ private:
+  void* stack_pointer_ = nullptr;
+  char* stack_ = nullptr;  ///< lowest address
+  [[maybe_unused]] const void* bottom_ = nullptr;
+  [[maybe_unused]] std::size_t size_ = 0;
+  [[maybe_unused]] void* fake_stack_ = nullptr;  ///< of ASan
+  [[maybe_unused]] void* tsan_ = nullptr;
+};
+
+}  // namespace simt

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: MIT
+// What the emulator tells the sanitizers: which memory holds nothing yet, which stack is in use, and which CUDA thread
+// runs. Every function is empty in a build without the sanitizer in question.
+#pragma once
+
+#include <cstddef>
+#include <cstring>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SIMT_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define SIMT_TSAN 1
+#endif
+#if __has_feature(memory_sanitizer)
+#define SIMT_MSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SIMT_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SIMT_TSAN 1
+#endif
+
+// The executor is compiled without -fsanitize=thread, so it is told by a definition that the rest is not.
+#if defined(SIMT_UNDER_TSAN)
+#define SIMT_TSAN 1
+#endif
+
+#if defined(SIMT_ASAN)
+#include <sanitizer/asan_interface.h>
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if defined(SIMT_MSAN)
+#include <sanitizer/msan_interface.h>
+#endif
+#if defined(SIMT_TSAN)
+extern "C" {
+void* __tsan_create_fiber(unsigned flags);
+void __tsan_destroy_fiber(void* fiber);
+void __tsan_switch_to_fiber(void* fiber, unsigned flags);
+void* __tsan_get_current_fiber();
+void __tsan_acquire(void* address);
+void __tsan_release(void* address);
+}
+#endif
+
+namespace simt {
+
+#if defined(SIMT_TSAN)
+inline constexpr bool kRaceDetector = true;
+inline void happens_after(void* place) {
+  __tsan_acquire(place);
+}
+inline void happens_before(void* place) {
+  __tsan_release(place);
+}
+#else
+inline constexpr bool kRaceDetector = false;
+inline void happens_after(void*) {}
+inline void happens_before(void*) {}
+#endif
+
+/// Memory that was handed out and not written: NaN as a floating-point number, -1 as an integer.
+inline void poison(void* memory, std::size_t bytes) {
+  std::memset(memory, 0xFF, bytes);
+#if defined(SIMT_MSAN)
+  __msan_poison(memory, bytes);
+#endif
+}
+
+}  // namespace simt

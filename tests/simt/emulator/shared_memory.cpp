@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: MIT
+#include "tests/simt/emulator/shared_memory.h"
+
+#include <cstdlib>
+#include <new>
+
+#include "tests/simt/emulator/sanitizer.h"
+
+namespace simt {
+namespace {
+
+// ASan guards the ends of what posix_memalign returns byte by byte, so nothing may be added to it.
+#if defined(SIMT_ASAN)
+constexpr std::size_t kGuard = 0;
+#else
+constexpr std::size_t kGuard = 128;
+#endif
+constexpr unsigned char kGuardByte = 0xA5;
+
+}  // namespace
+
+void* SharedMemory::find_or_make(const void* key, const char* name, std::size_t bytes, std::size_t alignment) {
+  for (const Array& array : arrays_)
+    if (array.key == key) return array.data;
+  void* memory = nullptr;
+  const std::size_t least = alignment < sizeof(void*) ? sizeof(void*) : alignment;
+  if (posix_memalign(&memory, least < kGuard ? kGuard : least, bytes + 2 * kGuard) != 0) throw std::bad_alloc();
+  auto* start = static_cast<unsigned char*>(memory);
+  for (std::size_t i = 0; i < kGuard; ++i) start[i] = start[kGuard + bytes + i] = kGuardByte;
+  poison(start + kGuard, bytes);
+#if defined(SIMT_MSAN)
+  __msan_poison(start, bytes + 2 * kGuard);
+#endif
+  arrays_.push_back({key, name, start, start + kGuard, bytes});
+  if (key != nullptr) static_bytes_ += (bytes + alignment - 1) / alignment * alignment;
+  return start + kGuard;
+}
+
+const char* SharedMemory::overrun() const {
+  for (const Array& array : arrays_) {
+#if defined(SIMT_MSAN)
+    __msan_unpoison(array.memory, kGuard);
+    __msan_unpoison(array.data + array.bytes, kGuard);
+#endif
+    for (std::size_t i = 0; i < kGuard; ++i)
+      if (array.memory[i] != kGuardByte || array.data[array.bytes + i] != kGuardByte) return array.name;
+  }
+  return nullptr;
+}
+
+void SharedMemory::release(const Array& array) {
+  std::free(array.memory);
+}
+
+void SharedMemory::start_block() {
+  for (const Array& array : arrays_) {
+    if (kRaceDetector) {
+      former_.push_back(array);
+    } else {
+      release(array);
+    }
+  }
+  arrays_.clear();
+  static_bytes_ = 0;
+}
+
+void SharedMemory::drop() {
+  start_block();
+  for (const Array& array : former_) release(array);
+  former_.clear();
+}
+
+}  // namespace simt
