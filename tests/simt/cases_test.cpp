@@ -26,7 +26,7 @@ TEST_P(SimtCase, holds_under_every_schedule) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Cases, SimtCase, testing::ValuesIn(cases()),
-                         [](const testing::TestParamInfo<Case>& info) { return std::string(info.param.name); });
+                         [](const testing::TestParamInfo<Case>& which) { return std::string(which.param.name); });
 
 }  // namespace
 }  // namespace simt
