@@ -44,6 +44,8 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void* __tsan_get_current_fiber();
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
+void AnnotateIgnoreWritesBegin(const char* file, int line);
+void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
 #endif
 
@@ -62,6 +64,18 @@ inline constexpr bool kRaceDetector = false;
 inline void happens_after(void*) {}
 inline void happens_before(void*) {}
 #endif
+
+/// Writes of the emulator itself, in its lifetime, count for no CUDA thread; allocation is one, memset another.
+struct UncheckedWrites {
+#if defined(SIMT_TSAN)
+  UncheckedWrites() { AnnotateIgnoreWritesBegin(__FILE__, __LINE__); }
+  ~UncheckedWrites() { AnnotateIgnoreWritesEnd(__FILE__, __LINE__); }
+#else
+  UncheckedWrites() {}
+#endif
+  UncheckedWrites(const UncheckedWrites&) = delete;
+  UncheckedWrites& operator=(const UncheckedWrites&) = delete;
+};
 
 /// Memory that was handed out and not written: NaN as a floating-point number, -1 as an integer.
 inline void poison(void* memory, std::size_t bytes) {
