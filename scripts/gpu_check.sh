@@ -87,7 +87,7 @@ check_sanitizers() {
   fi
   for tool in memcheck racecheck initcheck synccheck; do
     if step "sanitizer-$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 \
-      "$build/tests/gpu/gpu_tests" --small; then
+      "$build/tests/gpu/gpu_tests"; then
       sanitizers+=("$tool clean")
     else
       sanitizers+=("$tool FAILED")
