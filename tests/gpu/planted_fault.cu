@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
-#include "tests/gpu/planted_fault.h"
-
 #include "kernels/simt.h"
+#include "tests/gpu/planted_fault.h"
 
 namespace quarry::testing {
 namespace {

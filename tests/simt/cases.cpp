@@ -15,6 +15,7 @@ CaseRegistration::CaseRegistration(const char* name, void (*run)(), int seeds) {
   cases().push_back({name, run, seeds});
 }
 
+#if !QUARRY_ON_GPU
 void run_case(const Case& which, Schedule schedule, std::uint64_t seed) {
   quarry::gpu::fake_gpu().reset();
   options() = {};
@@ -22,6 +23,7 @@ void run_case(const Case& which, Schedule schedule, std::uint64_t seed) {
   options().seed = seed;
   which.run();
 }
+#endif
 
 void expect(bool condition, const char* format, ...) {
   if (condition) return;

@@ -16,6 +16,8 @@
 // milliseconds (shapes of one to nine blocks, sizes around the edges: 1, warp - 1, warp, warp + 1, not divisible).
 // SIMT_CASE_SEEDS(name, n) runs fewer random schedules. The same cases run under ASan+UBSan, TSan and MSan; so no
 // GoogleTest in them, and no printing or string formatting unless something is wrong.
+// The same cases prove the kernels on a real GPU (tests/gpu/gpu_tests.cpp), except those of *_host_cases.cpp, which run
+// device functions by themselves.
 // To see one: simt_tests --gtest_filter='*entropy*'. To set a device property: quarry::gpu::fake_gpu().info. To run a
 // kernel without a session: simt::run(name, shape, kernel, std::tuple<...>(arguments)).
 #pragma once
@@ -24,9 +26,13 @@
 #include <span>
 #include <vector>
 
-#include "kernels/simt.h"
 #include "quarry/core/gpu.h"
+#if QUARRY_ON_GPU
+#include "tests/gpu/on_gpu.h"
+#else
+#include "kernels/simt.h"
 #include "tests/simt/fake_gpu.h"
+#endif
 
 namespace simt {
 
@@ -38,8 +44,10 @@ struct Case {
 /// All cases of the program, in no particular order.
 std::vector<Case>& cases();
 
+#if !QUARRY_ON_GPU
 /// Runs a case under one schedule on a fresh fake GPU. Errors are exceptions.
 void run_case(const Case& which, Schedule schedule, std::uint64_t seed);
+#endif
 
 struct CaseRegistration {
   CaseRegistration(const char* name, void (*run)(), int seeds);
