@@ -9,37 +9,37 @@
 #include <new>
 #include <vector>
 
+#include "src/core/device_failure.h"
+#include "src/core/gpu_recent.h"
 #include "tests/simt/emulator/executor.h"
 #include "tests/simt/emulator/sanitizer.h"
 
 namespace quarry::gpu {
 namespace {
 
-const char* code_name(int code) {
-  switch (code) {
-    case 1:
-      return "cudaErrorInvalidValue";
-    case 2:
-      return "cudaErrorMemoryAllocation";
-    case 35:
-      return "cudaErrorInsufficientDriver";
-    case 46:
-      return "cudaErrorDevicesUnavailable";
-    case 100:
-      return "cudaErrorNoDevice";
-    case 700:
-      return "cudaErrorIllegalAddress";
-    case 719:
-      return "cudaErrorLaunchFailure";
-    case 900:
-      return "cudaErrorStreamCaptureUnsupported";
-    default:
-      return "CUDA error";
-  }
+/// Names and texts of the runtime for the codes that tests use.
+RuntimeError error_of(int code) {
+  constexpr RuntimeError kErrors[] = {
+      {1, "cudaErrorInvalidValue", "invalid argument"},
+      {2, "cudaErrorMemoryAllocation", "out of memory"},
+      {35, "cudaErrorInsufficientDriver", "CUDA driver version is insufficient for CUDA runtime version"},
+      {46, "cudaErrorDevicesUnavailable", "CUDA-capable device(s) is/are busy or unavailable"},
+      {100, "cudaErrorNoDevice", "no CUDA-capable device is detected"},
+      {101, "cudaErrorInvalidDevice", "invalid device ordinal"},
+      {214, "cudaErrorECCUncorrectable", "uncorrectable ECC error encountered"},
+      {226, "cudaErrorContained", "Invalid access of peer GPU memory over nvlink or a hardware error"},
+      {700, "cudaErrorIllegalAddress", "an illegal memory access was encountered"},
+      {702, "cudaErrorLaunchTimeout", "the launch timed out and was terminated"},
+      {719, "cudaErrorLaunchFailure", "unspecified launch failure"},
+      {900, "cudaErrorStreamCaptureUnsupported", "operation not permitted when stream is capturing"},
+  };
+  for (const RuntimeError& error : kErrors)
+    if (error.code == code) return error;
+  return {code, "cudaErrorUnknown", "unknown error"};
 }
 
 [[noreturn]] void throw_failure(const char* call, int code) {
-  throw Failure(code, is_sticky(code), fmt::format("{}: {} ({})", call, code_name(code), code));
+  throw failure_of(error_of(code), call, recent_launches().text());
 }
 
 /// Every call passes here first.
@@ -88,10 +88,6 @@ class Memory {
 };
 
 }  // namespace
-
-bool is_sticky(int code) {
-  return code == 214 || code == 220 || (code >= 700 && code <= 702) || (code >= 709 && code <= 720);
-}
 
 FakeGpu& fake_gpu() {
   static FakeGpu gpu = [] {
@@ -149,6 +145,7 @@ struct Session::Impl {
   std::int64_t queued = 0, done = 0;  ///< pieces of work so far
   Graph* recording = nullptr;
   int ranges = 0;
+  std::int64_t held = 0;  ///< allocations that nobody has released
 
   void enqueue(std::function<void()> run, bool counts = true) {
     if (recording != nullptr) {
@@ -195,6 +192,7 @@ Session::Session(int ordinal) : impl_(std::make_unique<Impl>()) {
   impl_->info.ordinal = ordinal;
 }
 Session::~Session() {
+  fake_gpu().leaked += impl_->held;
   fake_gpu().in_use -= std::min(fake_gpu().in_use, impl_->in_use);
 }
 
@@ -217,6 +215,7 @@ void* Session::allocate(std::size_t bytes) {
   if (bytes > memory_free()) throw_failure("allocate", kOutOfMemory);
   void* data = impl_->device.take(bytes);
   ++impl_->counters.allocations;
+  ++impl_->held;
   impl_->in_use += bytes;
   fake_gpu().in_use += bytes;
   return data;
@@ -226,6 +225,7 @@ void* Session::allocate(std::size_t bytes) {
 void Session::release(void* device) noexcept {
   if (device == nullptr) return;
   Impl* impl = impl_.get();
+  --impl->held;
   impl->queue.push_back({[impl, device] {
                            const std::size_t bytes = impl->device.give(device);
                            impl->in_use -= bytes;
@@ -239,14 +239,17 @@ void* Session::allocate_pinned(std::size_t bytes) {
   enter("allocate_pinned");
   impl_->forbid_recording("allocate_pinned");
   ++impl_->counters.allocations;
-  return impl_->pinned.take(bytes);
+  void* host = impl_->pinned.take(bytes);
+  ++impl_->held;
+  return host;
 }
 void Session::release_pinned(void* host) noexcept {
-  impl_->pinned.give(host);
+  impl_->held -= impl_->pinned.give(host) > 0;
 }
 
 void Session::launch(const Launch& launch) {
   enter(launch.name);
+  recent_launches().add(launch.name);
   ++impl_->counters.launches;
   const std::size_t most = impl_->info.shared_per_block;
   impl_->enqueue([run = launch.run_blocks, most] {

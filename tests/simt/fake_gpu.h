@@ -29,13 +29,11 @@ struct FakeGpu {
   std::int64_t fail_work = 0;  ///< number of the piece of work that fails while it runs: the next call says so
   int sticky = 0;              ///< code that every call returns from now on; 0: none
   std::size_t in_use = 0;      ///< bytes on the device, all sessions
+  std::int64_t leaked = 0;     ///< allocations, pinned ones too, that were still held when their session ended
 
   /// Back to one healthy device of 1 GiB like an H100 in shape. Sessions must be gone.
   void reset();
 };
 FakeGpu& fake_gpu();
-
-/// CUDA codes that poison a process: illegal address, launch failure and the like.
-bool is_sticky(int code);
 
 }  // namespace quarry::gpu
