@@ -81,12 +81,9 @@ Session::Impl::~Impl() {
   static_cast<void>(cudaStreamDestroy(stream));
 }
 
-/// The runtime keeps a current device for each thread.
+/// The runtime keeps a current device for each thread, and the libraries change it too.
 void Session::Impl::use_device() const {
-  thread_local int current = -1;
-  if (current == info.ordinal) return;
   QUARRY_CUDA(cudaSetDevice, info.ordinal);
-  current = info.ordinal;
 }
 
 /// Loads a kernel at its first launch, also while recording, and lets it use the shared memory that it asks for.
