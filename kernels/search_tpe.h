@@ -135,7 +135,7 @@ __device__ inline void build_numerical(const Ask& ask, const TpeDomain& domain, 
   }
 }
 
-/// The mixtures of all parameters that draw, a warp each. All threads.
+/// The mixtures of all parameters that draw, a warp each. All threads, which have yet to meet before they read them.
 __device__ inline void build_mixtures(const Ask& ask) {
   const std::int32_t warp = static_cast<std::int32_t>(threadIdx.x) / 32, lane = lane_of_thread();
   const std::int32_t parameters = ask.search.n_parameters;
@@ -149,7 +149,6 @@ __device__ inline void build_mixtures(const Ask& ask) {
     for (std::int32_t i = lane; i <= m; i += 32) mixture.weight[i] = i < m ? tpe_weight(i, m) : 1.0;
     if (parameter.choices == 0) build_numerical(ask, parameter.domain, mixture, ask.first_place(p, side));
   }
-  __syncthreads();
 }
 
 /// Candidate c of parameter p, from the mixture of the best trials: a point of the sampling space, or a choice.
