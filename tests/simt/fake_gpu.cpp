@@ -2,10 +2,10 @@
 #include "tests/simt/fake_gpu.h"
 
 #include <algorithm>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <deque>
-#include <map>
 #include <new>
 #include <vector>
 
@@ -53,38 +53,46 @@ void enter(const char* call) {
   throw_failure(call, code);
 }
 
-/// Allocations by address.
+/// Allocations. There are few, and an array of them needs nothing of the C++ library that MSan cannot see into.
 class Memory {
  public:
   ~Memory() {
-    for (const auto& [data, bytes] : blocks_) std::free(data);
+    for (const Block& block : blocks_) std::free(block.data);
   }
   void* take(std::size_t bytes) {
     void* data = nullptr;
     if (posix_memalign(&data, 256, bytes) != 0) throw std::bad_alloc();
     simt::poison(data, bytes);
-    blocks_[static_cast<char*>(data)] = bytes;
+    blocks_.push_back({data, bytes});
     return data;
   }
   /// Bytes given back; 0 for an address that is none of them.
   std::size_t give(void* data) {
-    const auto found = blocks_.find(static_cast<char*>(data));
-    if (found == blocks_.end()) return 0;
-    const std::size_t bytes = found->second;
-    blocks_.erase(found);
-    std::free(data);
-    return bytes;
+    for (Block& block : blocks_) {
+      if (block.data != data) continue;
+      const std::size_t bytes = block.bytes;
+      block = blocks_.back();
+      blocks_.pop_back();
+      std::free(data);
+      return bytes;
+    }
+    return 0;
   }
   bool holds(const void* data, std::size_t bytes) const {
-    auto* address = const_cast<char*>(static_cast<const char*>(data));
-    auto after = blocks_.upper_bound(address);
-    if (after == blocks_.begin()) return false;
-    --after;
-    return address + bytes <= after->first + after->second;
+    const auto address = reinterpret_cast<std::uintptr_t>(data);
+    for (const Block& block : blocks_) {
+      const auto start = reinterpret_cast<std::uintptr_t>(block.data);
+      if (address >= start && address + bytes <= start + block.bytes) return true;
+    }
+    return false;
   }
 
  private:
-  std::map<char*, std::size_t> blocks_;
+  struct Block {
+    void* data;
+    std::size_t bytes;
+  };
+  std::vector<Block> blocks_;
 };
 
 }  // namespace
