@@ -48,6 +48,11 @@ QUARRY_BLOCK_FUNCTION void store4(float* p, const Quad& x) {
   *reinterpret_cast<Quad*>(p) = x;
 }
 
+/// Tiles that cover n.
+QUARRY_BLOCK_FUNCTION int tiles(int n, int size) {
+  return (n + size - 1) / size;
+}
+
 /// The rows that a block holds; in shared memory.
 struct Rows {
   std::int32_t n;                         ///< present; the others have zero inputs and no part in any sum
@@ -82,7 +87,14 @@ struct Network {
   QUARRY_BLOCK_FUNCTION MlpBlockLayer* layers() const { return reinterpret_cast<MlpBlockLayer*>(memory.at(0)); }
   QUARRY_BLOCK_FUNCTION MlpBlockLayer layer(int l) const { return layers()[l]; }
   QUARRY_BLOCK_FUNCTION MlpBlockLayer last() const { return layers()[map.n_layers - 1]; }
-  QUARRY_BLOCK_FUNCTION int delta(int which) const { return map.delta + which * map.widest * kUnitStride; }
+  /// Softmax and what goes with it: two arrays [C][36].
+  QUARRY_BLOCK_FUNCTION int probabilities(int which) const {
+    return map.probabilities + which * static_cast<int>(round_up4(last().out)) * kUnitStride;
+  }
+  /// Gradient at the output of layer l.
+  QUARRY_BLOCK_FUNCTION int delta(int l) const {
+    return l + 1 == map.n_layers ? map.probabilities : layers()[l].output + map.to_delta;
+  }
   /// Word of a packed parameter.
   QUARRY_BLOCK_FUNCTION float* parameter(std::int32_t packed) const {
     int l = map.n_layers - 1;
@@ -169,14 +181,34 @@ QUARRY_BLOCK_FUNCTION void forward_tile(const Network<Space>& net, const MlpBloc
   for (int i = 0; i < 4; ++i) store4(y + i * kUnitStride, {{sum[i][0], sum[i][1], sum[i][2], sum[i][3]}});
 }
 
+/// Output o of a linear layer for 32 rows: a warp each, where outputs are too few for tiles.
+template <class Space>
+QUARRY_BLOCK_FUNCTION void forward_unit(const Network<Space>& net, const MlpBlockLayer& layer, int o) {
+  const int lane = static_cast<int>(threadIdx.x) % 32;
+  const float* w = net.memory.at(layer.weights + o);
+  const float* x = net.memory.at(layer.input + lane);
+  float sum = *net.memory.at(bias_of(layer) + o);
+  for (int k = 0; k < layer.in; ++k) {
+    sum = std::fma(*w, *x, sum);
+    w += layer.stride;
+    x += kUnitStride;
+  }
+  *net.memory.at(layer.output + o * kUnitStride + lane) = sum;
+}
+
 /// Layers from ... L - 1, with a barrier after each.
 template <class Space>
 QUARRY_BLOCK_FUNCTION void forward(const Network<Space>& net, int from, const Dropout* dropout) {
   for (int l = from; l < net.map.n_layers; ++l) {
     const MlpBlockLayer layer = net.layer(l);
-    const int tiles = (layer.out + kProductUnits - 1) / kProductUnits;
-    for (int tile = static_cast<int>(threadIdx.x) / 32; tile < tiles; tile += kWarps) {
-      forward_tile(net, layer, l, l + 1 < net.map.n_layers, dropout, tile);
+    const bool hidden = l + 1 < net.map.n_layers, narrow = !hidden && layer.out <= kWarps;
+    const int items = narrow ? layer.out : tiles(layer.out, kProductUnits);
+    for (int item = static_cast<int>(threadIdx.x) / 32; item < items; item += kWarps) {
+      if (narrow) {
+        forward_unit(net, layer, item);
+      } else {
+        forward_tile(net, layer, l, hidden, dropout, item);
+      }
     }
     __syncthreads();
   }

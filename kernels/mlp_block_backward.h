@@ -91,7 +91,7 @@ template <class Space>
 QUARRY_BLOCK_FUNCTION void weight_tile(const Network<Space>& net, const Update& u, const MlpBlockLayer& layer,
                                        int delta, Place place, int tile) {
   const int lane = static_cast<int>(threadIdx.x) % 32;
-  const int across = (layer.out + kGradientOutputs - 1) / kGradientOutputs;
+  const int across = tiles(layer.out, kGradientOutputs);
   const int k = tile / across * kGradientInputs + lane % 8, o = tile % across * kGradientOutputs + lane / 8 * 4;
   if (k >= layer.in || o >= layer.out) return;
   const int to_gradient = net.map.gradient - net.map.parameters;
@@ -175,36 +175,51 @@ QUARRY_BLOCK_FUNCTION void bias_tile(const Network<Space>& net, const Update& u,
   if (u.adam) *moment2 = m2;
 }
 
-/// From the gradient at the logits, delta(0), to new weights (gradients, before the batch's last block). Weights of
-/// layer l and gradient at the input of layer l - 1 side by side: the one writes weights that the other does not read.
-/// Ends with a barrier.
+QUARRY_BLOCK_FUNCTION int weight_tiles(const MlpBlockLayer& layer) {
+  return tiles(layer.in, kGradientInputs) * tiles(layer.out, kGradientOutputs);
+}
+QUARRY_BLOCK_FUNCTION int parameter_tiles(const MlpBlockLayer& layer) {
+  return weight_tiles(layer) + tiles(layer.out, 32);
+}
+
+/// Tile of weights or biases number `item`, counted from the last layer to the first.
+template <class Space>
+QUARRY_BLOCK_FUNCTION void parameter_tile(const Network<Space>& net, const Update& u, Place place, int item) {
+  int l = net.map.n_layers - 1;
+  for (int here = parameter_tiles(net.layers()[l]); item >= here; here = parameter_tiles(net.layers()[l])) {
+    item -= here;
+    --l;
+  }
+  const MlpBlockLayer& layer = net.layers()[l];
+  const int weights = weight_tiles(layer), delta = net.delta(l);
+  if (item < weights) {
+    weight_tile(net, u, layer, delta, place, item);
+  } else {
+    bias_tile(net, u, layer, delta, place, item - weights);
+  }
+}
+
+/// From the gradient at the logits to new weights (gradients, before the batch's last block). The gradients at the
+/// inputs of the layers, last to second, are the long chain; warps without a tile of it work on the parameters of
+/// layers that the chain has passed, and the rest of the parameters comes at the end. Ends with a barrier.
 template <class Space>
 QUARRY_BLOCK_FUNCTION void backward(const Network<Space>& net, const Update& u, float scale, Place place) {
-  const int warp = static_cast<int>(threadIdx.x) / 32, top = net.map.n_layers - 1;
-  for (int l = top + 1; l >= 0; --l) {
-    MlpBlockLayer below = {}, layer = {};
-    int products = 0, weights = 0, biases = 0;
-    if (l > 1) {
-      below = net.layer(l - 1);
-      products = (below.in + kProductUnits - 1) / kProductUnits;
-    }
-    if (l <= top) {
-      layer = net.layer(l);
-      weights =
-          (layer.in + kGradientInputs - 1) / kGradientInputs * ((layer.out + kGradientOutputs - 1) / kGradientOutputs);
-      biases = (layer.out + 31) / 32;
-    }
-    const int here = net.delta((top - l + 3) % 3), under = net.delta((top - l + 1) % 3),
-              further = net.delta((top - l + 2) % 3);
-    for (int item = warp; item < products + weights + biases; item += kWarps) {
+  int done = 0, ready = 0;  // tiles of parameters
+  for (int l = net.map.n_layers - 1; l >= 0; --l) {
+    const MlpBlockLayer& layer = net.layers()[l];
+    const int products = l == 0 ? 0 : tiles(layer.in, kProductUnits);
+    const int idle = tiles(products, kWarps) * kWarps - products;
+    const int here = parameter_tiles(layer);
+    const int also = l == 0 ? ready + here - done : ready - done < idle ? ready - done : idle;
+    for (int item = static_cast<int>(threadIdx.x) / 32; item < products + also; item += kWarps) {
       if (item < products) {
-        input_gradient_tile(net, below, under, further, scale, item);
-      } else if (item < products + weights) {
-        weight_tile(net, u, layer, here, place, item - products);
+        input_gradient_tile(net, layer, net.delta(l), net.delta(l - 1), scale, item);
       } else {
-        bias_tile(net, u, layer, here, place, item - products - weights);
+        parameter_tile(net, u, place, done + item - products);
       }
     }
+    done += also;
+    ready += here;  // not before: the update of these weights has to wait for who reads them
     __syncthreads();
   }
 }

@@ -114,11 +114,11 @@ QUARRY_BLOCK_FUNCTION LossColumns loss_columns(const Network<Space>& net, const 
           net.rows.label[lane],
           net.memory.at(last.output + lane),
           target,
-          net.memory.at(net.delta(0) + lane),
-          net.memory.at(net.delta(1) + lane)};
+          net.memory.at(net.probabilities(0) + lane),
+          net.memory.at(net.probabilities(1) + lane)};
 }
 
-/// By one warp: gradients of the rows' losses at the logits into delta(0); the finite flag.
+/// By one warp: gradients of the rows' losses at the logits into probabilities(0); the finite flag.
 template <class Space>
 QUARRY_BLOCK_FUNCTION void training_losses(const Fit<Space>& fit) {
   const int lane = thread() % 32;

@@ -36,13 +36,15 @@ struct MlpBlockNeeds {
 };
 
 struct MlpBlockMap {
-  std::int32_t n_layers, widest;  ///< widest layer, inputs included, rounded up to 4
-  std::int32_t packed;            ///< packed parameters
+  std::int32_t n_layers;
+  std::int32_t packed;  ///< packed parameters
   std::int32_t parameters, parameter_words;
   std::int32_t moment1, moment2;
   std::int32_t scratch;  ///< here ends what lives from step to step
   std::int32_t input;
-  std::int32_t delta;       ///< gradients at the outputs of three layers [widest][36]; scoring: two
+  std::int32_t to_delta;  ///< training: from a hidden layer's output to the gradient there, laid out alike
+  std::int32_t
+      probabilities;        ///< softmax, then gradient at the logits; softmax of softmax, or mean: [2][round4(C)][36]
   std::int32_t gradient;    ///< accumulate: in the layout of the parameters
   std::int32_t bias_lanes;  ///< accumulate: [sum of out][36]
   std::int32_t first;       ///< bald: first hidden layer before dropout [round4(h1)][36]
@@ -66,17 +68,15 @@ QUARRY_HD inline MlpBlockMap map_network(const std::int32_t* sizes, std::int32_t
     return static_cast<std::int32_t>(at);
   };
   const auto units = [](std::int64_t n) { return round_up4(n) * kUnitStride; };
-  std::int64_t parameter_words = 0, packed = 0, outputs = 0, widest = sizes[0];
+  std::int64_t parameter_words = 0, packed = 0, outputs = 0;
   for (std::int32_t l = 0; l < n_layers; ++l) {
     const std::int64_t in = sizes[l], out = sizes[l + 1];
     parameter_words += round_up4(in) * weight_stride(out) + round_up4(out);
     packed += (in + 1) * out;
     outputs += out;
-    widest = out > widest ? out : widest;
   }
   MlpBlockMap map = {};
   map.n_layers = n_layers;
-  map.widest = static_cast<std::int32_t>(round_up4(widest));
   map.packed = static_cast<std::int32_t>(packed);
   map.parameter_words = static_cast<std::int32_t>(parameter_words);
   map.parameters = take(parameter_words);
@@ -86,7 +86,9 @@ QUARRY_HD inline MlpBlockMap map_network(const std::int32_t* sizes, std::int32_t
   map.input = take(units(sizes[0]));
   const std::int64_t activations = next;
   for (std::int32_t l = 0; l < n_layers; ++l) take(units(sizes[l + 1]));
-  map.delta = take((needs.training ? 3 : 2) * units(widest));
+  map.to_delta = static_cast<std::int32_t>(next - activations);
+  for (std::int32_t l = 0; l + 1 < n_layers && needs.training; ++l) take(units(sizes[l + 1]));
+  map.probabilities = take(2 * units(sizes[n_layers]));
   map.gradient = take(needs.accumulate ? parameter_words : 0);
   map.bias_lanes = take(needs.accumulate ? outputs * kUnitStride : 0);
   map.first = take(needs.bald ? units(sizes[1]) : 0);

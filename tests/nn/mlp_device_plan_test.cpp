@@ -145,7 +145,7 @@ TEST(MlpDevicePlan, PartsOfANetworkDoNotOverlap) {
                                                               {map.moment1, map.parameter_words},
                                                               {map.moment2, map.parameter_words},
                                                               {map.input, 8 * kUnitStride},
-                                                              {map.delta, 3 * 36 * kUnitStride},
+                                                              {map.probabilities, 2 * 4 * kUnitStride},
                                                               {map.gradient, map.parameter_words},
                                                               {map.bias_lanes, 40 * kUnitStride},
                                                               {map.first, 8 * kUnitStride}};
@@ -157,6 +157,7 @@ TEST(MlpDevicePlan, PartsOfANetworkDoNotOverlap) {
     parts.emplace_back(layer.weights, bias_of(layer) - layer.weights);
     parts.emplace_back(bias_of(layer), round_up4(layer.out));
     parts.emplace_back(layer.output, round_up4(layer.out) * kUnitStride);
+    if (layer.out != 2) parts.emplace_back(layer.output + map.to_delta, round_up4(layer.out) * kUnitStride);
   }
   EXPECT_EQ(layers[0].input, map.input);
   EXPECT_EQ(layers[1].input, layers[0].output);
