@@ -87,6 +87,12 @@ Fiber::~Fiber() {
 }
 
 void Fiber::start(void (*entry)(), unsigned colour) {
+#if defined(SIMT_TSAN)
+  if (stack_ != nullptr) {  // a new stack: on the old one every write would race with those of its last thread
+    munmap(stack_, kStackBytes);
+    stack_ = nullptr;
+  }
+#endif
   if (stack_ == nullptr) {
     void* memory =
         mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
