@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: MIT
+// Switches the planted faults on one after another and counts how many the kernels' cases find.
+// usage: run TABLE EQUIVALENT GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]
+//   TABLE       mutants.tsv of the generator
+//   EQUIVALENT  mutants known to change nothing that anyone can see: "name | reason". They do not count.
+//   GOAL        per cent of the others that must be found
+//   NAME=...    builds of the program of worker.cpp, the cheapest first; a later one gets what the earlier ones missed
+//   SCHEDULES   how many schedules each case runs under in this build
+//   --only      mutants whose name contains TEXT
+// A mutant is found if a case fails, the emulator or a sanitizer reports, or the program crashes or does not end.
+// Exit code: 0, or 1 if fewer are found, if an entry of EQUIVALENT names no mutant or one that is found, or if the
+// cases fail without a mutant. To see one: PROGRAM run NUMBER SCHEDULES CASE.
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <map>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+
+#include "tests/simt/mutants/process.h"
+#include "tests/simt/mutants/table.h"
+
+namespace {
+
+using namespace quarry::mutants;
+
+struct Case {
+  std::string name;
+  double seconds = 0;  ///< without a mutant
+};
+
+struct Build {
+  std::string name, schedules, program;
+  std::vector<Case> cases;
+};
+
+struct Subject {
+  Row row;
+  std::vector<int> cases;  ///< that reach its place, the quickest first
+  std::string reason;      ///< of an equivalent one
+  int found_by = -1;       ///< build
+  std::size_t next = 0;    ///< first case that has not run in this build
+  std::size_t until = 0;   ///< behind the last case of the running process
+};
+
+struct Options {
+  std::string table, equivalent, only;
+  double goal = 0;
+  std::vector<Build> builds;
+};
+
+std::string read_file(const std::string& path) {
+  std::ifstream in(path, std::ios::binary);
+  if (!in) throw std::runtime_error("cannot read " + path);
+  std::ostringstream text;
+  text << in.rdbuf();
+  return text.str();
+}
+
+Options read_options(int argc, char** argv) {
+  Options options;
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const auto only = std::find(words.begin(), words.end(), "--only");
+  if (only != words.end() && only + 1 != words.end()) {
+    options.only = only[1];
+    words.erase(only, only + 2);
+  }
+  if (words.size() < 4)
+    throw std::runtime_error("usage: run TABLE EQUIVALENT GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]");
+  options.table = words[0];
+  options.equivalent = words[1];
+  options.goal = std::stod(words[2]);
+  for (std::size_t i = 3; i < words.size(); ++i) {
+    const std::size_t colon = words[i].find(':'), equals = words[i].find('=', colon);
+    if (equals == std::string::npos) throw std::runtime_error("not NAME:SCHEDULES=PROGRAM: " + words[i]);
+    options.builds.push_back(
+        {words[i].substr(0, colon), words[i].substr(colon + 1, equals - colon - 1), words[i].substr(equals + 1), {}});
+  }
+  return options;
+}
+
+/// What the sanitizers need to stop at the first report.
+Command command_of(const Build& build, std::vector<std::string> words, double cpu_seconds) {
+  words.insert(words.begin(), build.program);
+  return {std::move(words),
+          {"TSAN_OPTIONS=halt_on_error=1", "ASAN_OPTIONS=detect_leaks=0", "UBSAN_OPTIONS=halt_on_error=1"},
+          cpu_seconds};
+}
+
+/// Runs every case without a mutant; they must pass. cases_of: the cases that reach a mutant.
+void record_cases(Build& build, std::map<int, std::vector<int>>& cases_of) {
+  const std::string path =
+      (std::filesystem::temp_directory_path() / ("quarry_reached_" + std::to_string(getpid()))).string();
+  Children child(1);
+  child.start(command_of(build, {"record", path, build.schedules}, 0), 0);
+  if (child.wait().outcome != Outcome::passed)
+    throw std::runtime_error(build.name + ": the cases fail without mutants");
+  std::istringstream lines(read_file(path));
+  std::filesystem::remove(path);
+  for (std::string line; std::getline(lines, line);) {
+    std::istringstream fields(line);
+    Case one;
+    fields >> one.name >> one.seconds;
+    one.seconds *= 1e-6;
+    for (int number = 0; fields >> number;) cases_of[number].push_back(static_cast<int>(build.cases.size()));
+    build.cases.push_back(one);
+  }
+}
+
+/// Starts the next process of a subject: one case, then two, four, ... so that a quick case can spare the slow ones.
+void start_next(Children& children, Subject& subject, const Build& build, int tag) {
+  subject.until = std::min(subject.cases.size(), 2 * subject.next + 1);
+  std::vector<std::string> words = {"run", std::to_string(subject.row.number), build.schedules};
+  double seconds = 0;
+  for (std::size_t i = subject.next; i < subject.until; ++i) {
+    const Case& one = build.cases[static_cast<std::size_t>(subject.cases[i])];
+    words.push_back(one.name);
+    seconds += one.seconds;
+  }
+  children.start(command_of(build, std::move(words), 1 + 10 * seconds), tag);
+}
+
+/// Runs a build on the subjects that it shall try.
+void try_build(int number, const Build& build, std::vector<Subject>& subjects) {
+  Children children(2);
+  std::size_t waiting = 0;
+  std::vector<int> ready;
+  for (;;) {
+    while (!children.full()) {
+      int tag = -1;
+      if (!ready.empty()) {
+        tag = ready.back();
+        ready.pop_back();
+      } else {
+        while (waiting < subjects.size() && (subjects[waiting].found_by >= 0 || subjects[waiting].cases.empty() ||
+                                             (number > 0 && !subjects[waiting].reason.empty()))) {
+          ++waiting;
+        }
+        if (waiting == subjects.size()) break;
+        subjects[waiting].next = 0;
+        tag = static_cast<int>(waiting++);
+      }
+      start_next(children, subjects[static_cast<std::size_t>(tag)], build, tag);
+    }
+    if (children.empty()) return;
+    const Children::Ended ended = children.wait();
+    Subject& subject = subjects[static_cast<std::size_t>(ended.tag)];
+    subject.next = subject.until;
+    if (ended.outcome != Outcome::passed) {
+      subject.found_by = number;
+    } else if (subject.next < subject.cases.size()) {
+      ready.push_back(ended.tag);
+    }
+  }
+}
+
+std::vector<Subject> make_subjects(const Options& options, const std::map<int, std::vector<int>>& cases_of,
+                                   bool& sound) {
+  const std::vector<Case>& cases = options.builds[0].cases;
+  std::map<std::string, std::string> reasons;
+  for (const Equivalent& entry : read_equivalents(read_file(options.equivalent))) reasons[entry.name] = entry.reason;
+  std::set<std::string> unused;
+  for (const auto& [name, reason] : reasons) unused.insert(name);
+  std::vector<Subject> subjects;
+  for (const Row& row : read_table(read_file(options.table))) {
+    unused.erase(row.name());
+    if (row.number == 0 || row.name().find(options.only) == std::string::npos) continue;
+    Subject subject{row, {}, "", -1, 0, 0};
+    if (const auto found = reasons.find(row.name()); found != reasons.end()) subject.reason = found->second;
+    if (const auto found = cases_of.find(row.number); found != cases_of.end()) subject.cases = found->second;
+    std::sort(subject.cases.begin(), subject.cases.end(), [&](int a, int b) {
+      return cases[static_cast<std::size_t>(a)].seconds < cases[static_cast<std::size_t>(b)].seconds;
+    });
+    subjects.push_back(std::move(subject));
+  }
+  for (const std::string& name : unused) {
+    std::cout << "names no mutant: " << name << '\n';
+    sound = false;
+  }
+  return subjects;
+}
+
+struct Counts {
+  int mutants = 0, equivalent = 0, survived = 0;
+  std::vector<int> found;
+};
+
+void print_line(const std::string& title, const Counts& counts) {
+  const int counted = counts.mutants - counts.equivalent;
+  std::printf("%-34s %7d", title.c_str(), counts.mutants);
+  for (const int n : counts.found) std::printf(" %11d", n);
+  std::printf(" %10d %8d  %5.1f %%\n", counts.equivalent, counts.survived,
+              counted == 0 ? 100.0 : 100.0 * (counted - counts.survived) / counted);
+}
+
+/// Prints the table and the survivors; returns the share found, in per cent.
+double report(const Options& options, const std::vector<Subject>& subjects, bool& sound) {
+  std::map<std::string, Counts> by_file, by_fault;
+  Counts all;
+  all.found.resize(options.builds.size());
+  for (const Subject& s : subjects) {
+    for (Counts* counts : {&by_file[s.row.file], &by_fault[s.row.fault], &all}) {
+      counts->found.resize(options.builds.size());
+      ++counts->mutants;
+      if (!s.reason.empty()) {
+        ++counts->equivalent;
+      } else if (s.found_by >= 0) {
+        ++counts->found[static_cast<std::size_t>(s.found_by)];
+      } else {
+        ++counts->survived;
+      }
+    }
+    const std::string where = s.row.file + ":" + std::to_string(s.row.line) + " ";
+    const std::string what = " [" + std::to_string(s.row.number) + "] " + s.row.name();
+    if (!s.reason.empty() && s.found_by >= 0) {
+      std::cout << where << "listed as equivalent, but found:" << what << '\n';
+      sound = false;
+    } else if (s.reason.empty() && s.found_by < 0) {
+      std::cout << where << (s.cases.empty() ? "not reached:" : "survived:") << what << '\n';
+    }
+  }
+  std::printf("%-34s %7s", "", "mutants");
+  for (const Build& build : options.builds) std::printf(" %11s", build.name.c_str());
+  std::printf(" %10s %8s  %s\n", "equivalent", "survived", "found");
+  for (const auto& [file, counts] : by_file) print_line(file, counts);
+  for (const auto& [fault, counts] : by_fault) print_line("  " + fault, counts);
+  print_line("all", all);
+  const int counted = all.mutants - all.equivalent;
+  if (counted == 0) throw std::runtime_error("no mutant ran: that is a failure");
+  return 100.0 * (counted - all.survived) / counted;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    Options options = read_options(argc, argv);
+    bool sound = true;
+    std::vector<Subject> subjects;
+    for (std::size_t b = 0; b < options.builds.size(); ++b) {
+      Build& build = options.builds[b];
+      const auto start = std::chrono::steady_clock::now();
+      std::map<int, std::vector<int>> cases_of;
+      record_cases(build, cases_of);
+      if (b == 0) subjects = make_subjects(options, cases_of, sound);
+      try_build(static_cast<int>(b), build, subjects);
+      std::printf("%s: %zu cases, %.0f s\n", build.name.c_str(), build.cases.size(),
+                  std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+      std::fflush(stdout);
+    }
+    const double share = report(options, subjects, sound);
+    std::fflush(stdout);
+    return share >= options.goal && sound ? 0 : 1;
+  } catch (const std::exception& failure) {
+    std::cerr << failure.what() << '\n';
+    return 1;
+  }
+}
