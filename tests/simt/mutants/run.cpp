@@ -108,7 +108,6 @@ void record_cases(Build& build, std::map<int, std::vector<int>>& cases_of) {
     std::istringstream fields(line);
     Case one;
     fields >> one.name >> one.seconds;
-    one.seconds *= 1e-6;
     for (int number = 0; fields >> number;) cases_of[number].push_back(static_cast<int>(build.cases.size()));
     build.cases.push_back(one);
   }
