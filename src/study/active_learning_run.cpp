@@ -87,14 +87,12 @@ bool ActiveLearningRun::tunes(std::int32_t iteration) const {
   return false;
 }
 
-/// B1: the first tuning comes from a cache that holds the last trial instead of the best one.
-bool ActiveLearningRun::reads_cache(std::int32_t iteration) const {
+bool ActiveLearningRun::takes_last_trial(std::int32_t iteration) const {
   return run_.config.cache_last_trial && run_.config.mode != Mode::online_dynamic && tuning_iteration(iteration) == -1;
 }
 
-/// The best trial's own network is used as it is (spec 7), instead of a re-fit.
 bool ActiveLearningRun::keeps_trial_network(std::int32_t iteration) const {
-  if (run_.config.refit_on_all || reads_cache(iteration)) return false;
+  if (run_.config.refit_on_all || takes_last_trial(iteration)) return false;
   return run_.config.mode == Mode::online_static || (run_.config.mode == Mode::constant_initial && iteration == -1);
 }
 
@@ -195,28 +193,32 @@ void ActiveLearningRun::finish_tuning() {
 }
 
 void ActiveLearningRun::adopt_hyperparameters() {
-  hyperparameters_ = reads_cache(iteration_) ? round_->last_hyperparameters() : round_->chosen_hyperparameters();
+  hyperparameters_ = takes_last_trial(iteration_) ? round_->last_hyperparameters() : round_->chosen_hyperparameters();
 }
 
 MemberSpec ActiveLearningRun::network_member() {
   if (keeps_trial_network(iteration_)) return round_->chosen_member();
+  return make_member(run_.config, data_->n_features, data_->n_classes, hyperparameters_,
+                     FitPlace{iteration_, FitPlace::kRefit, 0}, network_rows());
+}
+
+FitRows ActiveLearningRun::network_rows() const {
   FitRows rows = rows_of(pool_, splits_[0]);
   if (run_.config.refit_on_all) {
     rows.train.insert(rows.train.end(), rows.validation.begin(), rows.validation.end());
     rows.validation.clear();
   }
-  return make_member(run_.config, data_->n_features, data_->n_classes, hyperparameters_,
-                     FitPlace{iteration_, FitPlace::kRefit, 0}, rows);
+  return rows;
 }
 
 std::vector<MemberSpec> ActiveLearningRun::fits() {
   QUARRY_CHECK(want_ == Want::fits, "run {} wants no fits", run_.id);
-  if (round_ && !round_->done()) return round_->next_fits();
+  if (tuning_wanted()) return round_->next_fits();
   return {network_member()};
 }
 
 void ActiveLearningRun::give_fits(std::vector<MemberResult<float>> results) {
-  if (round_ && !round_->done()) {
+  if (tuning_wanted()) {
     round_->give(std::move(results));
     if (round_->done()) {
       journal_.append(round_->record());
@@ -228,12 +230,26 @@ void ActiveLearningRun::give_fits(std::vector<MemberResult<float>> results) {
   use_network(std::move(results[0]));
 }
 
+void ActiveLearningRun::give_tuning(std::vector<Trial> trials) {
+  QUARRY_CHECK(tuning_wanted(), "run {} wants no tuning", run_.id);
+  round_->restore(std::move(trials));
+  journal_.append(round_->record());
+  finish_tuning();
+}
+
+void ActiveLearningRun::give_network(MemberResult<float> result) {
+  QUARRY_CHECK(want_ == Want::fits && !tuning_wanted(), "run {} wants no network", run_.id);
+  use_network(std::move(result));
+}
+
 void ActiveLearningRun::use_network(MemberResult<float> result) {
   fitted_ = std::move(result);
   network_.sizes.assign(1, data_->n_features);
   network_.sizes.insert(network_.sizes.end(), hyperparameters_.hidden.begin(), hyperparameters_.hidden.end());
   network_.sizes.push_back(data_->n_classes);
   network_.parameters = fitted_.parameters;
+  if (!network_.parameters.empty())
+    network_.parameters.resize(static_cast<std::size_t>(parameter_count(network_.sizes)));
   network_.dropout = hyperparameters_.dropout;
   network_.loss = run_.config.loss;
   want_ = replaying_ ? Want::selection : Want::test;
@@ -279,19 +295,26 @@ std::vector<std::int32_t> ActiveLearningRun::candidates() const {
 }
 
 SelectJob ActiveLearningRun::select_job() const {
+  SelectJob job = select_job_ahead(iteration_, static_cast<std::int32_t>(pool_.added().size()),
+                                   static_cast<std::int32_t>(pool_.unlabelled().size()));
+  job.network = &network_;
+  job.candidates = candidates();
+  job.labelled = pool_.labelled();
+  return job;
+}
+
+SelectJob ActiveLearningRun::select_job_ahead(std::int32_t iteration, std::int32_t added,
+                                              std::int32_t unlabelled) const {
   const RunConfig& config = run_.config;
   const auto seed = static_cast<std::uint64_t>(config.seed);
-  const auto cycle = static_cast<std::uint64_t>(iteration_ + 1);
+  const auto cycle = static_cast<std::uint64_t>(iteration + 1);
   SelectJob job;
-  job.network = &network_;
   job.strategy = config.strategy;
   job.layer = config.coreset_layer;
   job.mc_passes = config.mc_passes;
   job.mc_key = stream_key(seed, RngPurpose::mc, cycle);
-  job.candidates = candidates();
-  job.labelled = pool_.labelled();
-  const auto left = config.budget - static_cast<std::int32_t>(pool_.added().size());
-  job.problem.count = std::min({config.size, left, static_cast<std::int32_t>(job.candidates.size())});
+  job.problem.n = config.candidates == 0 ? unlabelled : std::min<std::int64_t>(config.candidates, unlabelled);
+  job.problem.count = std::min({config.size, config.budget - added, static_cast<std::int32_t>(job.problem.n)});
   job.problem.seed = seed;
   job.problem.cycle = cycle;
   job.problem.numpy_random = config.rng == RngKind::numpy;

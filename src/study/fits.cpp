@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "quarry/study/fits.h"
 
-#include "quarry/core/rng.h"
+#include "quarry/study/fit_keys.h"
 
 namespace quarry {
 
@@ -85,16 +85,11 @@ MemberSpec make_member(const RunConfig& config, std::int32_t n_features, std::in
     member.epochs = static_cast<std::int32_t>((config.updates + per_epoch - 1) / per_epoch);
   }
 
-  std::uint64_t use = 0;
-  if (config.initial_weights == SeedPolicy::per_use) {
-    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.iteration}));
-    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.trial}));
-    use = hash_combine(use, static_cast<std::uint64_t>(std::int64_t{place.fold}));
-  }
-  const auto seed = static_cast<std::uint64_t>(config.seed);
-  member.init_key = stream_key(seed, RngPurpose::init, use);
-  member.order_key = stream_key(seed, RngPurpose::order, use);
-  member.dropout_key = stream_key(seed, RngPurpose::dropout, use);
+  const FitKeys keys = fit_keys(static_cast<std::uint64_t>(config.seed), config.initial_weights == SeedPolicy::per_use,
+                                place.iteration, place.trial, place.fold);
+  member.init_key = keys.init;
+  member.order_key = keys.order;
+  member.dropout_key = keys.dropout;
   return member;
 }
 

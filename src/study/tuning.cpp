@@ -14,26 +14,6 @@ namespace {
 
 constexpr double kWarmupShare = 0.4;  // spec 6.2: no pruning in the first 40 % of the epochs or folds
 
-std::unique_ptr<Sampler> sampler_of(const RunConfig& config, std::int32_t iteration) {
-  TpeOptions options;
-  options.startup_trials = config.startup_trials;
-  options.normalised_density = config.normalised_density;
-  options.numpy_random = config.rng == RngKind::numpy;
-  const std::uint64_t use = config.sampler_seed == SeedPolicy::per_use
-                                ? hash_combine(1, static_cast<std::uint64_t>(std::int64_t{iteration}))
-                                : 0;
-  const auto seed = static_cast<std::uint64_t>(config.seed);
-  options.key = stream_key(seed, RngPurpose::tpe, use);
-  options.numpy_seed = use == 0 ? static_cast<std::uint32_t>(seed) : static_cast<std::uint32_t>(options.key);
-  return make_sampler(config.sampler, options);
-}
-
-std::unique_ptr<Pruner> pruner_of(const RunConfig& config, std::int32_t steps) {
-  MedianPrunerOptions options;
-  options.warmup_steps = static_cast<std::int32_t>(steps * kWarmupShare);
-  return make_pruner(config.pruner, options);
-}
-
 constexpr std::array<std::string_view, 4> kStates = {"running", "complete", "pruned", "failed"};
 
 TrialState parse_state(const std::string& text) {
@@ -48,6 +28,30 @@ std::int32_t pruner_steps(const RunConfig& config, std::size_t folds) {
 
 }  // namespace
 
+TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration) {
+  TpeOptions options;
+  options.startup_trials = config.startup_trials;
+  options.normalised_density = config.normalised_density;
+  options.numpy_random = config.rng == RngKind::numpy;
+  const std::uint64_t use = config.sampler_seed == SeedPolicy::per_use
+                                ? hash_combine(1, static_cast<std::uint64_t>(std::int64_t{iteration}))
+                                : 0;
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  options.key = stream_key(seed, RngPurpose::tpe, use);
+  options.numpy_seed = use == 0 ? static_cast<std::uint32_t>(seed) : static_cast<std::uint32_t>(options.key);
+  return options;
+}
+
+MedianPrunerOptions pruner_options(std::int32_t steps) {
+  MedianPrunerOptions options;
+  options.warmup_steps = static_cast<std::int32_t>(steps * kWarmupShare);
+  return options;
+}
+
+bool reports_every_epoch(const RunConfig& config) {
+  return config.pruner != "none" || config.objective == TrialObjective::best_epoch;
+}
+
 TuningRound::TuningRound(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes,
                          std::int32_t iteration, std::vector<FitRows> folds)
     : config_(config),
@@ -55,8 +59,8 @@ TuningRound::TuningRound(const RunConfig& config, std::int32_t n_features, std::
       n_classes_(n_classes),
       iteration_(iteration),
       folds_(std::move(folds)),
-      search_(study_space(config), sampler_of(config, iteration),
-              pruner_of(config, pruner_steps(config, folds_.size())),
+      search_(study_space(config), make_sampler(config.sampler, sampler_options(config, iteration)),
+              make_pruner(config.pruner, pruner_options(pruner_steps(config, folds_.size()))),
               config.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst) {}
 
 MemberSpec TuningRound::member(const Trial& trial, std::size_t fold) const {
@@ -77,7 +81,7 @@ std::vector<MemberSpec> TuningRound::next_fits() {
     for (std::size_t fold = 0; fold < folds_.size(); ++fold) {
       MemberSpec spec = member(trial, fold);
       if (single_split) {
-        spec.validate_every_epoch = config_.pruner != "none" || config_.objective == TrialObjective::best_epoch;
+        spec.validate_every_epoch = reports_every_epoch(config_);
         // A lone trial may stop by itself; trials trained together are pruned afterwards, in order.
         if (batch == 1 && config_.pruner != "none") {
           spec.prune_above = search_.thresholds(spec.epochs);
@@ -172,6 +176,7 @@ Json TuningRound::record() const {
 }
 
 void TuningRound::restore(const Json& record) {
+  std::vector<Trial> trials;
   for (const Json& entry : record.at("trials").items()) {
     Trial trial;
     trial.number = static_cast<std::int32_t>(entry.at("number").integer());
@@ -181,10 +186,17 @@ void TuningRound::restore(const Json& record) {
       const Json* value = entry.at("parameters").find(p.name);
       trial.point.push_back(value != nullptr ? value->number() : std::numeric_limits<double>::quiet_NaN());
     }
+    trials.push_back(std::move(trial));
+  }
+  restore(std::move(trials));
+}
+
+void TuningRound::restore(std::vector<Trial> trials) {
+  for (Trial& trial : trials) {
     search_.adopt(std::move(trial));
     ++finished_;
   }
-  QUARRY_CHECK(done(), "a tuning record holds {} of {} trials", finished_, config_.trials);
+  QUARRY_CHECK(done(), "a finished tuning holds {} of {} trials", finished_, config_.trials);
 }
 
 }  // namespace quarry

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
 
 namespace quarry {
 
@@ -250,6 +251,54 @@ TEST(ActiveLearningRun, BatchesOfAcquisitionEndExactlyAtTheBudget) {
   for (const Json& record : run.records)
     if (record.at("type").string() == "cycle") sizes.push_back(record.at("added").items().size());
   EXPECT_EQ(sizes, (std::vector<std::size_t>{0, 3, 3, 1}));
+}
+
+/// The trials of a tuning as another executor would hand them over.
+std::vector<Trial> trials_of(const Json& record, const Space& space) {
+  std::vector<Trial> trials;
+  for (const Json& entry : record.at("trials").items()) {
+    Trial trial;
+    trial.number = static_cast<std::int32_t>(entry.at("number").integer());
+    const std::string state = entry.at("state").string();
+    trial.state = state == "complete" ? TrialState::complete
+                  : state == "pruned" ? TrialState::pruned
+                                      : TrialState::failed;
+    trial.value = entry.at("value").number();
+    trial.intermediate.resize(static_cast<std::size_t>(entry.at("steps").integer()));
+    for (const Parameter& p : space.parameters) {
+      const Json* value = entry.at("parameters").find(p.name);
+      trial.point.push_back(value != nullptr ? value->number() : std::numeric_limits<double>::quiet_NaN());
+    }
+    trials.push_back(std::move(trial));
+  }
+  return trials;
+}
+
+TEST(ActiveLearningRun, TakesOverWhatAnotherExecutorDidAndWritesTheSameBytes) {
+  for (const char* mode : {"fixed", "constant_whole", "constant_initial", "online_static", "online_dynamic"}) {
+    const StudyConfig study = study_of(kTuned, {fmt::format("search.mode={}", mode), "output.networks=every"});
+    const Driver run(study, moons());
+    const TempDir directory;
+    ActiveLearningRun other(posix_file_system(), study.runs.at(0), moons(), directory.path() + "/run", study.networks);
+    const std::int32_t number = run.executor->load(moons());
+    std::size_t next = 1;
+    using Want = ActiveLearningRun::Want;
+    while (other.want() != Want::nothing) {
+      if (other.tuning_wanted())
+        other.give_tuning(trials_of(run.records.at(next++), study_space(study.runs.at(0).config)));
+      const FitJob fit{number, other.fits().at(0)};
+      other.give_network(run.executor->fit({&fit, 1}).front());
+      TestJob test = other.test_job();
+      test.data = number;
+      other.give_test(run.executor->test({&test, 1}).front());
+      ++next;
+      if (other.want() == Want::nothing) break;
+      SelectJob select = other.select_job();
+      select.data = number;
+      other.give_picks(run.executor->select({&select, 1}).front());
+    }
+    EXPECT_EQ(test::read_tree(directory.path() + "/run"), test::read_tree(run.directory.path() + "/run")) << mode;
+  }
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quarry/al/tie_rule.h"
 #include "quarry/core/context.h"
 #include "quarry/core/tensor.h"
 
@@ -23,12 +24,6 @@ struct StrategyNeeds {
   bool probabilities = false;  ///< candidates [n][C], first softmax
   bool features = false;       ///< candidates [n][F] and labelled [m][F]
   bool bald = false;           ///< BALD scores [n] from the network's stochastic passes (mlp_bald)
-};
-
-enum class TieRule {
-  lowest_index,   ///< the default
-  numpy_isclose,  ///< spec 8: among |score - max| <= 1e-8 + 1e-5 |max|, by NumPy's generator of the run seed
-  random,         ///< among exactly equal scores, by Philox
 };
 
 /// Views of one selection problem. Positions run over the candidates, 0 .. n-1, in ascending pool index.

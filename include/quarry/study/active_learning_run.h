@@ -49,6 +49,37 @@ class ActiveLearningRun {
   SelectJob select_job() const;
   void give_picks(const Picks& picks);
 
+  // For an executor that plans iterations ahead (device_study.h). It trains, tests and selects by itself, and hands
+  // over what it has done in the order of the calls above, with give_tuning in the place of a round's fits.
+  const RunConfig& config() const { return run_.config; }
+  const std::string& networks() const { return networks_; }  ///< [output] networks
+  const Pool& pool() const { return pool_; }
+  std::int32_t last_iteration() const { return iterations_total(run_.config) - 2; }
+  /// The network of this iteration is wanted again only to select with it: there is no test.
+  bool replaying() const { return replaying_; }
+  /// fits() gives the members of a tuning's trials; false: the one network of this iteration.
+  bool tuning_wanted() const { return want_ == Want::fits && round_ && !round_->done(); }
+  /// The journal holds the tuning of this iteration, from before an interruption.
+  bool tuning_recorded(std::int32_t iteration) const { return recorded_tuning(iteration) != nullptr; }
+  /// Whether an iteration begins with a tuning of its own.
+  bool tunes(std::int32_t iteration) const;
+  /// The last trial's hyperparameters are taken instead of the best one's (B1).
+  bool takes_last_trial(std::int32_t iteration) const;
+  /// The network of an iteration is the best trial's, trained during the tuning.
+  bool keeps_trial_network(std::int32_t iteration) const;
+  /// The folds of a tuning that begins now; those of mode constant_whole never change.
+  std::vector<FitRows> tuning_folds() const;
+  /// The rows of a network that is trained now; refit_on_all: the validation rows come last in `train`.
+  FitRows network_rows() const;
+  /// The unviolated rows that are kept for validation.
+  std::vector<std::int32_t> validation_rows() const { return pool_.validation(splits_[0]); }
+  /// What select_job() will ask for in an iteration with so many acquired and unlabelled instances: `problem.n`
+  /// candidates; which they are, the labelled rows and the network are left out.
+  SelectJob select_job_ahead(std::int32_t iteration, std::int32_t added, std::int32_t unlabelled) const;
+  void give_tuning(std::vector<Trial> trials);
+  /// Parameters may be left out where they are not to be saved, and more may follow than the network has.
+  void give_network(MemberResult<float> result);
+
  private:
   Json run_record() const;
   void resume();
@@ -56,14 +87,9 @@ class ActiveLearningRun {
   void start_tuning();
   void finish_tuning();
   void use_network(MemberResult<float> result);
-  bool tunes(std::int32_t iteration) const;
-  bool reads_cache(std::int32_t iteration) const;
   void adopt_hyperparameters();
-  bool keeps_trial_network(std::int32_t iteration) const;
-  std::vector<FitRows> tuning_folds() const;
   const Json* recorded_tuning(std::int32_t iteration) const;
   MemberSpec network_member();
-  std::int32_t last_iteration() const { return iterations_total(run_.config) - 2; }
   std::int32_t tuning_iteration(std::int32_t iteration) const;
   TuningRound new_round(std::int32_t iteration) const;
   Json cycle_record(const TestMetrics& metrics) const;

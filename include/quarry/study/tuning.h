@@ -11,6 +11,12 @@
 
 namespace quarry {
 
+/// What a round's sampler and pruner are made with; `steps` = [training] epochs on a single split, or folds.
+TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration);
+MedianPrunerOptions pruner_options(std::int32_t steps);
+/// Whether a trial on the single split reports the validation loss of every epoch.
+bool reports_every_epoch(const RunConfig& config);
+
 /// Sequential in meaning: the outcome does not depend on how many fits are trained at once.
 class TuningRound {
  public:
@@ -39,6 +45,8 @@ class TuningRound {
   /// Trials as a journal record, and back: restore() on a fresh round repeats the search without training.
   Json record() const;
   void restore(const Json& record);
+  /// The same for trials that were run elsewhere. Error: a check fails unless they are a whole round.
+  void restore(std::vector<Trial> trials);
 
  private:
   MemberSpec member(const Trial& trial, std::size_t fold) const;
