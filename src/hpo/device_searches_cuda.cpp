@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: MIT
-#include "quarry/hpo/device_searches.h"
-
 #include <algorithm>
 #include <utility>
 
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
+#include "quarry/hpo/device_searches.h"
 #include "src/hpo/draws.h"
 
 namespace quarry {
@@ -90,6 +89,23 @@ StreamLengths stream_lengths(const SearchSetup& setup) {
   const std::int64_t most_guided =
       setup.sampler == DeviceSampler::tpe ? std::max(0, setup.most_trials - setup.options.startup_trials) : 0;
   return {startup * setup.most_trials, guided * most_guided};
+}
+
+SearchBytes search_bytes(std::span<const SearchSetup> setups, std::int32_t together) {
+  std::size_t device = 0, copied = 0, scratch = 0;
+  for (const SearchSetup& setup : setups) {
+    const DeviceSearch search = device_search(setup);
+    const StreamLengths lengths = stream_lengths(setup);
+    const auto doubles = [](std::int64_t n) { return static_cast<std::size_t>(n) * sizeof(double); };
+    copied += sizeof(DeviceSearch) + doubles(reals_of(search)) +
+              2 * static_cast<std::size_t>(search.most_trials) * sizeof(std::int32_t);
+    device += setup.space.parameters.size() * sizeof(DeviceParameter) + doubles(search.most_steps) +
+              doubles(lengths.startup + lengths.guided);
+    scratch =
+        std::max(scratch, doubles(cuda::search_scratch(search.n_parameters, search.most_trials, search.candidates)));
+  }
+  const std::size_t sets = std::min(setups.size(), static_cast<std::size_t>(together));
+  return {device + copied + sets * scratch, copied};
 }
 
 DeviceSearches::DeviceSearches(gpu::Session& session, std::span<const SearchSetup> setups, std::int32_t together)

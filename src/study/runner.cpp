@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quarry/study/active_learning_run.h"
+#include "quarry/study/device_study.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
 #include "src/core/device_failure.h"
@@ -28,7 +29,7 @@ class StudyRunner {
         study_(study),
         options_(options),
         directory_(study_directory(options.out, study.study, options.shard, options.shards)),
-        context_(options.device, options.workers),
+        context_({}, options.workers),  // a GPU has its own way: run_on_device
         executor_(make_in_process_executor(context_, options.stop)) {
     for (std::size_t i = 0; i < study.runs.size(); ++i)
       if (static_cast<std::int32_t>(i % static_cast<std::size_t>(options.shards)) == options.shard - 1)
@@ -60,7 +61,6 @@ class StudyRunner {
   struct Active {
     std::unique_ptr<ActiveLearningRun> run;
     std::int32_t data;
-    std::int32_t opened_at = run->iteration();
   };
 
   std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
@@ -111,38 +111,83 @@ class StudyRunner {
       total += iterations_total(run->config);
     }
     Progress progress(total, "acquisitions", options_.progress);
-    const std::int32_t wanted = options_.alone ? 1 : options_.fleet > 0 ? options_.fleet : kMaxFleet;
-    const auto width = static_cast<std::size_t>(std::min(wanted, kMaxFleet));
-    std::vector<Active> fleet;
-    std::size_t next = 0;
-    while (next < waiting.size() || !fleet.empty()) {
-      while (fleet.size() < width && next < waiting.size()) {
-        fleet.push_back(open(*waiting[next++]));
-        const ActiveLearningRun& run = *fleet.back().run;
-        summary.resumed += run.committed_iterations() > 0;
-        progress.skip(run.committed_iterations());
-      }
-      try {
-        advance(fleet, progress);
-      } catch (const gpu::Failure& failure) {
-        record_failed_run(fleet, failure);
-        throw;
-      }
-      for (const Active& active : fleet) {
-        if (active.run->want() != ActiveLearningRun::Want::nothing) continue;
-        ++summary.finished;
-        summary.diverged += active.run->diverged_once();
-      }
-      std::erase_if(fleet, [](const Active& a) { return a.run->want() == ActiveLearningRun::Want::nothing; });
+    if (options_.device.kind == DeviceKind::cuda) {
+      advance_on_device(waiting, progress, summary);
+    } else {
+      advance_here(waiting, progress, summary);
     }
     progress.finish();
   }
 
-  /// The run that is alone in a process which its kernels have poisoned, if it gets nowhere.
-  void record_failed_run(const std::vector<Active>& fleet, const gpu::Failure& failure) {
+  std::size_t fleet_width() const {
+    const std::int32_t wanted = options_.alone ? 1 : options_.fleet > 0 ? options_.fleet : kMaxFleet;
+    return static_cast<std::size_t>(std::min(wanted, kMaxFleet));
+  }
+
+  void note_opened(const ActiveLearningRun& run, Progress& progress, RunSummary& summary) {
+    summary.resumed += run.committed_iterations() > 0;
+    progress.skip(run.committed_iterations());
+  }
+
+  void note_finished(const ActiveLearningRun& run, RunSummary& summary) {
+    ++summary.finished;
+    summary.diverged += run.diverged_once();
+  }
+
+  void advance_here(const std::vector<const StudyRun*>& waiting, Progress& progress, RunSummary& summary) {
+    std::vector<Active> fleet;
+    std::size_t next = 0;
+    while (next < waiting.size() || !fleet.empty()) {
+      while (fleet.size() < fleet_width() && next < waiting.size()) {
+        fleet.push_back(open(*waiting[next++]));
+        note_opened(*fleet.back().run, progress, summary);
+      }
+      advance(fleet, progress);
+      const auto is_finished = [](const Active& a) { return a.run->want() == ActiveLearningRun::Want::nothing; };
+      for (const Active& active : fleet)
+        if (is_finished(active)) note_finished(*active.run, summary);
+      std::erase_if(fleet, is_finished);
+    }
+  }
+
+  void advance_on_device(const std::vector<const StudyRun*>& waiting, Progress& progress, RunSummary& summary) {
+    DeviceStudyOptions options;
+    options.ordinal = options_.device.ordinal;
+    options.fleet = static_cast<std::int32_t>(fleet_width());
+    options.graphs = options_.graphs;
+    options.profile = options_.profile;
+    options.stop = options_.stop;
+    std::int32_t opened_at = 0;
+    DeviceStudyHooks hooks;
+    hooks.open = [&](std::size_t i) {
+      Active active = open(*waiting[i]);
+      note_opened(*active.run, progress, summary);
+      opened_at = active.run->iteration();
+      return std::move(active.run);
+    };
+    hooks.data = [&](std::size_t i) { return dataset_of(*waiting[i]); };
+    std::size_t most_bytes = 0;
+    hooks.planned = [&](const SegmentPlan& plan) {
+      if (plan.device_bytes <= most_bytes) return;
+      most_bytes = plan.device_bytes;
+      progress.note(fmt::format("GPU memory: {:.1f} MB for {} runs side by side, up to {} acquisitions ahead",
+                                static_cast<double>(plan.device_bytes) * 1e-6, plan.shape.runs, plan.shape.cycles));
+    };
+    hooks.committed = [&](const ActiveLearningRun& run, double seconds) {
+      timings_.add(run.id(), "device", seconds, 1);
+      progress.advance(1);
+    };
+    hooks.finished = [&](const ActiveLearningRun& run) { note_finished(run, summary); };
+    hooks.failed = [&](const ActiveLearningRun& run, const gpu::Failure& failure) {
+      record_failed_run(run, opened_at, failure);
+    };
+    run_on_device(waiting.size(), options, hooks);
+  }
+
+  /// The run that is alone in a process which its kernels have poisoned, if it got nowhere.
+  void record_failed_run(const ActiveLearningRun& run, std::int32_t opened_at, const gpu::Failure& failure) {
     if (!options_.alone || !failure.sticky() || gpu::is_device_loss(failure.code())) return;
-    const ActiveLearningRun& run = *fleet.front().run;
-    if (run.iteration() == fleet.front().opened_at) add_failed_run(files_, directory_, run.id(), failure.what());
+    if (run.iteration() == opened_at) add_failed_run(files_, directory_, run.id(), failure.what());
   }
 
   /// One wave: everything the runs of the fleet want now, kind by kind.

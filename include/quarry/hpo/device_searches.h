@@ -2,6 +2,7 @@
 // Searches for a device, made from what Search is made of: the arrays of quarry/hpo/device_search.h, and the way back.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string_view>
@@ -31,6 +32,12 @@ struct StreamLengths {
   std::int64_t startup = 0, guided = 0;
 };
 StreamLengths stream_lengths(const SearchSetup& setup);
+
+/// What DeviceSearches(session, setups, together) allocates. Pure function.
+struct SearchBytes {
+  std::size_t device = 0, pinned = 0;
+};
+SearchBytes search_bytes(std::span<const SearchSetup> setups, std::int32_t together);
 
 /// Histories of searches on a device, empty at first. The searches stand in a row, so that a launch serves those from
 /// data() + first on.
