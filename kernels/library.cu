@@ -17,6 +17,7 @@
 #include "quarry/core/gpu_library.h"
 #include "src/core/gpu_check.h"
 #include "src/core/gpu_library_check.h"
+#include "src/core/gpu_recent.h"
 
 namespace quarry::gpu {
 namespace {
@@ -26,6 +27,7 @@ template <class Algorithm>
 void run_cub(Session& session, Scratch scratch, const char* name, const Algorithm& algorithm) {
   const auto stream = static_cast<cudaStream_t>(session.native_stream());
   std::size_t needed = 0;
+  recent_launches().add(name);
   check_runtime(algorithm(nullptr, needed, stream), name);
   check_scratch(scratch, needed);
   check_runtime(algorithm(scratch.data, needed, stream), name);
@@ -57,6 +59,7 @@ template <class Algorithm>
 void run_thrust(Session& session, Scratch scratch, const char* name, const Algorithm& algorithm) {
   const auto stream = static_cast<cudaStream_t>(session.native_stream());
   ArenaAllocator arena(scratch);
+  recent_launches().add(name);
   try {
     algorithm(thrust::cuda::par_nosync(arena).on(stream));
   } catch (const thrust::system_error& error) {  // its code is a cudaError_t

@@ -9,6 +9,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/gpu_library.h"
 #include "src/core/gpu_check.h"
+#include "src/core/gpu_recent.h"
 
 namespace quarry::gpu {
 namespace {
@@ -106,6 +107,7 @@ void Blas::multiply_transposed(const float* a, const float* b, float* c, std::in
   const float one = 1, beta = accumulate ? 1 : 0;
   // cuBLAS counts columns first: what is row-major here is its own transpose there, so c^T = b a^T is asked for.
   static_cast<void>(impl_->session.native_stream());  // for the current device
+  recent_launches().add("cublasSgemm");
   check(impl_->f.sgemm(impl_->handle, CUBLAS_OP_T, CUBLAS_OP_N, n, m, k, &one, b, k, a, k, &beta, c, n), "cublasSgemm");
 }
 

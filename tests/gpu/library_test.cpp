@@ -11,6 +11,7 @@
 
 #include "quarry/core/gpu_library.h"
 #include "src/core/gpu_check.h"
+#include "src/core/gpu_recent.h"
 
 namespace {
 
@@ -213,6 +214,7 @@ TEST(LibraryCalls, RefusedLaunchesAreFailures) {
     runtime() = {};
     runtime().refuse_launches = true;
     EXPECT_THROW(call(), Failure) << name;
+    EXPECT_TRUE(recent_launches().text().find("::") != std::string::npos) << "a later failure names CUB or Thrust";
   }
 }
 
