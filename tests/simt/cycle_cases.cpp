@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The steps of a cycle between training, scoring and search, beside the host's (kernels/cycle.h).
 #include <algorithm>
-#include <cmath>
+#include <iterator>
 #include <limits>
-#include <numeric>
 
 #include "kernels/cycle.h"
 #include "quarry/al/strategy.h"
 #include "quarry/core/numpy_rng.h"
 #include "quarry/core/rng.h"
-#include "quarry/study/fit_keys.h"
 #include "src/al/pick_rules.h"
 #include "tests/simt/cases.h"
 
@@ -46,8 +44,8 @@ SIMT_CASE_SEEDS(random_subsets_are_those_of_the_permutation, 5) {
       gpu::Session session(0);
       const auto unlabelled = gpu::upload<std::int32_t>(session, rows);
       const gpu::Buffer<std::int32_t> got(session, want.size());
-      const std::vector<SubsetRun> runs(2, {unlabelled.data(), n, wanted, 77, 5, got.data()});
-      const auto on_device = gpu::upload<SubsetRun>(session, std::span(runs).first(1));
+      const std::vector<SubsetRun> runs = {{unlabelled.data(), n, wanted, 77, 5, got.data()}};
+      const auto on_device = gpu::upload<SubsetRun>(session, runs);
       cuda::random_subsets(session, on_device.data(), 1);
       simt::expect_equal<std::int32_t>(downloaded(session, got.data(), wanted), want, "candidates");
     }
@@ -243,6 +241,29 @@ SIMT_CASE_SEEDS(acquired_rows_join_their_lists_and_leave_the_pool, 5) {
     const auto left = static_cast<std::int32_t>(want.size());
     simt::expect_equal<std::int32_t>(downloaded(session, remaining.data(), left), want, "remaining");
   }
+}
+
+SIMT_CASE_SEEDS(picks_become_rows_of_the_record, 3) {
+  const std::int32_t n = 300;
+  std::vector<std::int32_t> positions, want;
+  for (std::int32_t i = 0; i < n; ++i) {
+    positions.push_back((7 * i) % n);
+    want.push_back(3 * positions.back());
+  }
+  gpu::Session session(0);
+  const auto candidates = gpu::upload<std::int32_t>(session, some_rows(n));
+  const auto chosen = gpu::upload<std::int32_t>(session, positions);
+  const auto any_finite = gpu::upload<std::int32_t>(session, std::vector<std::int32_t>{0, 1});
+  const gpu::Buffer<std::int32_t> picks(session, positions.size());
+  const gpu::Buffer<RunRecord> records(session, 2);
+  const auto runs = gpu::upload<PickedRun>(
+      session, std::vector<PickedRun>{
+                   {chosen.data(), candidates.data(), any_finite.data(), n, picks.data(), records.data()},
+                   {chosen.data(), candidates.data(), any_finite.data() + 1, 0, nullptr, records.data() + 1}});
+  cuda::record_picks(session, runs.data(), 2);
+  simt::expect_equal<std::int32_t>(downloaded(session, picks.data(), n), want, "picks");
+  const std::vector<RunRecord> recorded = downloaded(session, records.data(), 2);
+  simt::expect(recorded[0].all_non_finite == 1 && recorded[1].all_non_finite == 0, "all_non_finite");
 }
 
 }  // namespace
