@@ -37,7 +37,7 @@ __device__ inline float square_norm(const float* rows, std::int64_t first_row, s
   for (std::int64_t begin = 0; begin < width; begin += kWarp) {
     __syncwarp();
     select::load_rows(rows + first_row * width + begin + lane, begin + lane < width ? n - first_row : 0, width, tile);
-    __syncwarp();
+    select::wait_for_tile();
     for (int k = 0; k < kWarp / 4; ++k) {
       const select::Quad x = tile.row[lane][k];
       QUARRY_UNROLL for (int j = 0; j < 4; ++j) sum = std::fma(x.v[j], x.v[j], sum);

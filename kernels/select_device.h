@@ -80,9 +80,8 @@ struct Centers {
   const std::int32_t* index = nullptr;
   std::int64_t width = 1, count = 0;
 
-  __device__ float value(std::int64_t j, std::int64_t f) const {
-    if (rows == nullptr) return 0;
-    return rows[(index == nullptr ? j : static_cast<std::int64_t>(index[j])) * width + f];
+  __device__ const float* row(std::int64_t j) const {
+    return rows + (index == nullptr ? j : static_cast<std::int64_t>(index[j])) * width;
   }
 };
 
@@ -115,15 +114,42 @@ struct ProductStep {
 };
 
 /// One feature of each row of a tile, this lane's: `row` points at the first row's. Rows beyond `present` are zeros.
+/// The copies run until the lane waits for them.
 __device__ inline void load_rows(const float* row, std::int64_t present, std::int64_t width, WarpTile& tile) {
-  constexpr int kInFlight = 8;
+  constexpr int kTogether = 4;  // more would keep an address for each row in registers
   const int lane = lane_id();
-  for (int r = 0; r < kWarp; r += kInFlight) {
-    float x[kInFlight];
-    QUARRY_UNROLL for (int k = 0; k < kInFlight; ++k) x[k] = r + k < present ? row[k * width] : 0.0f;
-    QUARRY_UNROLL for (int k = 0; k < kInFlight; ++k) tile.row[r + k][lane / 4].v[lane % 4] = x[k];
-    row += kInFlight * width;
+  QUARRY_NO_UNROLL for (int begin = 0; begin < kWarp; begin += kTogether) {
+    QUARRY_UNROLL for (int r = begin; r < begin + kTogether; ++r, row += width) {
+      float* to = &tile.row[r][lane / 4].v[lane % 4];
+      if (r < present) {
+        async_copy<4>(to, row);
+      } else {
+        *to = 0;
+      }
+    }
   }
+}
+
+/// The same for up to kCenters centres from `first` on; `absent` stands for a centre that is not there.
+template <int kCenters>
+__device__ inline void load_centers(const Centers& centers, std::int64_t first, std::int64_t feature, float absent,
+                                    WarpTile& tile) {
+  const int lane = lane_id();
+  for (int c = 0; c < kCenters; ++c) {
+    float* to = &tile.center[c][lane / 4].v[lane % 4];
+    const bool there = first + c < centers.count;
+    if (there && feature < centers.width && centers.rows != nullptr) {
+      async_copy<4>(to, centers.row(first + c) + feature);
+    } else {
+      *to = there ? 0 : absent;
+    }
+  }
+}
+
+__device__ inline void wait_for_tile() {
+  async_commit();
+  async_wait<0>();
+  __syncwarp();
 }
 
 /// sum[c] = Step over all features, in order, of row first_row + lane of rows [n][width] and centre first_center + c.
@@ -136,15 +162,10 @@ __device__ inline void accumulate(const float* rows, std::int64_t first_row, std
   const std::int64_t width = centers.width;
   QUARRY_UNROLL for (int c = 0; c < kCenters; ++c) sum[c] = 0;
   for (std::int64_t begin = 0; begin < width; begin += kWarp) {
-    const bool inside = begin + lane < width;
     __syncwarp();
-    load_rows(rows + first_row * width + begin + lane, inside ? n - first_row : 0, width, tile);
-    for (int c = 0; c < kCenters; ++c) {
-      tile.center[c][lane / 4].v[lane % 4] = first_center + c >= centers.count ? Step::kAbsent
-                                             : inside ? centers.value(first_center + c, begin + lane)
-                                                      : 0.0f;
-    }
-    __syncwarp();
+    load_rows(rows + first_row * width + begin + lane, begin + lane < width ? n - first_row : 0, width, tile);
+    load_centers<kCenters>(centers, first_center, begin + lane, Step::kAbsent, tile);
+    wait_for_tile();
     const int quads = width - begin < kWarp ? static_cast<int>(width - begin + 3) / 4 : 8;
     QUARRY_NO_UNROLL for (int k = 0; k < quads; ++k) {  // a quad is work enough; more in flight would spill
       const Quad x = tile.row[lane][k];

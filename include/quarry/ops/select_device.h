@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Scores and selection on a GPU, many problems per launch; bit for bit the CPU's (quarry/ops/scores.h, top_k.h,
 // k_center.h, badge.h). Every pointer is a device pointer. Nothing allocates, synchronises or reads back.
+//
+// The jobs of a call may differ in everything. Scores run side by side. Small problems of k-center and BADGE get a
+// block each and run side by side too; one that fills the device (kernels/select_shapes.h) gets it in a cooperative
+// launch of its own. Outputs and scratch of different jobs must not overlap; scratch is aligned to 16 bytes and need
+// not be cleared. One exception to the bits: the sign and payload of a NaN that BALD's sums hold are the device's.
 #pragma once
 
 #include <cstdint>
@@ -42,7 +47,7 @@ struct KCenterJob {
   std::int64_t n = 0, width = 1;
   const float* labelled = nullptr;  ///< [m][width]
   std::int64_t m = 0;
-  std::int32_t* picks = nullptr;  ///< [count]
+  std::int32_t* picks = nullptr;  ///< [count], count <= n < 2^31
   std::int32_t count = 0;
   float* scores = nullptr;             ///< [n] or null
   std::int32_t* any_finite = nullptr;  ///< one number
