@@ -18,7 +18,7 @@ QUARRY_BLOCK_FUNCTION SoftmaxSums softmax(const float* z, int classes, float* p)
   float sum = 0;
   for (int c = 0; c < classes; ++c) {
     const float e = exact_exp(z[c * kUnitStride] - m);
-    sum = c == 0 ? e : sum + e;
+    sum = sum + e;
     p[c * kUnitStride] = e;
   }
   for (int c = 0; c < classes; ++c) p[c * kUnitStride] = p[c * kUnitStride] / sum;

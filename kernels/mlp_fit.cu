@@ -2,6 +2,13 @@
 // Training of whole networks, one per thread block: initialisation, shuffles, dropout, every epoch's batches,
 // validation, pruning and the final evaluations in one launch. Blocks take jobs from a queue. The host's counterpart
 // is Fit in src/nn/mlp_fleet.cpp; results are the same bit for bit.
+//
+// Predicted, not measured. A step of the network 60-48-48-48-2, batch 32, by counting: 23,000 warp instructions that
+// multiply and add (20,000 would do without partly filled tiles) of 35,000 in all, 3,000 vector loads from shared
+// memory. One block: about 11,000 cycles, 6 us at 1.75 GHz, bound by the latency of its chain of products. Two blocks
+// per multiprocessor: 8,700 cycles of issue per step or, if a vector load occupies the path to the registers for 4
+// cycles even where its threads read one address, 12,000; 132 multiprocessors then make 19 to 26 million steps/s.
+// Dropout adds 280 instructions per warp tile of 16 units, 2,500 per step.
 #include <limits>
 
 #include "kernels/mlp_block_backward.h"
@@ -118,21 +125,19 @@ QUARRY_BLOCK_FUNCTION LossColumns loss_columns(const Network<Space>& net, const 
           net.memory.at(net.probabilities(1) + lane)};
 }
 
-/// By one warp: gradients of the rows' losses at the logits into probabilities(0); the finite flag.
+/// By one warp: gradients of the rows' losses at the logits into probabilities(0), pads zero; the finite flag.
 template <class Space>
 QUARRY_BLOCK_FUNCTION void training_losses(const Fit<Space>& fit) {
   const int lane = thread() % 32;
   const LossColumns b = loss_columns(fit.net, fit.job, lane);
-  const bool present = lane < fit.net.rows.n;
   bool finite = true;
-  if (present) {
+  if (lane < fit.net.rows.n) {
     const RowLoss row = row_loss(b);
     const float x = row.sum - row.below;  // sum >= 0 and below <= 0: finite exactly if both are
     finite = x - x == 0;
     loss_gradient(b, fit.state.loss_factor);
   }
-  const int padded = static_cast<int>(round_up4(b.classes));
-  for (int c = present ? b.classes : 0; c < padded; ++c) b.p[c * kUnitStride] = 0;
+  for (int c = b.classes; c < static_cast<int>(round_up4(b.classes)); ++c) b.p[c * kUnitStride] = 0;
   const bool all_finite = __all_sync(kWholeWarp, finite) != 0;
   if (lane == 0 && !all_finite) fit.state.finite = 0;
 }

@@ -246,13 +246,13 @@ SIMT_CASE(mlp_score_without_outputs) {
   const Problem p = problem({2, 4, 3}, MlpScore::bald);
   const Outputs want = on_the_cpu(p, set);
   const DeviceProblem device(session, p, want);
-  std::vector<MlpScoreJob> jobs(2, device.job(p, features.data(), 5));
+  std::vector<MlpScoreJob> jobs(3, device.job(p, features.data(), 5));
   for (MlpScoreJob& job : jobs) job.logits = job.probabilities = job.penultimate = nullptr;
-  jobs[0].scores = nullptr;
+  jobs[0].scores = jobs[1].scores = nullptr;
   jobs[0].n_rows = 0;
-  const cuda::MlpFleetPlan plan = cuda::plan_mlp_score(session.device(), 2, 5, bounds_of({p}));
+  const cuda::MlpFleetPlan plan = cuda::plan_mlp_score(session.device(), 3, 5, bounds_of({p}));
   const auto device_jobs = gpu::upload(session, std::span<const MlpScoreJob>(jobs));
-  cuda::mlp_score(session, plan, device_jobs.data(), 2, 5, nullptr);
+  cuda::mlp_score(session, plan, device_jobs.data(), 3, 5, nullptr);
   std::vector<float> scores(5);
   gpu::download(session, device.scores.data(), std::span(scores));
   simt::expect_equal<float>(scores, want.scores, "scores");
