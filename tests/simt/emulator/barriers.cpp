@@ -147,11 +147,13 @@ void async_begin(const AsyncCopy& copy, Site site) {
     fault(site, "an asynchronous copy of %u bytes between addresses that are not multiples of it", copy.bytes);
   }
   self.site = site;
+  const Unseen unseen;
   self.pending.copies.push_back(copy);
 }
 
 void async_close() {
   PendingCopies& pending = running_thread("async_commit").pending;
+  const Unseen unseen;
   pending.group_ends.push_back({pending.copies.size()});
 }
 

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <new>
+#include <vector>
 
 #include "tests/simt/emulator/sanitizer.h"
 
@@ -76,6 +77,31 @@ namespace simt {
 namespace {
 constexpr std::uint64_t kCanary = 0x5ca1ab1e0ddba11;
 constexpr std::size_t kColours = 64, kColourBytes = 192;
+
+/// Stacks that no fiber of this OS thread has now: system calls cost more than a small launch.
+struct FreeStacks {
+  std::vector<char*> stacks;
+  ~FreeStacks() {
+    for (char* stack : stacks) munmap(stack, Fiber::kStackBytes);
+  }
+};
+FreeStacks& free_stacks() {
+  thread_local FreeStacks of_this_thread;
+  return of_this_thread;
+}
+
+char* take_stack() {
+  std::vector<char*>& stacks = free_stacks().stacks;
+  if (!stacks.empty()) {
+    char* stack = stacks.back();
+    stacks.pop_back();
+    return stack;
+  }
+  void* memory =
+      mmap(nullptr, Fiber::kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (memory == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<char*>(memory);
+}
 }  // namespace
 
 Fiber::~Fiber() {
@@ -83,22 +109,15 @@ Fiber::~Fiber() {
 #if defined(SIMT_ASAN)
   __asan_unpoison_memory_region(stack_, kStackBytes);
 #endif
-  munmap(stack_, kStackBytes);
+  give_stack(stack_);
 }
 
 void Fiber::start(void (*entry)(), unsigned colour) {
-#if defined(SIMT_TSAN)
-  if (stack_ != nullptr) {  // a new stack: on the old one every write would race with those of its last thread
-    munmap(stack_, kStackBytes);
+  if (kRaceDetector && stack_ != nullptr) {  // on the old one every write would race with those of its last thread
+    give_stack(stack_);
     stack_ = nullptr;
   }
-#endif
-  if (stack_ == nullptr) {
-    void* memory =
-        mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (memory == MAP_FAILED) throw std::bad_alloc();
-    stack_ = static_cast<char*>(memory);
-  }
+  if (stack_ == nullptr) stack_ = take_stack();
 #if defined(SIMT_ASAN)
   __asan_unpoison_memory_region(stack_, kStackBytes);  // frames of a thread that was abandoned after an error
 #endif
@@ -159,6 +178,14 @@ void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
 
 bool Fiber::stack_intact() const {
   return stack_ == nullptr || *reinterpret_cast<std::uint64_t*>(stack_) == kCanary;
+}
+
+void give_stack(char* stack) {
+  if (kRaceDetector) {
+    munmap(stack, Fiber::kStackBytes);
+  } else {
+    free_stacks().stacks.push_back(stack);
+  }
 }
 
 }  // namespace simt

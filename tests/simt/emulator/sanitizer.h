@@ -44,6 +44,8 @@ void __tsan_switch_to_fiber(void* fiber, unsigned flags);
 void* __tsan_get_current_fiber();
 void __tsan_acquire(void* address);
 void __tsan_release(void* address);
+void AnnotateIgnoreReadsBegin(const char* file, int line);
+void AnnotateIgnoreReadsEnd(const char* file, int line);
 void AnnotateIgnoreWritesBegin(const char* file, int line);
 void AnnotateIgnoreWritesEnd(const char* file, int line);
 }
@@ -65,16 +67,23 @@ inline void happens_after(void*) {}
 inline void happens_before(void*) {}
 #endif
 
-/// Writes of the emulator itself, in its lifetime, count for no CUDA thread; allocation is one, memset another.
-struct UncheckedWrites {
+/// What the emulator allocates and writes in this scope is no access of the CUDA thread that happens to run.
+class Unseen {
+ public:
 #if defined(SIMT_TSAN)
-  UncheckedWrites() { AnnotateIgnoreWritesBegin(__FILE__, __LINE__); }
-  ~UncheckedWrites() { AnnotateIgnoreWritesEnd(__FILE__, __LINE__); }
+  Unseen() {
+    AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
+    AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
+  }
+  ~Unseen() {
+    AnnotateIgnoreWritesEnd(__FILE__, __LINE__);
+    AnnotateIgnoreReadsEnd(__FILE__, __LINE__);
+  }
 #else
-  UncheckedWrites() {}
+  Unseen() {}
 #endif
-  UncheckedWrites(const UncheckedWrites&) = delete;
-  UncheckedWrites& operator=(const UncheckedWrites&) = delete;
+  Unseen(const Unseen&) = delete;
+  Unseen& operator=(const Unseen&) = delete;
 };
 
 /// Memory that was handed out and not written: NaN as a floating-point number, -1 as an integer.

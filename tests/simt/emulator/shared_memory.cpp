@@ -22,7 +22,7 @@ constexpr unsigned char kGuardByte = 0xA5;
 void* SharedMemory::find_or_make(const void* key, const char* name, std::size_t bytes, std::size_t alignment) {
   for (const Array& array : arrays_)
     if (array.key == key) return array.data;
-  const UncheckedWrites unchecked;  // whichever CUDA thread comes first
+  const Unseen unseen;
   void* memory = nullptr;
   const std::size_t least = alignment < sizeof(void*) ? sizeof(void*) : alignment;
   if (posix_memalign(&memory, least < kGuard ? kGuard : least, bytes + 2 * kGuard) != 0) throw std::bad_alloc();
