@@ -57,6 +57,7 @@ void enter(const char* call) {
 class Memory {
  public:
   ~Memory() {
+    const simt::Unseen unseen;  // after an error there are CUDA threads that have not ended
     for (const Block& block : blocks_) std::free(block.data);
   }
   void* take(std::size_t bytes) {
@@ -68,6 +69,7 @@ class Memory {
   }
   /// Bytes given back; 0 for an address that is none of them.
   std::size_t give(void* data) {
+    const simt::Unseen unseen;
     for (Block& block : blocks_) {
       if (block.data != data) continue;
       const std::size_t bytes = block.bytes;
@@ -186,10 +188,11 @@ struct Session::Impl {
     if (recording != nullptr) throw_failure(call, 900);
   }
   void need_device(const void* data, std::size_t bytes, const char* what) const {
-    if (!device.holds(data, bytes)) fail("{}: {} bytes are not inside one allocation on the device", what, bytes);
+    if (!device.holds(data, bytes))
+      simt::fault({}, "%s: %zu bytes are not inside one allocation on the device", what, bytes);
   }
   void need_pinned(const void* data, std::size_t bytes, const char* what) const {
-    if (!pinned.holds(data, bytes)) fail("{}: {} bytes are not inside one pinned allocation", what, bytes);
+    if (!pinned.holds(data, bytes)) simt::fault({}, "%s: %zu bytes are not inside one pinned allocation", what, bytes);
   }
 };
 
@@ -352,7 +355,7 @@ void Session::push_range(const char*) {
   ++impl_->ranges;
 }
 void Session::pop_range() {
-  if (--impl_->ranges < 0) fail("pop_range without push_range");
+  if (--impl_->ranges < 0) simt::fault({}, "pop_range without push_range");
 }
 void Session::start_profile() {}
 void Session::stop_profile() {}

@@ -281,7 +281,9 @@ void fence() {
   happens_before(&launch->fence);
 }
 
+// The buffers of the text belong to no CUDA thread: the host reads them when this one has stopped.
 void fault(Site site, const char* format, ...) {
+  const Unseen unseen;
   char text[600], where[200] = "", thread[200] = "";
   std::va_list arguments;
   va_start(arguments, format);
@@ -290,6 +292,7 @@ void fault(Site site, const char* format, ...) {
   if (site.line != 0) std::snprintf(where, sizeof(where), "%s:%d: ", file_name(site.file), site.line);
   Thread* self = launch == nullptr ? nullptr : launch->current;
   if (self != nullptr) {
+    happens_before(&launch->end);
     const Position& p = self->position;
     std::snprintf(thread, sizeof(thread), ", block (%u,%u,%u), thread (%u,%u,%u)", p.block.x, p.block.y, p.block.z,
                   p.thread.x, p.thread.y, p.thread.z);
