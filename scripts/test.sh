@@ -31,8 +31,8 @@ stage() {  # preset [cmake options]
   local preset=$1 log=$logs/$1.log junit=$PWD/$logs/$1.xml start=$SECONDS build_seconds status=0
   shift
   local wrapper=()
-  # ThreadSanitizer of gcc 12 cannot start where addresses are randomised over more than 28 bits.
-  if [ "$preset" = tsan ] && [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then
+  # ThreadSanitizer of gcc 12 and clang 14 cannot start where addresses are randomised over more than 28 bits.
+  if [[ "$preset" = *tsan ]] && [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then
     wrapper=(setarch -R)
   fi
   if ! { "${wrapper[@]}" cmake --preset "$preset" "$@" &&
@@ -88,6 +88,8 @@ if [ "$quick" = no ]; then
   compile_stage clang
   stage asan-ubsan
   stage tsan
+  stage simt-tsan   # the kernels on the host, a thread for each CUDA thread
+  stage simt-msan
   start=$SECONDS
   if scripts/fuzz.sh 30 > "$logs/fuzz.log" 2>&1; then
     record fuzz 1 0 0 "$((SECONDS - start)) s"
