@@ -102,6 +102,14 @@ char* take_stack() {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   return static_cast<char*>(memory);
 }
+
+void give_stack(char* stack) {
+  if (kRaceDetector) {
+    munmap(stack, Fiber::kStackBytes);
+  } else {
+    free_stacks().stacks.push_back(stack);
+  }
+}
 }  // namespace
 
 Fiber::~Fiber() {
@@ -178,14 +186,6 @@ void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
 
 bool Fiber::stack_intact() const {
   return stack_ == nullptr || *reinterpret_cast<std::uint64_t*>(stack_) == kCanary;
-}
-
-void give_stack(char* stack) {
-  if (kRaceDetector) {
-    munmap(stack, Fiber::kStackBytes);
-  } else {
-    free_stacks().stacks.push_back(stack);
-  }
 }
 
 }  // namespace simt
