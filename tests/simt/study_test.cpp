@@ -3,6 +3,7 @@
 // is never waited for inside a cycle.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <string>
 #include <vector>
@@ -195,6 +196,42 @@ TEST_F(DeviceStudy, KilledAnywhereAndContinuedEndsInTheSameBytes) {
     EXPECT_EQ(test::contract_files(files.disk().files()), want) << "ended at call " << n;
   }
   EXPECT_GE(interrupted, 4);
+}
+
+TEST_F(DeviceStudy, AStopKeepsWhatWasEnqueuedAndTheStudyContinues) {
+  const StudyConfig study = tiny({"search.mode=fixed", "acquisition.budget=9"});
+  const StudyRun& run = study.runs.at(0);
+  const auto data = std::make_shared<const Dataset>(load_dataset(run.config.data));
+  FaultyFileSystem files;
+  std::atomic<bool> stop{false};
+  std::int32_t committed = 0;
+  DeviceStudyOptions options;
+  options.stop = &stop;
+  DeviceStudyHooks hooks;
+  hooks.open = [&](std::size_t) {
+    return std::make_unique<ActiveLearningRun>(files, run, data, "/out/tiny/runs/" + run.id, study.networks);
+  };
+  hooks.data = [&](std::size_t) { return data; };
+  hooks.planned = [](const SegmentPlan& plan) { EXPECT_EQ(plan.shape.cycles, 10); };
+  hooks.committed = [&](const ActiveLearningRun&, double) {
+    ++committed;
+    stop = true;
+  };
+  hooks.finished = [](const ActiveLearningRun&) { FAIL() << "the run was not stopped"; };
+  EXPECT_THROW(run_on_device(1, options, hooks), Interrupted);
+  EXPECT_GE(committed, 4);
+  EXPECT_LT(committed, 10);
+  const RunSummary summary = run_study(files, study, options_for(DeviceKind::cuda));
+  EXPECT_EQ(summary.resumed, 1);
+  EXPECT_EQ(test::contract_files(files.disk().files()), files_of(study, options_for(DeviceKind::cpu)));
+}
+
+TEST_F(DeviceStudy, NetworksBeyondSharedMemoryGiveTheSameBytes) {
+  gpu::fake_gpu().info.shared_per_block = gpu::fake_gpu().info.shared_per_multiprocessor = 6 << 10;
+  const cuda::MlpBounds bounds{2, 2, 2, 24, 8, 32, false, false};
+  ASSERT_GT(cuda::plan_mlp_fit(gpu::device_info(0), 1, bounds).workspace_bytes, 0u);
+  expect_equal({"search.mode=[\"fixed\", \"online_static\"]", "model.hidden=[24, 24]", "search.trials=3",
+                "search.startup_trials=2", "acquisition.budget=1", "acquisition.strategy=bald"});
 }
 
 /// Runs that are about to begin.
