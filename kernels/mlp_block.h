@@ -55,7 +55,7 @@ QUARRY_BLOCK_FUNCTION int tiles(int n, int size) {
 
 /// The rows that a block holds; in shared memory.
 struct Rows {
-  std::int32_t n;                         ///< present; the others have zero inputs and no part in any sum
+  std::int32_t n;                         ///< present; the others repeat row 0 of the data and have no part in any sum
   std::int32_t label[kBlockRows];         ///< -1: absent row, or no labels
   std::int32_t row[kBlockRows];           ///< of the data set; 0 for absent rows
   std::uint32_t dropout_row[kBlockRows];  ///< coordinate of a row's masks
@@ -117,7 +117,7 @@ QUARRY_BLOCK_FUNCTION void read_rows(const Network<Space>& net, const float* fea
   const int d = net.layers()[0].in;
   const float* const from = features + static_cast<std::int64_t>(row) * d;
   float* const to = net.memory.at(net.map.input) + slot;
-  for (int k = static_cast<int>(threadIdx.x) % 8; k < d; k += 8) to[k * kUnitStride] = present ? from[k] : 0.0f;
+  for (int k = static_cast<int>(threadIdx.x) % 8; k < d; k += 8) to[k * kUnitStride] = from[k];
   if (threadIdx.x % 8 == 0) {
     net.rows.row[slot] = row;
     net.rows.label[slot] = present && labels != nullptr ? labels[row] : -1;

@@ -26,16 +26,27 @@ Room room(const gpu::DeviceInfo& device) {
   return {std::min(alone, words(device.shared_per_multiprocessor / 2, kBlockStateBytes + kReservedBytes)), alone};
 }
 
-/// The largest network within the bounds.
-MlpBlockMap largest_network(const MlpBounds& bounds, const MlpBlockNeeds& needs) {
-  std::vector<std::int32_t> sizes{bounds.inputs};
-  sizes.insert(sizes.end(), static_cast<std::size_t>(bounds.hidden_layers), bounds.hidden_width);
-  sizes.push_back(bounds.outputs);
-  const MlpBlockMap map = map_network(sizes.data(), bounds.hidden_layers + 1, needs, nullptr);
-  QUARRY_CHECK(map.words < std::int64_t{1} << 31,
-               "a network of {} inputs and {} hidden layers of {} is too large for a GPU block", bounds.inputs,
-               bounds.hidden_layers, bounds.hidden_width);
-  return map;
+/// The most words that a network within the bounds takes.
+struct Words {
+  std::int64_t network, with_order;
+};
+
+/// Words grow with every width, and with the layers beyond the first hidden one; but a network without hidden layers
+/// can be larger than one with a narrow hidden layer.
+Words most_words(const MlpBounds& bounds, const MlpBlockNeeds& needs) {
+  Words most = {0, 0};
+  for (const std::int32_t hidden_layers : {0, bounds.hidden_layers}) {
+    std::vector<std::int32_t> sizes{bounds.inputs};
+    sizes.insert(sizes.end(), static_cast<std::size_t>(hidden_layers), bounds.hidden_width);
+    sizes.push_back(bounds.outputs);
+    const MlpBlockMap map = map_network(sizes.data(), hidden_layers + 1, needs, nullptr);
+    QUARRY_CHECK(map.words < std::int64_t{1} << 31,
+                 "a network of {} inputs and {} hidden layers of {} is too large for a GPU block", bounds.inputs,
+                 hidden_layers, bounds.hidden_width);
+    most.network = std::max(most.network, map.words);
+    most.with_order = std::max(most.with_order, words_with_order(map, bounds.train_rows));
+  }
+  return most;
 }
 
 struct Memory {
@@ -64,17 +75,17 @@ MlpFleetPlan plan_mlp_fit(const gpu::DeviceInfo& device, std::int32_t n_jobs, co
   needs.moment1 = bounds.momentum || bounds.adam;
   needs.moment2 = bounds.adam;
   needs.accumulate = bounds.batch_size > kBlockRows && bounds.train_rows > kBlockRows;
-  const MlpBlockMap map = largest_network(bounds, needs);
-  const std::int64_t with_order = words_with_order(map, bounds.train_rows), order = order_words(bounds.train_rows);
+  const auto [network, with_order] = most_words(bounds, needs);
+  const std::int64_t order = order_words(bounds.train_rows);
   const auto [pair, alone] = room(device);
   Memory memory = {pair, with_order, 2};  // everything in the workspace; smaller networks still fit
   if (with_order <= pair) {
     memory = {with_order, 0, 2};
-  } else if (map.words <= pair) {
+  } else if (network <= pair) {
     memory = {pair, order, 2};
   } else if (with_order <= alone) {
     memory = {with_order, 0, 1};
-  } else if (map.words <= alone) {
+  } else if (network <= alone) {
     memory = {alone, order, 1};
   }
   return make_plan(device, bounds, memory, n_jobs);
@@ -84,7 +95,7 @@ MlpFleetPlan plan_mlp_score(const gpu::DeviceInfo& device, std::int32_t n_jobs, 
                             const MlpBounds& bounds) {
   MlpBlockNeeds needs;
   needs.bald = true;
-  const std::int64_t words = largest_network(bounds, needs).words;
+  const std::int64_t words = most_words(bounds, needs).network;
   const auto [pair, alone] = room(device);
   Memory memory = {pair, words, 2};
   if (words <= pair) {

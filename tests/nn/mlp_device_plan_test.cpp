@@ -111,6 +111,19 @@ TEST(MlpDevicePlan, ScoringHasABlockPerChunkUpToWhatIsResident) {
   EXPECT_GT(cuda::plan_mlp_score(small_device(), 20, 10'000, bounds(784, 2, 256, 1)).workspace_bytes, 0u);
 }
 
+/// What a kernel finds in shared memory or in its slice of the workspace holds every network within the bounds.
+TEST(MlpDevicePlan, ANetworkWithoutHiddenLayersCanBeTheLargest) {
+  cuda::MlpBounds narrow = bounds(70, 1, 1, 100);
+  narrow.outputs = 20;
+  const std::int32_t none[] = {70, 20};
+  const auto words = [&](const MlpBlockNeeds& needs) { return map_network(none, 1, needs, nullptr).words; };
+  const MlpBlockNeeds training = {true, false, false, false, false}, bald = {false, false, false, false, true};
+  EXPECT_GE(cuda::plan_mlp_fit(large_device(), 1, narrow).shape.shared_bytes,
+            4u * static_cast<std::size_t>(words(training)));
+  EXPECT_GE(cuda::plan_mlp_score(large_device(), 1, 1, narrow).shape.shared_bytes,
+            4u * static_cast<std::size_t>(words(bald)));
+}
+
 TEST(MlpDevicePlan, ANetworkOfTwoToThe31WordsIsRefused) {
   EXPECT_THROW(cuda::plan_mlp_fit(large_device(), 1, bounds(1 << 20, 1, 1 << 12, 10)), Error);
   EXPECT_THROW(cuda::plan_mlp_score(large_device(), 1, 1, bounds(1 << 20, 1, 1 << 12, 10)), Error);

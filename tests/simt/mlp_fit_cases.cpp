@@ -188,7 +188,7 @@ SIMT_CASE(mlp_fit_pruned) {
   const auto losses = train_fleet(cpu, set.view(), std::span<const MemberSpec>(&base, 1))[0].epoch_losses;
   const double low = *std::min_element(losses.begin(), losses.end()),
                high = *std::max_element(losses.begin(), losses.end());
-  std::vector<MemberSpec> fleet(6, base);
+  std::vector<MemberSpec> fleet(7, base);
   fleet[0].prune_above = {high, high, low / 2};
   fleet[1].prune_above = {kNaN, low / 2};
   fleet[2].prune_above = {high, (low + high) / 2, (low + high) / 2, (low + high) / 2};
@@ -196,12 +196,15 @@ SIMT_CASE(mlp_fit_pruned) {
   fleet[3].prune_on_current = true;
   fleet[4].prune_above = {losses[0]};  // equal is not above
   fleet[5].prune_above = {0, 0, 0, 0};
-  fleet[5].validation.clear();               // loss 0
-  gpu::fake_gpu().info.multiprocessors = 1;  // blocks that go from job to job
+  fleet[5].validation.clear();  // loss 0
+  fleet[6].epochs = 3;          // less work: comes after the job whose losses are 0, in the same block
+  fleet[6].prune_above = {losses[0] / 2};
+  gpu::fake_gpu().info.multiprocessors = 1;
   const auto results = expect_both_agree(set, fleet);
   simt::expect(results[0].epochs_run == 3 && results[1].epochs_run == 2, "pruned after %d and %d epochs",
                results[0].epochs_run, results[1].epochs_run);
   simt::expect(!results[4].pruned && !results[5].pruned, "pruned at the threshold");
+  simt::expect(results[6].epochs_run == 1, "pruned after %d epochs", results[6].epochs_run);
 }
 
 SIMT_CASE(mlp_fit_that_diverges) {
@@ -248,6 +251,12 @@ SIMT_CASE(mlp_fit_in_the_workspace) {
   give_shared_words(map_of(fleet[2]).words);
   gpu::fake_gpu().info.multiprocessors = 1;
   expect_both_agree(MlpSet<float>(80, 3, 2), fleet);
+}
+
+/// The network without hidden layers is the larger one.
+SIMT_CASE(mlp_fit_beside_a_bottleneck) {
+  MemberSpec direct = short_member({40, 40}, 9), bottleneck = short_member({40, 1, 40}, 9);
+  expect_both_agree(MlpSet<float>(80, 40, 40), {bottleneck, direct});
 }
 
 SIMT_CASE(mlp_fit_with_its_order_in_the_workspace) {

@@ -172,6 +172,11 @@ SIMT_CASE(mlp_score_of_one_class) {
   expect_both_agree(MlpSet<float>(5, 2, 1), problems);
 }
 
+SIMT_CASE(mlp_score_beside_a_bottleneck) {
+  expect_both_agree(MlpSet<float>(9, 20, 20),
+                    {problem({20, 1, 20}, MlpScore::bald), problem({20, 20}, MlpScore::bald)});
+}
+
 SIMT_CASE(mlp_score_of_numbers_of_rows) {
   for (const std::int32_t n : {1, 31, 32, 33}) {
     expect_both_agree(MlpSet<float>(n, 2, 3), {problem({2, 6, 3}, MlpScore::bald)});
