@@ -83,10 +83,11 @@ __device__ inline void embed(const BadgeJob& job, const Scratch& s, WarpTile& ti
   Team<kGrid>::sync();
 }
 
-/// One pass: weight[i] = min(weight[i], squared distance to each of picks[begin .. end-1]); that of `taken` becomes 0.
+/// One pass: weight[i] = min(weight[i], squared distance to each of picks[begin .. end-1]). A pick's own
+/// becomes 0: its norm and its products with itself are the same numbers.
 template <bool kGrid, int kCenters>
 __device__ inline void update_weights(const BadgeJob& job, const Scratch& s, std::int32_t begin, std::int32_t end,
-                                      std::int64_t taken, WarpTile& tile) {
+                                      WarpTile& tile) {
   const Centers q{s.q, job.picks + begin, job.classes, end - begin};
   const Centers h{job.features, job.picks + begin, job.width, end - begin};
   for (std::int64_t w = Team<kGrid>::first_warp(); w * kWarp < job.n; w += Team<kGrid>::warp_stride()) {
@@ -103,7 +104,7 @@ __device__ inline void update_weights(const BadgeJob& job, const Scratch& s, std
         weight = distance < weight ? distance : weight;
       }
     }
-    if (i < job.n) s.weight[i] = i == taken ? 0 : weight;
+    if (i < job.n) s.weight[i] = weight;
   }
 }
 
@@ -136,7 +137,7 @@ __device__ inline std::int32_t draw_by_rejection(const BadgeJob& job, const Scra
                                                  Window& window) {
   std::int32_t applied = 0, made = 1;  // the weights take picks[0 .. applied-1] into account
   while (made < job.count) {
-    update_weights<kGrid, select::kMostCenters>(job, s, applied, made, -1, tile);
+    update_weights<kGrid, select::kMostCenters>(job, s, applied, made, tile);
     applied = made;
     Team<kGrid>::sync();
     sum_weights<kGrid>(job, s);
@@ -153,7 +154,7 @@ __device__ inline std::int32_t draw_by_passes(const BadgeJob& job, const Scratch
                                               Window& window) {
   for (std::int32_t made = 1;; ++made) {
     if (made == job.count) return made;
-    update_weights<kGrid, 1>(job, s, made - 1, made, job.picks[made - 1], tile);
+    update_weights<kGrid, 1>(job, s, made - 1, made, tile);
     Team<kGrid>::sync();
     if (Team<kGrid>::block() == 0) draw_by_inverse(job, s, share, window);
     Team<kGrid>::sync();

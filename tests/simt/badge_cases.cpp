@@ -144,7 +144,7 @@ SIMT_CASE_SEEDS(badge_by_the_whole_device, 0) {
 }
 
 SIMT_CASE_SEEDS(badge_with_more_picks_than_may_be_pending, 0) {
-  expect_as_on_cpu({problem(Shape::iid, 1100, 2, 2, 1060, BadgeSampling::rejection)});
+  expect_as_on_cpu({problem(Shape::iid, 3000, 4, 24, 1040, BadgeSampling::rejection)});
 }
 
 SIMT_CASE_SEEDS(badge_takes_duplicates_last, 2) {

@@ -169,6 +169,18 @@ SIMT_CASE_SEEDS(k_center_puts_non_finite_candidates_last, 2) {
   expect_in_shape(known, KCenterMethod::lazy, 2, 2, true);
 }
 
+/// The last group of centres is nearer to one candidate alone, that of the warp's last lane: a pass that leaves early
+/// for the others' sake misses the last feature.
+SIMT_CASE_SEEDS(k_center_leaves_a_sum_early_for_no_lane_that_needs_it, 1) {
+  constexpr std::int64_t kWidth = 33;
+  Problem p{{32, kWidth, std::vector<float>(32 * kWidth)}, {33, kWidth, std::vector<float>(33 * kWidth)}, 3};
+  for (std::int64_t i = 0; i < 32; ++i) p.candidates.row(i)[0] = static_cast<float>(10 * i);
+  for (std::int64_t j = 0; j < 31; ++j) p.labelled.row(j)[0] = static_cast<float>(10 * j);
+  p.labelled.row(32)[0] = 311;
+  p.labelled.row(32)[kWidth - 1] = 2;
+  expect_as_on_cpu({p});
+}
+
 /// Too far from the labelled point for fp32, but not from a pick: it stays last, however it is reached.
 SIMT_CASE_SEEDS(k_center_does_not_bring_back_a_candidate_without_a_distance, 1) {
   const Problem far{{4, 1, {1, 1.9e19f, 1e19f, 2}}, {1, 1, {0}}, 4};
