@@ -143,8 +143,8 @@ SIMT_CASE_SEEDS(badge_by_the_whole_device, 0) {
                     problem(Shape::iid, 9, 3, 1, 2, BadgeSampling::plain)});
 }
 
-SIMT_CASE_SEEDS(badge_with_more_picks_than_may_be_pending, 0) {
-  expect_as_on_cpu({problem(Shape::iid, 3000, 4, 24, 1040, BadgeSampling::rejection)});
+SIMT_CASE_SEEDS(badge_of_many_picks, 0) {
+  expect_as_on_cpu({problem(Shape::iid, 1100, 4, 24, 400, BadgeSampling::rejection)});
 }
 
 SIMT_CASE_SEEDS(badge_takes_duplicates_last, 2) {
