@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "src/cli/worker.h"
 
+#include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <spawn.h>
 #include <sys/prctl.h>
@@ -23,18 +25,28 @@ namespace {
 
 constexpr std::string_view kVariable = "QUARRY_WORKER=";
 constexpr const char* kRoles[] = {"first", "takeover", "alone"};
-constexpr int kForwarded[] = {SIGINT, SIGTERM, SIGTSTP, SIGCONT};
+constexpr int kHandled[] = {SIGINT, SIGTERM, SIGTSTP, SIGCONT, SIGCHLD};
 
-volatile sig_atomic_t stop_signal_seen = 0;
-volatile sig_atomic_t child_now = 0;  // pid_t is an int here; 0 between children
+int pipe_of_signals[2] = {-1, -1};  // a handler writes the signal's number; everything else happens outside of it
 
-extern "C" void forward_signal(int signal) {
+extern "C" void note_signal(int signal) {
   const int saved = errno;
-  const pid_t child = child_now;
-  if (signal == SIGINT || signal == SIGTERM) stop_signal_seen = signal;
-  if (child > 0) kill(child, signal == SIGTSTP ? SIGSTOP : signal);
-  if (signal == SIGTSTP) raise(SIGSTOP);
+  const auto number = static_cast<unsigned char>(signal);
+  static_cast<void>(!write(pipe_of_signals[1], &number, 1));
   errno = saved;
+}
+
+/// The next signal; 0 if there is none and it is not to wait for one.
+int next_signal(bool wait) {
+  for (;;) {
+    pollfd ready{pipe_of_signals[0], POLLIN, 0};
+    if (poll(&ready, 1, wait ? -1 : 0) > 0) {
+      unsigned char number = 0;
+      if (read(pipe_of_signals[0], &number, 1) == 1) return number;
+    } else if (!wait) {
+      return 0;
+    }
+  }
 }
 
 std::vector<char*> pointers(std::vector<std::string>& texts) {
@@ -49,40 +61,6 @@ std::vector<std::string> environment_of(WorkerRole role) {
   for (char** entry = environ; *entry != nullptr; ++entry)
     if (!std::string_view(*entry).starts_with(kVariable)) result.emplace_back(*entry);
   return result;
-}
-
-/// Forwarded signals wait while it lives.
-class SignalPause {
- public:
-  SignalPause() {
-    sigemptyset(&paused_);
-    for (const int signal : kForwarded) sigaddset(&paused_, signal);
-    sigprocmask(SIG_BLOCK, &paused_, &before_);
-  }
-  ~SignalPause() { sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  SignalPause(const SignalPause&) = delete;
-  SignalPause& operator=(const SignalPause&) = delete;
-  const sigset_t& before() const { return before_; }
-  const sigset_t& paused() const { return paused_; }
-
- private:
-  sigset_t before_, paused_;
-};
-
-/// Lets signals through to the child until it has ended, and not to whoever gets its number afterwards.
-ChildEnd wait_for(pid_t child, const SignalPause& pause) {
-  siginfo_t ignored;
-  sigprocmask(SIG_SETMASK, &pause.before(), nullptr);
-  while (waitid(P_PID, static_cast<id_t>(child), &ignored, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-  }
-  sigprocmask(SIG_BLOCK, &pause.paused(), nullptr);
-  child_now = 0;
-  int status = 0;
-  waitpid(child, &status, 0);
-  ChildEnd end;
-  if (WIFSIGNALED(status)) end.signal = WTERMSIG(status);
-  if (WIFEXITED(status)) end.exit_code = WEXITSTATUS(status);
-  return end;
 }
 
 }  // namespace
@@ -102,39 +80,53 @@ void die_with_parent() {
 
 WorkerProcess::WorkerProcess(std::string program, std::vector<std::string> arguments)
     : program_(std::move(program)), arguments_(std::move(arguments)) {
-  stop_signal_seen = 0;
+  if (pipe2(pipe_of_signals, O_CLOEXEC | O_NONBLOCK) != 0) fail("cannot make a pipe: {}", std::strerror(errno));
   struct sigaction action {};
-  action.sa_handler = forward_signal;
-  action.sa_flags = SA_RESTART;
-  for (const int forwarded : kForwarded) sigaction(forwarded, &action, nullptr);
+  action.sa_handler = note_signal;
+  action.sa_flags = SA_RESTART | SA_NOCLDSTOP;
+  for (const int handled : kHandled) sigaction(handled, &action, nullptr);
 }
 
 WorkerProcess::~WorkerProcess() {
-  for (const int forwarded : kForwarded) signal(forwarded, SIG_DFL);
+  for (const int handled : kHandled) signal(handled, SIG_DFL);
+  for (int& end : pipe_of_signals) close(std::exchange(end, -1));
 }
 
-int WorkerProcess::stop_signal() const {
-  return stop_signal_seen;
+int WorkerProcess::stop_signal() {
+  while (const int signal = next_signal(false)) handle(signal, 0);
+  return stop_signal_;
+}
+
+void WorkerProcess::handle(int signal, int child) {
+  if (signal == SIGINT || signal == SIGTERM) stop_signal_ = signal;
+  if (child > 0 && signal != SIGCHLD) kill(child, signal == SIGTSTP ? SIGSTOP : signal);
+  if (signal == SIGTSTP) raise(SIGSTOP);
 }
 
 ChildEnd WorkerProcess::run(WorkerRole role) {
-  const SignalPause pause;  // until the child's number is known a signal could pass it by
-  if (stop_signal_seen != 0) return {0, stop_signal_seen};
+  if (stop_signal() != 0) return {0, stop_signal_};
   posix_spawnattr_t attributes;
+  sigset_t handled;
+  sigemptyset(&handled);
+  for (const int signal : kHandled) sigaddset(&handled, signal);
   posix_spawnattr_init(&attributes);
   // A process group of its own: what the terminal sends to this one must not arrive twice.
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGDEF);
   posix_spawnattr_setpgroup(&attributes, 0);
-  posix_spawnattr_setsigmask(&attributes, &pause.before());
-  posix_spawnattr_setsigdefault(&attributes, &pause.paused());
+  posix_spawnattr_setsigdefault(&attributes, &handled);
   std::vector<std::string> environment = environment_of(role);
   pid_t child = 0;
   const int error = posix_spawn(&child, program_.c_str(), nullptr, &attributes, pointers(arguments_).data(),
                                 pointers(environment).data());
   posix_spawnattr_destroy(&attributes);
   if (error != 0) fail("cannot start {} as a worker: {}", program_, std::strerror(error));
-  child_now = child;
-  return wait_for(child, pause);
+
+  int status = 0;
+  for (int signal = 0; waitpid(child, &status, WNOHANG) != child; handle(signal, child)) signal = next_signal(true);
+  ChildEnd end;
+  if (WIFSIGNALED(status)) end.signal = WTERMSIG(status);
+  if (WIFEXITED(status)) end.exit_code = WEXITSTATUS(status);
+  return end;
 }
 
 }  // namespace quarry::cli

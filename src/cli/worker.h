@@ -67,7 +67,7 @@ class Supervisor {
 };
 
 /// Starts this program again with the same arguments as a worker and waits for it. SIGINT, SIGTERM and a stop from the
-/// terminal reach the child through this process alone; it dies with its parent.
+/// terminal reach the child through this process alone; it dies with its parent. One at a time.
 class WorkerProcess {
  public:
   WorkerProcess(std::string program, std::vector<std::string> arguments);
@@ -77,11 +77,14 @@ class WorkerProcess {
 
   ChildEnd run(WorkerRole role);
   /// The signal that asked for the end, or 0.
-  int stop_signal() const;
+  int stop_signal();
 
  private:
+  void handle(int signal, int child);
+
   std::string program_;
   std::vector<std::string> arguments_;
+  int stop_signal_ = 0;
 };
 
 /// In a worker, before anything else: it is not to outlive its parent.

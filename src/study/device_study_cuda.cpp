@@ -103,7 +103,10 @@ class DeviceStudy {
 
   void enqueue(DeviceSegment& segment, std::int32_t cycle) {
     const bool profiled = options_.profile && !profiled_ && (cycle == 1 || segment.cycles() == 1);
-    if (profiled) session_.start_profile();
+    if (profiled) {
+      session_.synchronize();  // the cycle before is not to be seen
+      session_.start_profile();
+    }
     segment.enqueue();
     if (!profiled) return;
     session_.synchronize();

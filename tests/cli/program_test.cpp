@@ -229,6 +229,15 @@ TEST(Program, DoctorSaysWhatIsThereAndWhatToDo) {
   EXPECT_THAT(result.out, HasSubstr("broken   SIMD"));
 }
 
+TEST(Program, AnUnknownRoleOfAWorkerIsBadUsage) {
+  ProgramOptions options;
+  options.environment = {"QUARRY_WORKER=boss"};
+  const ProgramResult result =
+      quarry({"run", std::string(QUARRY_SOURCE_DIR) + "/configs/smoke.toml", "--device", "cpu"}, options);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("expected first, takeover or alone"));
+}
+
 TEST(Program, UnavailableDeviceIsExitCodeThree) {
   const TempDir folder;
   const ProgramResult result =
