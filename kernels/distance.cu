@@ -15,7 +15,7 @@ namespace {
 constexpr std::int64_t kTile = 1024;
 constexpr std::int32_t kWarp = 32;
 constexpr std::int32_t kRowsPerBlock = 8;
-constexpr float kLargest = std::numeric_limits<float>::max(), kInfinity = std::numeric_limits<float>::infinity();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 /// norms[r] = |row r|^2: one warp per row, sums by lane in feature order, then a tree over the lanes.
 __global__ void row_norms(const float* rows, std::int64_t n, std::int64_t width, float* norms) {
@@ -37,8 +37,7 @@ __global__ void nearest_of_products(const float* products, const float* candidat
   float best = lane == 0 ? nearest[row] : kInfinity;  // read by the lane that writes it: a shuffle orders no memory
   for (std::int32_t j = lane; j < columns; j += kWarp) {
     const float distance = std::fma(-2.0f, products[row * kTile + j], candidate_norms[row] + center_norms[j]);
-    if (!(distance >= -kLargest && distance <= kLargest)) continue;
-    const float clamped = distance > 0 ? distance : 0.0f;
+    const float clamped = distance < 0 ? 0.0f : distance;  // NaN and infinity are below nothing
     if (clamped < best) best = clamped;
   }
   for (std::int32_t step = kWarp / 2; step > 0; step /= 2) {

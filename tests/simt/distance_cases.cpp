@@ -97,7 +97,7 @@ SIMT_CASE_SEEDS(distances_by_products_are_within_their_bound, 5) {
   check_bounds(9, 33, 5);
   check_bounds(33, 31, 64);
 }
-SIMT_CASE_SEEDS(distances_by_products_of_wide_features, 1) {
+SIMT_CASE_SEEDS(distances_by_products_of_wide_features, 0) {
   check_bounds(40, 70, 512);
 }
 

@@ -88,6 +88,13 @@ SIMT_CASE_SEEDS(top_k_of_many_picks_sorts_all, 5) {
   check({{scores_with_ties(2049, 7), 1025}, {scores_with_ties(30, 8), 4}, {scores_with_ties(2500, 9), 2500}});
 }
 
+SIMT_CASE_SEEDS(top_k_of_many_picks_and_one_finite_score, 1) {
+  std::vector<float> scores(2100, kNan);
+  check({{scores, 1100}});
+  scores[2049] = -3;
+  check({{scores, 1100}});
+}
+
 SIMT_CASE_SEEDS(top_k_of_more_problems_than_a_launch_takes, 2) {
   std::vector<Problem> problems;
   for (std::int32_t p = 0; p < 40; ++p) {
