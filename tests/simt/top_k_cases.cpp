@@ -84,6 +84,10 @@ SIMT_CASE_SEEDS(top_k_over_tiles_in_three_levels, 2) {
   check({{scores_with_ties(4500, 5), 1024}, {scores_with_ties(2100, 6), 7}});
 }
 
+SIMT_CASE_SEEDS(top_k_of_whole_tiles_beside_more_tiles, 0) {  // on both levels
+  check({{scores_with_ties(8192, 11), 1024}, {scores_with_ties(12000, 12), 1024}});
+}
+
 SIMT_CASE_SEEDS(top_k_of_many_picks_sorts_all, 5) {
   check({{scores_with_ties(2049, 7), 1025}, {scores_with_ties(30, 8), 4}, {scores_with_ties(2500, 9), 2500}});
 }
