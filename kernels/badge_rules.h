@@ -12,7 +12,7 @@ namespace quarry::badge_rules {
 
 inline constexpr std::int64_t kChunk = 256;  ///< candidates whose weights are summed together
 /// A norm above this counts as not finite, so that no distance overflows fp32.
-inline constexpr double kLargestNorm = std::numeric_limits<float>::max() / 4;
+inline constexpr double kLargestNorm = 8.5e37;
 inline constexpr std::int32_t kWindow = 16;         ///< proposals between two looks at the share accepted
 inline constexpr std::int64_t kMostPending = 1024;  ///< picks that the weights may lag behind
 

@@ -197,10 +197,14 @@ std::size_t plain_greedy(Context& context, MatrixView<const float> candidates, s
   return picks.size();
 }
 
-/// Positions that are not finite follow the finite ones, in order.
-void append_non_finite(std::span<const float> nearest, std::size_t made, std::span<std::int32_t> picks) {
+/// What is left when the finite candidates have run out follows in order.
+void append_rest(Context& context, std::size_t n, std::size_t made, std::span<std::int32_t> picks) {
+  if (made == picks.size()) return;
+  const std::span<bool> picked = context.arena().take<bool>(n);
+  std::fill(picked.begin(), picked.end(), false);
+  for (const std::int32_t pick : picks.first(made)) picked[static_cast<std::size_t>(pick)] = true;
   for (std::size_t i = 0; made < picks.size(); ++i) {
-    if (!std::isfinite(nearest[i])) picks[made++] = static_cast<std::int32_t>(i);
+    if (!picked[i]) picks[made++] = static_cast<std::int32_t>(i);
   }
 }
 
@@ -271,7 +275,7 @@ bool k_center(Context& context, const KCenterParams& params, MatrixView<const fl
     made += greedy.run(excluded, rest);
     distances = greedy.distances();
   }
-  append_non_finite(nearest, made, picks);
+  append_rest(context, static_cast<std::size_t>(n), made, picks);
   if (stats != nullptr) stats->distances = distances;
   return true;
 }

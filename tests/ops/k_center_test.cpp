@@ -172,6 +172,13 @@ TEST(KCenter, NonFiniteCandidatesComeLast) {
   }
 }
 
+TEST(KCenter, DistanceThatOverflowsToTheLabelledButNotToAPickChangesNothing) {
+  const Rows candidates{4, 1, {1, 1.9e19f, 1e19f, 2}}, labelled{1, 1, {0}};
+  for (const KCenterMethod method : {KCenterMethod::lazy, KCenterMethod::plain}) {
+    EXPECT_EQ(solve(candidates, labelled, 4, method).picks, (std::vector<std::int32_t>{2, 3, 0, 1}));
+  }
+}
+
 TEST(KCenter, NothingFiniteGivesTheLowestPositionsAndSaysSo) {
   const Rows candidates = make_rows(Shape::iid, 9, 3, 61);
   const Rows labelled{2, 3, std::vector<float>(6, kNaN)};
