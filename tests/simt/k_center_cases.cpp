@@ -181,6 +181,15 @@ SIMT_CASE_SEEDS(k_center_leaves_a_sum_early_for_no_lane_that_needs_it, 1) {
   expect_as_on_cpu({p});
 }
 
+/// Fewer candidates with a distance than picks: the rest are filled up over several rounds of a block.
+SIMT_CASE_SEEDS(k_center_fills_up_from_many_candidates, 0) {
+  Problem p = problem(Shape::iid, 1100, 2, 1, 1000);
+  for (std::int64_t i = 0; i < p.candidates.n; ++i) {
+    if (i % 100 != 7) p.candidates.row(i)[0] = kNan;
+  }
+  expect_in_shape(p, KCenterMethod::plain, 1, 4, false);
+}
+
 /// Too far from the labelled point for fp32, but not from a pick: it stays last, however it is reached.
 SIMT_CASE_SEEDS(k_center_does_not_bring_back_a_candidate_without_a_distance, 1) {
   const Problem far{{4, 1, {1, 1.9e19f, 1e19f, 2}}, {1, 1, {0}}, 4};

@@ -73,6 +73,17 @@ SIMT_CASE(mlp_fit_without_hidden_layers) {
   expect_both_agree(MlpSet<float>(80, 4, 3), fleet);
 }
 
+/// A sum over many rows hides the last bit of one.
+SIMT_CASE(mlp_fit_shows_every_bit_of_a_rows_loss) {
+  std::vector<MemberSpec> fleet;
+  for (std::int32_t row = 70; row < 76; ++row) {
+    fleet.push_back(short_member({4, 6}, 5));
+    fleet.back().loss = Loss::mse;
+    fleet.back().validation = some_rows(1, row);
+  }
+  expect_both_agree(MlpSet<float>(80, 4, 6), fleet);
+}
+
 SIMT_CASE(mlp_fit_of_every_optimizer) {
   std::vector<MemberSpec> fleet(4, short_member({2, 16, 2}, 33));
   fleet[1].momentum = 0.9;

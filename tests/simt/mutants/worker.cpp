@@ -5,6 +5,7 @@
 //        worker run NUMBER SCHEDULES NAME...  runs cases with a mutant switched on; exit code 1 at the first failure
 // SCHEDULES counts forward, reverse, random 1, random 2, ...
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
