@@ -21,7 +21,7 @@ int active = 0;
 unsigned char* reached = nullptr;
 
 void note_reached(int number) {
-  reached[number] = 1;
+  std::atomic_ref(reached[number]).store(1, std::memory_order_relaxed);  // orders nothing, so it hides no race
 }
 
 namespace {
