@@ -57,7 +57,6 @@ void enter(const char* call) {
 class Memory {
  public:
   ~Memory() {
-    const simt::Unseen unseen;  // after an error there are CUDA threads that have not ended
     for (const Block& block : blocks_) std::free(block.data);
   }
   void* take(std::size_t bytes) {
@@ -69,7 +68,6 @@ class Memory {
   }
   /// Bytes given back; 0 for an address that is none of them.
   std::size_t give(void* data) {
-    const simt::Unseen unseen;
     for (Block& block : blocks_) {
       if (block.data != data) continue;
       const std::size_t bytes = block.bytes;

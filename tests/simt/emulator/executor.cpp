@@ -248,6 +248,16 @@ void run_blocks() {
   }
 }
 
+/// After an error: threads that have not ended never will, and the host frees what they used.
+void abandon_threads() {
+  for (std::size_t s = 0; s < launch->n_slots; ++s) {
+    for (unsigned i = 0; i < launch->threads_per_block; ++i) {
+      Thread& thread = launch->slots[s].threads[i];
+      if (thread.state != State::done) thread.fiber.abandon(&launch->end, *launch->host);
+    }
+  }
+}
+
 }  // namespace
 
 void set_ready(Thread& thread) {
@@ -292,7 +302,6 @@ void fault(Site site, const char* format, ...) {
   if (site.line != 0) std::snprintf(where, sizeof(where), "%s:%d: ", file_name(site.file), site.line);
   Thread* self = launch == nullptr ? nullptr : launch->current;
   if (self != nullptr) {
-    happens_before(&launch->end);
     const Position& p = self->position;
     std::snprintf(thread, sizeof(thread), ", block (%u,%u,%u), thread (%u,%u,%u)", p.block.x, p.block.y, p.block.z,
                   p.thread.x, p.thread.y, p.thread.z);
@@ -322,12 +331,15 @@ void execute(const char* name, const quarry::gpu::LaunchShape& shape, void (*bod
   here.host = &host;
   struct Active {
     explicit Active(Launch* l) { launch = l; }
-    ~Active() { launch = nullptr; }
+    ~Active() {
+      abandon_threads();
+      happens_after(&launch->end);
+      launch = nullptr;
+    }
   } active(&here);
   check_shape();
   make_slots();
   run_blocks();
-  happens_after(&here.end);
   if (here.error[0] != 0) throw Error(here.error);
 }
 

@@ -170,6 +170,14 @@ void Fiber::finished() {
 #endif
 }
 
+void Fiber::abandon([[maybe_unused]] void* place, [[maybe_unused]] Fiber& main) {
+#if defined(SIMT_TSAN)
+  __tsan_switch_to_fiber(tsan_, 1);
+  __tsan_release(place);
+  __tsan_switch_to_fiber(main.tsan_, 1);
+#endif
+}
+
 void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
 #if defined(SIMT_ASAN)
   __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, to.bottom_, to.size_);

@@ -22,6 +22,9 @@ class Fiber {
   /// Ends with the fiber that `entry` left for good; it may be started again.
   void finished();
 
+  /// For a fiber that was left in the middle and never goes on: what it did happens before `place`.
+  void abandon(void* place, Fiber& main);
+
   /// Stops here, goes on in `to`; returns when somebody switches back. `for_good`: nobody will.
   void switch_to(Fiber& to, bool for_good = false);
   /// False after an overrun of the stack.
