@@ -102,6 +102,7 @@ fi
 if [ "$skipped" -gt 0 ]; then
   echo "skipped: $(printf '%s\n' "${skipped_names[@]}" | sort -u | paste -sd ' ')"
 fi
+scripts/kernel_proofs.sh
 echo "all stages took $((SECONDS - begin)) s"
 if [ "$passed" -eq 0 ]; then
   echo "no test ran: that is a failure"
