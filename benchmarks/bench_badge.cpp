@@ -9,9 +9,8 @@
 // CPU.
 #include <set>
 
-#include "benchmarks/bench_cli.h"
+#include "benchmarks/bench_picks.h"
 #include "benchmarks/bench_pools.h"
-#include "quarry/core/context.h"
 #include "quarry/ops/badge.h"
 #include "quarry/ops/select_device.h"
 
@@ -22,89 +21,41 @@ struct Problem {
   std::int64_t n = 0, width = 512, classes = 10;
   std::vector<float> features, probabilities;
 };
-using Picks = std::vector<std::int32_t>;
 constexpr std::uint64_t kKey = 5;
 
-class Runner {
- public:
-  virtual ~Runner() = default;
-  virtual Picks pick(BadgeSampling sampling, std::int32_t count) = 0;
-  virtual double seconds(BadgeSampling sampling, std::int32_t count) = 0;
-};
+PickRunner<BadgeSampling> on_cpu(const Problem& problem) {
+  return cpu_runner<BadgeSampling>([&problem](Context& context, BadgeSampling sampling, std::span<std::int32_t> picks) {
+    badge(context, {sampling, kKey, 0}, matrix(problem.probabilities.data(), problem.n, problem.classes),
+          matrix(problem.features.data(), problem.n, problem.width), picks);
+  });
+}
 
-class CpuRunner final : public Runner {
- public:
-  explicit CpuRunner(const Problem& problem) : problem_(problem), context_({}, 1) {}
-  Picks pick(BadgeSampling sampling, std::int32_t count) override {
-    Picks picks(static_cast<std::size_t>(count));
-    badge(context_, {sampling, kKey, 0}, matrix(problem_.probabilities.data(), problem_.n, problem_.classes),
-          matrix(problem_.features.data(), problem_.n, problem_.width), picks);
-    return picks;
-  }
-  double seconds(BadgeSampling sampling, std::int32_t count) override {
-    return best_seconds(3, [&] { pick(sampling, count); });
-  }
-
- private:
-  const Problem& problem_;
-  Context context_;
-};
-
+PickRunner<BadgeSampling> make_runner(const Problem& problem, Device device, [[maybe_unused]] std::int32_t most) {
 #if QUARRY_HAS_CUDA
-class GpuRunner final : public Runner {
- public:
-  GpuRunner(const Problem& problem, Device device, std::int32_t most)
-      : problem_(problem),
-        session_(device.ordinal),
-        features_(gpu::upload<float>(session_, problem.features)),
-        probabilities_(gpu::upload<float>(session_, problem.probabilities)),
-        picks_(session_, static_cast<std::size_t>(most)),
-        any_finite_(session_, 1) {}
-  Picks pick(BadgeSampling sampling, std::int32_t count) override {
-    enqueue(sampling, count);
-    Picks picks(static_cast<std::size_t>(count));
-    gpu::download<std::int32_t>(session_, picks_.data(), picks);
-    return picks;
-  }
-  double seconds(BadgeSampling sampling, std::int32_t count) override {
-    return best_seconds(5, [&] {
-      enqueue(sampling, count);
-      session_.synchronize();
+  if (device.kind == DeviceKind::cuda) {
+    const auto gpu = std::make_shared<GpuPicks>(device, most);
+    const auto features = std::make_shared<gpu::Buffer<float>>(gpu::upload<float>(gpu->session(), problem.features));
+    const auto probabilities =
+        std::make_shared<gpu::Buffer<float>>(gpu::upload<float>(gpu->session(), problem.probabilities));
+    return gpu_runner<BadgeSampling>(gpu, [=, &problem](BadgeSampling sampling, std::int32_t count) {
+      BadgeJob job;
+      job.probabilities = probabilities->data();
+      job.features = features->data();
+      job.n = problem.n;
+      job.classes = problem.classes;
+      job.width = problem.width;
+      job.key = kKey;
+      job.sampling = sampling;
+      job.picks = gpu->picks();
+      job.count = count;
+      job.any_finite = gpu->any_finite();
+      job.scratch = gpu->scratch(cuda::badge_scratch(job.n, job.classes, job.width, count, sampling));
+      cuda::badge(gpu->session(), &job, 1);
     });
   }
-
- private:
-  void enqueue(BadgeSampling sampling, std::int32_t count) {
-    const std::size_t bytes = cuda::badge_scratch(problem_.n, problem_.classes, problem_.width, count, sampling);
-    if (scratch_.size() < bytes) scratch_ = gpu::Buffer<std::byte>(session_, bytes);
-    BadgeJob job;
-    job.probabilities = probabilities_.data();
-    job.features = features_.data();
-    job.n = problem_.n;
-    job.classes = problem_.classes;
-    job.width = problem_.width;
-    job.key = kKey;
-    job.sampling = sampling;
-    job.picks = picks_.data();
-    job.count = count;
-    job.any_finite = any_finite_.data();
-    job.scratch = scratch_.data();
-    cuda::badge(session_, &job, 1);
-  }
-  const Problem& problem_;
-  gpu::Session session_;
-  gpu::Buffer<float> features_, probabilities_;
-  gpu::Buffer<std::int32_t> picks_, any_finite_;
-  gpu::Buffer<std::byte> scratch_;
-};
-#endif
-
-std::unique_ptr<Runner> make_runner(const Problem& problem, Device device, [[maybe_unused]] std::int32_t most) {
-#if QUARRY_HAS_CUDA
-  if (device.kind == DeviceKind::cuda) return std::make_unique<GpuRunner>(problem, device, most);
 #endif
   QUARRY_CHECK(device.kind == DeviceKind::cpu, "this build has no CUDA backend");
-  return std::make_unique<CpuRunner>(problem);
+  return on_cpu(problem);
 }
 
 struct Settings {
@@ -114,11 +65,11 @@ struct Settings {
   std::string write;
 };
 
-void check(Runner& runner, const Problem& problem, std::int32_t picks) {
+void check(const PickRunner<BadgeSampling>& runner, const Problem& problem, std::int32_t picks) {
   const Picks drawn = runner.pick(BadgeSampling::rejection, picks);
   QUARRY_CHECK(std::set<std::int32_t>(drawn.begin(), drawn.end()).size() == drawn.size(), "a candidate twice");
   const std::int32_t few = std::min(picks, 20);
-  CpuRunner cpu(problem);
+  const PickRunner<BadgeSampling> cpu = on_cpu(problem);
   for (const BadgeSampling sampling : {BadgeSampling::rejection, BadgeSampling::plain}) {
     QUARRY_CHECK(runner.pick(sampling, few) == cpu.pick(sampling, few), "the picks differ from the CPU's");
   }
@@ -130,10 +81,10 @@ void time_pool(const Settings& s, std::int64_t n, bool clustered, const Options&
                         make_probabilities(n, s.classes)};
   if (!s.write.empty()) write_npy(s.write + "/" + name + "_probabilities.npy", problem.probabilities, n, s.classes);
   const auto runner = make_runner(problem, options.device, s.picks);
-  check(*runner, problem, s.picks);
+  check(runner, problem, s.picks);
   const std::int32_t few = std::min(s.picks, 40);
-  const double rejection = runner->seconds(BadgeSampling::rejection, s.picks);
-  const double plain = runner->seconds(BadgeSampling::plain, few) - runner->seconds(BadgeSampling::plain, 1);
+  const double rejection = runner.seconds(BadgeSampling::rejection, s.picks);
+  const double plain = runner.seconds(BadgeSampling::plain, few) - runner.seconds(BadgeSampling::plain, 1);
   const auto row = [&](const char* what, double total, std::int32_t picks) {
     report.row(Json::object()
                    .set("pool", name)

@@ -6,9 +6,8 @@
 //
 // --write puts the pools there as NPY files, for benchmarks/peers/selection.py. Times are wall-clock, one worker on a
 // CPU.
-#include "benchmarks/bench_cli.h"
+#include "benchmarks/bench_picks.h"
 #include "benchmarks/bench_pools.h"
-#include "quarry/core/context.h"
 #include "quarry/ops/k_center.h"
 #include "quarry/ops/select_device.h"
 
@@ -19,87 +18,36 @@ struct Problem {
   std::int64_t n = 0, width = 512, labelled = 100;
   std::vector<float> features, centres;
 };
-using Picks = std::vector<std::int32_t>;
+PickRunner<KCenterMethod> on_cpu(const Problem& problem) {
+  return cpu_runner<KCenterMethod>([&problem](Context& context, KCenterMethod method, std::span<std::int32_t> picks) {
+    k_center(context, {method}, matrix(problem.features.data(), problem.n, problem.width),
+             matrix(problem.centres.data(), problem.labelled, problem.width), picks, {});
+  });
+}
 
-/// One pool on one device: picks, and seconds of a call.
-class Runner {
- public:
-  virtual ~Runner() = default;
-  virtual Picks pick(KCenterMethod method, std::int32_t count) = 0;
-  virtual double seconds(KCenterMethod method, std::int32_t count) = 0;
-};
-
-class CpuRunner final : public Runner {
- public:
-  explicit CpuRunner(const Problem& problem) : problem_(problem), context_({}, 1) {}
-  Picks pick(KCenterMethod method, std::int32_t count) override {
-    Picks picks(static_cast<std::size_t>(count));
-    k_center(context_, {method}, matrix(problem_.features.data(), problem_.n, problem_.width),
-             matrix(problem_.centres.data(), problem_.labelled, problem_.width), picks, {});
-    return picks;
-  }
-  double seconds(KCenterMethod method, std::int32_t count) override {
-    return best_seconds(3, [&] { pick(method, count); });
-  }
-
- private:
-  const Problem& problem_;
-  Context context_;
-};
-
+PickRunner<KCenterMethod> make_runner(const Problem& problem, Device device, [[maybe_unused]] std::int32_t most) {
 #if QUARRY_HAS_CUDA
-class GpuRunner final : public Runner {
- public:
-  GpuRunner(const Problem& problem, Device device, std::int32_t most)
-      : problem_(problem),
-        session_(device.ordinal),
-        features_(gpu::upload<float>(session_, problem.features)),
-        centres_(gpu::upload<float>(session_, problem.centres)),
-        picks_(session_, static_cast<std::size_t>(most)),
-        any_finite_(session_, 1) {}
-  Picks pick(KCenterMethod method, std::int32_t count) override {
-    enqueue(method, count);
-    Picks picks(static_cast<std::size_t>(count));
-    gpu::download<std::int32_t>(session_, picks_.data(), picks);
-    return picks;
-  }
-  double seconds(KCenterMethod method, std::int32_t count) override {
-    return best_seconds(5, [&] {
-      enqueue(method, count);
-      session_.synchronize();
+  if (device.kind == DeviceKind::cuda) {
+    const auto gpu = std::make_shared<GpuPicks>(device, most);
+    const auto features = std::make_shared<gpu::Buffer<float>>(gpu::upload<float>(gpu->session(), problem.features));
+    const auto centres = std::make_shared<gpu::Buffer<float>>(gpu::upload<float>(gpu->session(), problem.centres));
+    return gpu_runner<KCenterMethod>(gpu, [=, &problem](KCenterMethod method, std::int32_t count) {
+      KCenterJob job;
+      job.candidates = features->data();
+      job.n = problem.n;
+      job.width = problem.width;
+      job.labelled = centres->data();
+      job.m = problem.labelled;
+      job.picks = gpu->picks();
+      job.count = count;
+      job.any_finite = gpu->any_finite();
+      job.scratch = gpu->scratch(cuda::k_center_scratch(job.n, job.width, job.m, count, method));
+      cuda::k_center(gpu->session(), method, &job, 1);
     });
   }
-
- private:
-  void enqueue(KCenterMethod method, std::int32_t count) {
-    const std::size_t bytes = cuda::k_center_scratch(problem_.n, problem_.width, problem_.labelled, count, method);
-    if (scratch_.size() < bytes) scratch_ = gpu::Buffer<std::byte>(session_, bytes);
-    KCenterJob job;
-    job.candidates = features_.data();
-    job.n = problem_.n;
-    job.width = problem_.width;
-    job.labelled = centres_.data();
-    job.m = problem_.labelled;
-    job.picks = picks_.data();
-    job.count = count;
-    job.any_finite = any_finite_.data();
-    job.scratch = scratch_.data();
-    cuda::k_center(session_, method, &job, 1);
-  }
-  const Problem& problem_;
-  gpu::Session session_;
-  gpu::Buffer<float> features_, centres_;
-  gpu::Buffer<std::int32_t> picks_, any_finite_;
-  gpu::Buffer<std::byte> scratch_;
-};
-#endif
-
-std::unique_ptr<Runner> make_runner(const Problem& problem, Device device, [[maybe_unused]] std::int32_t most) {
-#if QUARRY_HAS_CUDA
-  if (device.kind == DeviceKind::cuda) return std::make_unique<GpuRunner>(problem, device, most);
 #endif
   QUARRY_CHECK(device.kind == DeviceKind::cpu, "this build has no CUDA backend");
-  return std::make_unique<CpuRunner>(problem);
+  return on_cpu(problem);
 }
 
 struct Settings {
@@ -119,12 +67,12 @@ void time_pool(const Settings& s, std::int64_t n, bool clustered, const Options&
   }
   const auto runner = make_runner(problem, options.device, s.picks);
   const std::int32_t few = std::min(s.picks, 40);  // a pass per pick takes its time
-  QUARRY_CHECK(runner->pick(KCenterMethod::lazy, few) == runner->pick(KCenterMethod::plain, few),
+  QUARRY_CHECK(runner.pick(KCenterMethod::lazy, few) == runner.pick(KCenterMethod::plain, few),
                "the lazy picks differ from the plain ones");
   // Differences of two runs leave out the distances to the labelled set, which are a row of their own.
-  const double initial = runner->seconds(KCenterMethod::lazy, 1);
-  const double lazy = runner->seconds(KCenterMethod::lazy, s.picks) - initial;
-  const double plain = runner->seconds(KCenterMethod::plain, few) - runner->seconds(KCenterMethod::plain, 1);
+  const double initial = runner.seconds(KCenterMethod::lazy, 1);
+  const double lazy = runner.seconds(KCenterMethod::lazy, s.picks) - initial;
+  const double plain = runner.seconds(KCenterMethod::plain, few) - runner.seconds(KCenterMethod::plain, 1);
   const auto row = [&](const char* what, double total, std::int32_t picks) {
     const double bytes = static_cast<double>(n) * static_cast<double>(s.width) * 4;
     report.row(Json::object()
