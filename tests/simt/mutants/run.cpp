@@ -7,7 +7,8 @@
 //   NAME=...    builds of the program of worker.cpp, the cheapest first; a later one gets what the earlier ones missed
 //   SCHEDULES   how many schedules each case runs under in this build
 //   --only      mutants whose name contains TEXT
-// A mutant is found if a case fails, the emulator or a sanitizer reports, or the program crashes or does not end.
+// A mutant is found if a case fails, the emulator or a sanitizer reports, or the program crashes or (in the first
+// build) does not end.
 // Exit code: 0, or 1 if fewer are found, if an entry of EQUIVALENT names no mutant or one that is found, or if the
 // cases fail without a mutant. To see one: PROGRAM run NUMBER SCHEDULES CASE.
 #include <unistd.h>
@@ -50,8 +51,9 @@ struct Subject {
   std::size_t until = 0;   ///< behind the last case of the running process
 };
 
-/// Time of the first build that a later one spends on a mutant, and how many times slower it may be.
-constexpr double kMostSeconds = 1, kSlowest = 300;
+/// Cases of a later build's process take at most kMostSeconds together in the first build, unless it is one case; then
+/// kLaterSeconds of CPU time. What takes longer is left to the first build, as are endless loops.
+constexpr double kMostSeconds = 0.1, kLaterSeconds = 30;
 
 struct Options {
   std::string table, equivalent, only;
@@ -143,6 +145,7 @@ class Trial {
       if (children_.empty()) return;
       const Children::Ended ended = children_.wait();
       Subject& subject = subjects_[static_cast<std::size_t>(ended.tag)];
+      if (ended.outcome == Outcome::timed_out && number_ > 0) continue;
       if (ended.outcome != Outcome::passed && passes_without(subject)) {
         subject.found_by = number_;
         continue;
@@ -157,11 +160,8 @@ class Trial {
     return s.found_by < 0 && !s.cases.empty() && (number_ == 0 || s.reason.empty());
   }
   const Case& case_of(const Subject& s, std::size_t i) const { return cases_[static_cast<std::size_t>(s.cases[i])]; }
-  bool spent(const Subject& s) const {
-    double seconds = 0;
-    for (std::size_t i = 0; i <= s.next; ++i) seconds += case_of(s, i).seconds;
-    return number_ > 0 && seconds > kMostSeconds;
-  }
+  /// The quickest case of a mutant always runs.
+  bool spent(const Subject& s) const { return number_ > 0 && s.next > 0 && case_of(s, s.next).seconds > kMostSeconds; }
   /// The next group of a subject's cases: one, then two, four, ... so that a quick case can spare the slow ones.
   Command command(const Subject& s, int mutant) const {
     std::vector<std::string> words = {"run", std::to_string(mutant), build_.schedules};
@@ -170,11 +170,16 @@ class Trial {
       words.push_back(case_of(s, i).name);
       seconds += case_of(s, i).seconds;
     }
-    return command_of(build_, std::move(words), number_ == 0 ? 1 + 10 * seconds : 20 + kSlowest * seconds);
+    return command_of(build_, std::move(words), number_ == 0 ? 1 + 10 * seconds : kLaterSeconds);
   }
   void start_next(int tag) {
     Subject& s = subjects_[static_cast<std::size_t>(tag)];
     s.until = std::min(s.cases.size(), 2 * s.next + 1);
+    double seconds = 0;
+    for (std::size_t i = s.next; number_ > 0 && i < s.until; ++i) {
+      seconds += case_of(s, i).seconds;
+      if (seconds > kMostSeconds) s.until = std::max(i, s.next + 1);
+    }
     children_.start(command(s, s.row.number), tag);
   }
   /// A failure counts only if it is the mutant's. The first build has passed all its cases already.
