@@ -171,8 +171,11 @@ struct Session::Impl {
     FakeGpu& gpu = fake_gpu();
     if (gpu.sticky != 0) return;  // a poisoned device runs nothing
     if (next.counts && ++gpu.work == gpu.fail_work) {
-      gpu.sticky = gpu.fail_code;
-      return;
+      if (gpu.at_work == nullptr) {
+        gpu.sticky = gpu.fail_code;
+        return;
+      }
+      gpu.at_work();
     }
     next.run();
   }
