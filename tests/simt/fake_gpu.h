@@ -22,15 +22,15 @@ struct FakeGpu {
   std::string why = "no NVIDIA GPU in this test";  ///< device_count's reason with devices = 0
   DeviceInfo info;                                 ///< of every device; ordinal apart
 
-  std::int64_t calls = 0;      ///< so far
-  std::int64_t fail_call = 0;  ///< number of the call that fails; 0: none
-  int fail_code = 0;           ///< with this code of the CUDA runtime
-  std::int64_t work = 0;       ///< launches, copies and fills that the queue has run so far
-  std::int64_t fail_work = 0;  ///< number of the piece of work that fails while it runs: the next call says so
+  std::int64_t calls = 0;       ///< so far
+  std::int64_t fail_call = 0;   ///< number of the call that fails; 0: none
+  int fail_code = 0;            ///< with this code of the CUDA runtime
+  std::int64_t work = 0;        ///< launches, copies and fills that the queue has run so far
+  std::int64_t fail_work = 0;   ///< number of the piece of work that fails while it runs: the next call says so
   void (*at_work)() = nullptr;  ///< called instead of failing at fail_work, which then runs as ever
-  int sticky = 0;              ///< code that every call returns from now on; 0: none
-  std::size_t in_use = 0;      ///< bytes on the device, all sessions
-  std::int64_t leaked = 0;     ///< allocations, pinned ones too, that were still held when their session ended
+  int sticky = 0;               ///< code that every call returns from now on; 0: none
+  std::size_t in_use = 0;       ///< bytes on the device, all sessions
+  std::int64_t leaked = 0;      ///< allocations, pinned ones too, that were still held when their session ended
 
   /// Back to one healthy device of 1 GiB like an H100 in shape. Sessions must be gone.
   void reset();

@@ -85,6 +85,7 @@ void go_to(Fiber& from, Thread* to, bool for_good) {
 void thread_main() {
   Fiber::entered(*launch->host);
   Thread& self = *launch->current;
+  happens_after(&self.block->begin);
   try {
     launch->body(launch->context);
     if (self.pending.taken != self.pending.copies.size()) {
@@ -125,11 +126,11 @@ void start_block(Block& block, std::size_t slot, std::size_t number) {
     thread.fiber.start(&thread_main, i);
     set_ready(thread);
   }
+  happens_before(&block.begin);
 }
 
 void end_block(Block& block) {
   for (unsigned i = 0; i < launch->threads_per_block; ++i) {
-    block.threads[i].fiber.finished();
     if (!block.threads[i].fiber.stack_intact()) {
       fault({"", 0}, "a thread used more than %zu KiB of stack", Fiber::kStackBytes / 1024);
     }

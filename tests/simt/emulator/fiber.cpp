@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <new>
+#include <utility>
 #include <vector>
 
 #include "tests/simt/emulator/sanitizer.h"
@@ -78,65 +79,75 @@ namespace {
 constexpr std::uint64_t kCanary = 0x5ca1ab1e0ddba11;
 constexpr std::size_t kColours = 64, kColourBytes = 192;
 
-/// Stacks that no fiber of this OS thread has now: system calls cost more than a small launch.
-struct FreeStacks {
-  std::vector<char*> stacks;
-  ~FreeStacks() {
-    for (char* stack : stacks) munmap(stack, Fiber::kStackBytes);
+/// Of an OS thread; to make one costs more than a small launch.
+struct Places {
+  std::vector<Fiber::Place> unused;
+  std::vector<Fiber::Place> used;  ///< by blocks of the launch that runs: for ThreadSanitizer, not for its later ones
+  ~Places() {
+    for (const Fiber::Place& place : unused) munmap(place.stack, Fiber::kStackBytes);
   }
 };
-FreeStacks& free_stacks() {
-  thread_local FreeStacks of_this_thread;
+constexpr std::size_t kMostUsed = 2048;
+Places& places() {
+  thread_local Places of_this_thread;
   return of_this_thread;
 }
 
-char* take_stack() {
-  std::vector<char*>& stacks = free_stacks().stacks;
-  if (!stacks.empty()) {
-    char* stack = stacks.back();
-    stacks.pop_back();
-    return stack;
+Fiber::Place take_place() {
+  std::vector<Fiber::Place>& unused = places().unused;
+  Fiber::Place place;
+  if (!unused.empty()) {
+    place = unused.back();
+    unused.pop_back();
+  } else {
+    void* memory =
+        mmap(nullptr, Fiber::kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (memory == MAP_FAILED) throw std::bad_alloc();
+    place.stack = static_cast<char*>(memory);
   }
-  void* memory =
-      mmap(nullptr, Fiber::kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (memory == MAP_FAILED) throw std::bad_alloc();
-  return static_cast<char*>(memory);
+#if defined(SIMT_TSAN)
+  if (place.tsan == nullptr) place.tsan = __tsan_create_fiber(0);
+#endif
+  return place;
 }
 
-void give_stack(char* stack) {
-  if (kRaceDetector) {
-    munmap(stack, Fiber::kStackBytes);
-  } else {
-    free_stacks().stacks.push_back(stack);
-  }
+void give_back(const Fiber::Place& place) {
+  std::vector<Fiber::Place>& used = places().used;
+  if (used.size() < kMostUsed) return used.push_back(place);
+  munmap(place.stack, Fiber::kStackBytes);
+#if defined(SIMT_TSAN)
+  __tsan_destroy_fiber(place.tsan);
+#endif
+}
+
+/// A launch has ended, and what comes now comes after all of it.
+void end_launch() {
+  std::vector<Fiber::Place>&unused = places().unused, &used = places().used;
+  unused.insert(unused.end(), used.begin(), used.end());
+  used.clear();
 }
 }  // namespace
 
 Fiber::~Fiber() {
-  if (stack_ == nullptr) return;
+  if (place_.stack == nullptr) return;
 #if defined(SIMT_ASAN)
-  __asan_unpoison_memory_region(stack_, kStackBytes);
+  __asan_unpoison_memory_region(place_.stack, kStackBytes);
 #endif
-  give_stack(stack_);
+  end_launch();
+  places().unused.push_back(place_);
 }
 
 void Fiber::start(void (*entry)(), unsigned colour) {
-  if (kRaceDetector && stack_ != nullptr) {  // on the old one every write would race with those of its last thread
-    give_stack(stack_);
-    stack_ = nullptr;
-  }
-  if (stack_ == nullptr) stack_ = take_stack();
+  if (kRaceDetector && place_.stack != nullptr) give_back(std::exchange(place_, {}));
+  if (place_.stack == nullptr) place_ = take_place();
 #if defined(SIMT_ASAN)
-  __asan_unpoison_memory_region(stack_, kStackBytes);  // frames of a thread that was abandoned after an error
+  __asan_unpoison_memory_region(place_.stack, kStackBytes);  // frames of a thread that was abandoned after an error
 #endif
-  *reinterpret_cast<std::uint64_t*>(stack_) = kCanary;
-  bottom_ = stack_;
+  *reinterpret_cast<std::uint64_t*>(place_.stack) = kCanary;
+  bottom_ = place_.stack;
   size_ = kStackBytes;
   fake_stack_ = nullptr;
-#if defined(SIMT_TSAN)
-  if (tsan_ == nullptr) tsan_ = __tsan_create_fiber(0);
-#endif
-  auto top = reinterpret_cast<std::uintptr_t>(stack_ + kStackBytes - colour % kColours * kColourBytes);
+  auto top = reinterpret_cast<std::uintptr_t>(place_.stack + kStackBytes - colour % kColours * kColourBytes);
   top &= ~std::uintptr_t{63};
   auto** frame = reinterpret_cast<void**>(top);
 #if defined(__x86_64__)
@@ -163,18 +174,12 @@ void Fiber::entered([[maybe_unused]] Fiber& main) {
 #endif
 }
 
-void Fiber::finished() {
-#if defined(SIMT_TSAN)
-  if (tsan_ != nullptr) __tsan_destroy_fiber(tsan_);
-  tsan_ = nullptr;
-#endif
-}
-
 void Fiber::abandon([[maybe_unused]] void* place, [[maybe_unused]] Fiber& main) {
 #if defined(SIMT_TSAN)
-  __tsan_switch_to_fiber(tsan_, 1);
+  __tsan_switch_to_fiber(place_.tsan, 1);
   __tsan_release(place);
-  __tsan_switch_to_fiber(main.tsan_, 1);
+  __tsan_switch_to_fiber(main.place_.tsan, 1);
+  place_.tsan = nullptr;  // lost for ever: its functions have not returned
 #endif
 }
 
@@ -183,8 +188,8 @@ void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
   __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, to.bottom_, to.size_);
 #endif
 #if defined(SIMT_TSAN)
-  if (tsan_ == nullptr) tsan_ = __tsan_get_current_fiber();
-  __tsan_switch_to_fiber(to.tsan_, 1);  // 1: no synchronisation between the two
+  if (place_.tsan == nullptr) place_.tsan = __tsan_get_current_fiber();
+  __tsan_switch_to_fiber(to.place_.tsan, 1);  // 1: no synchronisation between the two
 #endif
   quarry_simt_switch(&stack_pointer_, to.stack_pointer_);
 #if defined(SIMT_ASAN)
@@ -193,7 +198,7 @@ void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
 }
 
 bool Fiber::stack_intact() const {
-  return stack_ == nullptr || *reinterpret_cast<std::uint64_t*>(stack_) == kCanary;
+  return place_.stack == nullptr || *reinterpret_cast<std::uint64_t*>(place_.stack) == kCanary;
 }
 
 }  // namespace simt

@@ -14,14 +14,12 @@ class Fiber {
   Fiber(const Fiber&) = delete;
   Fiber& operator=(const Fiber&) = delete;
 
-  /// Makes the next switch to this fiber call `entry`, which never returns. `colour` staggers the tops of the stacks:
-  /// with equal low address bits they would fight for the same cache sets.
+  /// Makes the next switch to this fiber call `entry`, which never returns. It may be started again when `entry` has
+  /// left it for good. `colour` staggers the tops of the stacks: with equal low address bits they would fight for the
+  /// same cache sets.
   void start(void (*entry)(), unsigned colour);
   /// First statement of `entry`.
   static void entered(Fiber& main);
-  /// Ends with the fiber that `entry` left for good; it may be started again.
-  void finished();
-
   /// For a fiber that was left in the middle and never goes on: what it did happens before `place`.
   void abandon(void* place, Fiber& main);
 
@@ -31,14 +29,17 @@ class Fiber {
   bool stack_intact() const;
 
   static constexpr std::size_t kStackBytes = 256 * 1024;
+  struct Place {
+    char* stack = nullptr;  ///< lowest address
+    void* tsan = nullptr;   ///< ThreadSanitizer's fiber
+  };
 
  private:
   void* stack_pointer_ = nullptr;
-  char* stack_ = nullptr;  ///< lowest address
+  Place place_;
   [[maybe_unused]] const void* bottom_ = nullptr;
   [[maybe_unused]] std::size_t size_ = 0;
   [[maybe_unused]] void* fake_stack_ = nullptr;  ///< of ASan
-  [[maybe_unused]] void* tsan_ = nullptr;
 };
 
 }  // namespace simt

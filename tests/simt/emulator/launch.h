@@ -66,6 +66,7 @@ struct Block {
   SharedMemory shared;
   unsigned running = 0;  ///< threads that have not ended
   std::size_t number = 0;
+  char begin = 0;  ///< address for ThreadSanitizer: what was before the launch, before every thread
 };
 
 struct Launch {

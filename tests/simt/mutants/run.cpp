@@ -95,7 +95,8 @@ Options read_options(int argc, char** argv) {
 Command command_of(const Build& build, std::vector<std::string> words, double cpu_seconds) {
   words.insert(words.begin(), build.program);
   return {std::move(words),
-          {"TSAN_OPTIONS=halt_on_error=1", "ASAN_OPTIONS=detect_leaks=0", "UBSAN_OPTIONS=halt_on_error=1"},
+          {"TSAN_OPTIONS=halt_on_error=1:atexit_sleep_ms=0", "ASAN_OPTIONS=detect_leaks=0",
+           "UBSAN_OPTIONS=halt_on_error=1"},
           cpu_seconds};
 }
 

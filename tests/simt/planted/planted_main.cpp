@@ -17,7 +17,7 @@ extern "C" const char* __asan_default_options() {
   return "detect_leaks=0";
 }
 extern "C" const char* __tsan_default_options() {
-  return "halt_on_error=1:report_bugs=1";
+  return "halt_on_error=1:atexit_sleep_ms=0";
 }
 
 namespace planted {

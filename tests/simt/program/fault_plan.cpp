@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The quarry program on the fake GPU, which fails by plan: FAKE_GPU_FAULTS names a file with one line "work code" for
 // each worker process to come. A worker takes the first line away and fails at that piece of work with that code; when
-// none is left, all goes well. "0 code" fails at the first call. With "work -signal" nothing fails: at that piece of work
-// the worker sends its parent the signal, and gives it time to hand it on.
+// none is left, all goes well. "0 code" fails at the first call. With "work -signal" nothing fails: at that piece of
+// work the worker sends its parent the signal, and gives it time to hand it on.
 #include <poll.h>
 #include <signal.h>
 #include <unistd.h>
