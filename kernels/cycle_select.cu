@@ -185,9 +185,7 @@ __device__ std::int32_t next_pick(const Scores<T>& scores, const TieBreaker& tie
     if (at++ == drawn) chosen[0] = i;
   }
   __syncthreads();
-  const std::int32_t result = chosen[0];
-  __syncthreads();
-  return result;
+  return chosen[0];  // largest() has barriers before the next one is written
 }
 
 /// Where picks go.

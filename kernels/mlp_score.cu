@@ -24,14 +24,13 @@ struct Scorer {
   ScoreState& state;
 };
 
-/// Packed parameters into the block's memory. Ends with a barrier.
+/// Packed parameters into the block's memory. A barrier must come before they are used.
 template <class Space>
 QUARRY_BLOCK_FUNCTION void load_parameters(const Network<Space>& net, const float* packed) {
   const int thread = static_cast<int>(threadIdx.x);
   for (int i = net.map.parameters + thread; i < net.map.scratch; i += kThreads) *net.memory.at(i) = 0;
   __syncthreads();
   for (int i = thread; i < net.map.packed; i += kThreads) *net.parameter(i) = packed[i];
-  __syncthreads();
 }
 
 /// The first `n` rows of an array [units][36] at offset `from` to out [n][units].

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs what is missing, builds and runs the tests, compiles the host code with clang, runs the tests again under the
-# sanitizers, and feeds the readers random bytes. The last line is "N passed, N failed, N skipped", summed over the stages.
+# sanitizers, plants faults in the kernels, and feeds the readers random bytes. The last line is "N passed, N failed, N skipped", summed over the stages.
 # usage: scripts/test.sh [--quick]     --quick: the release build only
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -90,6 +90,13 @@ if [ "$quick" = no ]; then
   stage tsan
   stage simt-tsan   # the kernels on the host, a thread for each CUDA thread
   stage simt-msan
+  start=$SECONDS
+  if scripts/mutants.sh > "$logs/mutants.log" 2>&1; then   # faults planted in the kernels are found
+    record mutants 1 0 0 "$((SECONDS - start)) s, found $(tail -n 1 "$logs/mutants.log" | awk '{ print $(NF-1) " %" }')"
+  else
+    grep -aE '^kernels/|^all|without a mutant|names no mutant|error' "$logs/mutants.log" | tail -n 60 || tail -n 40 "$logs/mutants.log"
+    record mutants 0 1 0 "$((SECONDS - start)) s, see $logs/mutants.log"
+  fi
   start=$SECONDS
   if scripts/fuzz.sh 30 > "$logs/fuzz.log" 2>&1; then
     record fuzz 1 0 0 "$((SECONDS - start)) s"

@@ -127,6 +127,11 @@ SIMT_CASE_SEEDS(badge_of_all_kinds_side_by_side, 4) {
   expect_as_on_cpu(problems);
 }
 
+SIMT_CASE_SEEDS(badge_by_inverse_over_several_chunks, 2) {
+  expect_as_on_cpu({problem(Shape::clustered, 300, 2, 3, 3, BadgeSampling::numpy),
+                    problem(Shape::iid, 520, 3, 2, 2, BadgeSampling::plain)});
+}
+
 SIMT_CASE_SEEDS(badge_over_several_windows_and_chunks, 2) {
   expect_as_on_cpu({problem(Shape::clustered, 600, 4, 7, 60, BadgeSampling::rejection),
                     problem(Shape::iid, 257, 3, 70, 40, BadgeSampling::rejection)});

@@ -2,8 +2,10 @@
 // Parts of BADGE's draws that whole runs rarely reach, called on the host.
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 #include "kernels/badge_draws.h"
+#include "quarry/core/rng.h"
 #include "tests/simt/cases.h"
 
 namespace quarry {
@@ -64,6 +66,21 @@ SIMT_CASE_SEEDS(badge_ends_when_exact_weights_accept_nothing, 0) {
   badge_draws::Window window = window_of(kApplied);
   std::fill_n(window.square, badge_rules::kWindow, 0.0f);
   expect_outcome(window, 100, {kApplied, 0, 1, 66});
+}
+
+SIMT_CASE_SEEDS(badge_products_round_once_a_term, 0) {
+  constexpr std::int64_t kStride = 3;
+  std::vector<float> x, y;
+  for (std::uint64_t k = 0; k < 100 * kStride; ++k) x.push_back(static_cast<float>(random_uniform(1, k) - 0.5));
+  for (std::uint64_t k = 0; k < 100; ++k) y.push_back(static_cast<float>(random_uniform(2, k)));
+  for (std::int64_t n = 0; n < 100; ++n) {
+    float want = 0;
+    for (std::int64_t k = 0; k < n; ++k)
+      want = std::fma(x[static_cast<std::size_t>(k * kStride)], y[static_cast<std::size_t>(k)], want);
+    const float got = badge_draws::dot(x.data(), kStride, y.data(), n);
+    simt::expect(got == want, "%d terms: %.9g, not %.9g", static_cast<int>(n), static_cast<double>(got),
+                 static_cast<double>(want));
+  }
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The steps of a cycle between training, scoring and search, beside the host's (kernels/cycle.h).
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <limits>
 
@@ -8,6 +9,7 @@
 #include "quarry/al/strategy.h"
 #include "quarry/core/numpy_rng.h"
 #include "quarry/core/rng.h"
+#include "quarry/ops/k_center.h"
 #include "src/al/pick_rules.h"
 #include "tests/simt/cases.h"
 
@@ -181,6 +183,35 @@ void check_centers(std::int32_t n, std::int32_t m, TieRule ties, bool finite) {
   const auto on_device = gpu::upload<CenterPickRun>(session, runs);
   cuda::pick_centers(session, on_device.data(), 1);
   expect_picks(session, memory, want);
+}
+
+SIMT_CASE_SEEDS(distances_to_picked_centers, 3) {
+  constexpr std::int32_t n = 70, m = 4, kWidth = 7, kCount = 3;
+  std::vector<float> candidates, labelled;
+  for (std::uint64_t i = 0; i < n * kWidth; ++i) candidates.push_back(static_cast<float>(random_uniform(1, i)));
+  for (std::uint64_t i = 0; i < m * kWidth; ++i) labelled.push_back(static_cast<float>(random_uniform(2, i)));
+  gpu::Session session(0);
+  const auto x = gpu::upload<float>(session, candidates), y = gpu::upload<float>(session, labelled);
+  const auto words = gpu::upload<std::uint32_t>(session, numpy_words(9));
+  const gpu::Buffer<float> nearest(session, n), scores(session, n);
+  const PickMemory memory(session, n, kCount);
+  const std::vector<CenterPickRun> runs = {{x.data(), y.data(), n, m, kWidth, kCount,
+                                            tie_breaker(TieRule::random, words.data()), nearest.data(), scores.data(),
+                                            memory.taken.data(), memory.positions.data(), memory.any_finite.data()}};
+  const auto on_device = gpu::upload<CenterPickRun>(session, runs);
+  cuda::pick_centers(session, on_device.data(), 1);
+
+  std::vector<float> centers = labelled;
+  const std::vector<std::int32_t> picks = downloaded(session, memory.positions.data(), kCount);
+  for (std::size_t k = 0; k + 1 < kCount; ++k)  // the last pick's distances are for nobody
+    centers.insert(centers.end(), candidates.begin() + picks[k] * kWidth, candidates.begin() + (picks[k] + 1) * kWidth);
+  std::vector<float> want(n, kInfinity);
+  Context context(Device{}, 1);
+  nearest_center(context, matrix<const float>(candidates.data(), n, kWidth),
+                 matrix<const float>(centers.data(), m + kCount - 1, kWidth), want);
+  simt::expect_equal<float>(downloaded(session, nearest.data(), n), want, "distances");
+  for (float& d : want) d = std::sqrt(d);
+  simt::expect_equal<float>(downloaded(session, scores.data(), n), want, "scores");
 }
 
 SIMT_CASE_SEEDS(picks_of_centers_under_the_other_tie_rules, 3) {

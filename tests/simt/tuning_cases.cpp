@@ -93,7 +93,7 @@ class OnDevice {
     run.keys_per_use = config.initial_weights == SeedPolicy::per_use;
     run.inputs = kInputs;
     run.outputs = kOutputs;
-    run.prunes = n_folds == 1;
+    run.prunes = n_folds == 1 && config.pruner != "none";
     run.best_epoch = n_folds == 1 && config.objective == TrialObjective::best_epoch;
     run.pooled = config.cross_validation == CrossValidation::k_fold;
     run.keeps = n_folds == 1;
@@ -137,11 +137,11 @@ class OnDevice {
     SearchSetup setup;
     setup.space = study_space(config_);
     setup.options = sampler_options(config_, 2);
-    setup.pruner = DevicePruner::median;
+    setup.pruner = config_.pruner == "none" ? DevicePruner::none : DevicePruner::median;
     setup.pruner_options = pruner_options(n_folds > 1 ? n_folds : config_.epochs);
     setup.nan_trial = config_.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst;
     setup.most_trials = config_.trials;
-    setup.most_steps = n_folds > 1 ? n_folds : config_.epochs;
+    setup.most_steps = n_folds > 1 ? n_folds : reports_every_epoch(config_) ? config_.epochs : 0;
     return setup;
   }
 
@@ -221,6 +221,12 @@ SIMT_CASE_SEEDS(a_tuning_on_one_split, 1) {
   check_tuning(config, true);
   config.initial_weights = SeedPolicy::fixed;
   config.cache_last_trial = true;
+  check_tuning(config, false);
+}
+
+SIMT_CASE_SEEDS(a_tuning_without_reports, 1) {
+  RunConfig config = config_of(Mode::online_static, 5);
+  config.pruner = "none";
   check_tuning(config, false);
 }
 

@@ -3,7 +3,7 @@
 // chosen. A thread runs until it waits for others (barrier, warp intrinsic) or ends; under a random schedule atomics
 // are such places too. The same options give the same order.
 //
-// Under clang's ThreadSanitizer every CUDA thread is a thread of its own, and only barriers, __syncwarp, __threadfence
+// Under ThreadSanitizer every CUDA thread is a thread of its own, and only barriers, __syncwarp, __threadfence
 // and the ends of the launch order memory: a race is found whatever the schedule.
 #pragma once
 

@@ -53,7 +53,7 @@ struct Subject {
 
 /// Cases of a later build's process take at most kMostSeconds together in the first build, unless it is one case; then
 /// kLaterSeconds of CPU time. What takes longer is left to the first build, as are endless loops.
-constexpr double kMostSeconds = 0.1, kLaterSeconds = 30;
+constexpr double kMostSeconds = 0.2, kLaterSeconds = 60;
 
 struct Options {
   std::string table, equivalent, only;
