@@ -115,7 +115,7 @@ void expect_over_blocks(const Problem& problem, unsigned blocks) {
   device.expect_answers({problem});
 }
 
-SIMT_CASE_SEEDS(badge_of_all_kinds_side_by_side, 4) {
+SIMT_CASE(badge_of_all_kinds_side_by_side) {
   std::vector<Problem> problems;
   for (const BadgeSampling sampling : kAll) {
     problems.push_back(problem(Shape::iid, 1, 1, 1, 1, sampling));
@@ -127,32 +127,32 @@ SIMT_CASE_SEEDS(badge_of_all_kinds_side_by_side, 4) {
   expect_as_on_cpu(problems);
 }
 
-SIMT_CASE_SEEDS(badge_by_inverse_over_several_chunks, 2) {
+SIMT_CASE(badge_by_inverse_over_several_chunks) {
   expect_as_on_cpu({problem(Shape::clustered, 300, 2, 3, 3, BadgeSampling::numpy),
                     problem(Shape::iid, 520, 3, 2, 2, BadgeSampling::plain)});
 }
 
-SIMT_CASE_SEEDS(badge_over_several_windows_and_chunks, 2) {
+SIMT_CASE(badge_over_several_windows_and_chunks) {
   expect_as_on_cpu({problem(Shape::clustered, 600, 4, 7, 60, BadgeSampling::rejection),
                     problem(Shape::iid, 257, 3, 70, 40, BadgeSampling::rejection)});
 }
 
-SIMT_CASE_SEEDS(badge_over_several_blocks, 3) {
+SIMT_CASE(badge_over_several_blocks) {
   for (const BadgeSampling sampling : kAll) expect_over_blocks(problem(Shape::clustered, 300, 3, 9, 8, sampling), 3);
   expect_over_blocks(problem(Shape::clustered, 1100, 4, 3, 40, BadgeSampling::rejection), 2);
 }
 
-SIMT_CASE_SEEDS(badge_by_the_whole_device, 0) {
+SIMT_CASE(badge_by_the_whole_device) {
   gpu::fake_gpu().info.multiprocessors = 3;
   expect_as_on_cpu({problem(Shape::clustered, 8192, 4, 60, 20, BadgeSampling::rejection),
                     problem(Shape::iid, 9, 3, 1, 2, BadgeSampling::plain)});
 }
 
-SIMT_CASE_SEEDS(badge_of_many_picks, 0) {
+SIMT_CASE(badge_of_many_picks) {
   expect_as_on_cpu({problem(Shape::iid, 1100, 4, 24, 400, BadgeSampling::rejection)});
 }
 
-SIMT_CASE_SEEDS(badge_takes_duplicates_last, 2) {
+SIMT_CASE(badge_takes_duplicates_last) {
   std::vector<Problem> problems;
   for (const BadgeSampling sampling : kAll) {
     Problem p = problem(Shape::iid, 24, 3, 5, 24, sampling);
@@ -165,7 +165,7 @@ SIMT_CASE_SEEDS(badge_takes_duplicates_last, 2) {
   expect_as_on_cpu(problems);
 }
 
-SIMT_CASE_SEEDS(badge_without_gradients_goes_by_position, 2) {
+SIMT_CASE(badge_without_gradients_goes_by_position) {
   std::vector<Problem> problems;
   for (const BadgeSampling sampling : kAll) {
     problems.push_back(problem(Shape::zeros, 35, 2, 3, 34, sampling));
@@ -174,7 +174,7 @@ SIMT_CASE_SEEDS(badge_without_gradients_goes_by_position, 2) {
   expect_as_on_cpu(problems);
 }
 
-SIMT_CASE_SEEDS(badge_puts_non_finite_and_huge_embeddings_last, 2) {
+SIMT_CASE(badge_puts_non_finite_and_huge_embeddings_last) {
   std::vector<Problem> problems;
   for (const BadgeSampling sampling : kAll) {
     Problem some = problem(Shape::iid, 30, 3, 4, 30, sampling), all = problem(Shape::iid, 6, 3, 4, 3, sampling);
@@ -191,13 +191,13 @@ SIMT_CASE_SEEDS(badge_puts_non_finite_and_huge_embeddings_last, 2) {
   expect_as_on_cpu(problems);
 }
 
-SIMT_CASE_SEEDS(badge_of_no_picks, 1) {
+SIMT_CASE(badge_of_no_picks) {
   std::vector<Problem> problems;
   for (const BadgeSampling sampling : kAll) problems.push_back(problem(Shape::iid, 3, 2, 2, 0, sampling));
   expect_as_on_cpu(problems);
 }
 
-SIMT_CASE_SEEDS(badge_embeddings_in_full, 2) {
+SIMT_CASE(badge_embeddings_in_full) {
   for (const auto& [n, classes, width] : {std::array{1, 1, 1}, {33, 3, 31}, {9, 10, 33}}) {
     const Problem p = problem(Shape::iid, n, classes, width, 0, BadgeSampling::rejection);
     Session session(0);

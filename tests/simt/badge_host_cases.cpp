@@ -45,16 +45,16 @@ void expect_outcome(badge_draws::Window window, std::int32_t count, const Outcom
   simt::expect(window.made == before || picks[static_cast<std::size_t>(before)] >= 100, "the first proposal is lost");
 }
 
-SIMT_CASE_SEEDS(badge_window_ends_with_the_room_for_pending_picks, 0) {
+SIMT_CASE(badge_window_ends_with_the_room_for_pending_picks) {
   const auto most = static_cast<std::int32_t>(badge_rules::kMostPending);
   expect_outcome(window_of(kApplied + most - 4), 1100, {kApplied + most, 1, 0, 54});
 }
 
-SIMT_CASE_SEEDS(badge_window_ends_with_the_last_pick, 0) {
+SIMT_CASE(badge_window_ends_with_the_last_pick) {
   expect_outcome(window_of(20), 25, {25, 0, 1, 55});
 }
 
-SIMT_CASE_SEEDS(badge_window_asks_for_new_weights_when_half_is_refused, 0) {
+SIMT_CASE(badge_window_asks_for_new_weights_when_half_is_refused) {
   badge_draws::Window window = window_of(20);
   std::fill_n(window.square, 8, 0.5f);  // not below the uniform
   expect_outcome(window, 100, {28, 0, 0, 66});
@@ -62,13 +62,13 @@ SIMT_CASE_SEEDS(badge_window_asks_for_new_weights_when_half_is_refused, 0) {
   expect_outcome(window, 100, {27, 1, 0, 66});
 }
 
-SIMT_CASE_SEEDS(badge_ends_when_exact_weights_accept_nothing, 0) {
+SIMT_CASE(badge_ends_when_exact_weights_accept_nothing) {
   badge_draws::Window window = window_of(kApplied);
   std::fill_n(window.square, badge_rules::kWindow, 0.0f);
   expect_outcome(window, 100, {kApplied, 0, 1, 66});
 }
 
-SIMT_CASE_SEEDS(badge_products_round_once_a_term, 0) {
+SIMT_CASE(badge_products_round_once_a_term) {
   constexpr std::int64_t kStride = 3;
   std::vector<float> x, y;
   for (std::uint64_t k = 0; k < 100 * kStride; ++k) x.push_back(static_cast<float>(random_uniform(1, k) - 0.5));

@@ -11,8 +11,8 @@ std::vector<Case>& cases() {
   return all;
 }
 
-CaseRegistration::CaseRegistration(const char* name, void (*run)(), int seeds) {
-  cases().push_back({name, run, seeds});
+CaseRegistration::CaseRegistration(const char* name, void (*run)()) {
+  cases().push_back({name, run});
 }
 
 #if !QUARRY_ON_GPU

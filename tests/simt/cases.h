@@ -12,10 +12,10 @@
 //     simt::expect_equal<float>(got, want, "scores");               // bit for bit
 //   }
 //
-// Each case runs in its own test under the schedules forward, reverse and 20 random ones: keep it below a few
-// milliseconds (shapes of one to nine blocks, sizes around the edges: 1, warp - 1, warp, warp + 1, not divisible).
-// SIMT_CASE_SEEDS(name, n) runs fewer random schedules. The same cases run under ASan+UBSan, TSan and MSan; so no
-// GoogleTest in them, and no printing or string formatting unless something is wrong.
+// Each case runs in its own test under the schedules forward, reverse and 20 random ones, without sanitizers and under
+// ASan+UBSan: keep it below a few milliseconds (shapes of one to nine blocks, sizes around the edges: 1, warp - 1,
+// warp, warp + 1, not divisible). Under TSan and MSan, which need no lucky schedule, it runs once (not if it includes
+// quarry/study/); so no GoogleTest in it, and no printing or string formatting unless something is wrong.
 // The same cases prove the kernels on a real GPU (tests/gpu/gpu_tests.cpp), except those of *_host_cases.cpp, which run
 // device functions by themselves.
 // To see one: simt_tests --gtest_filter='*entropy*'. To set a device property: quarry::gpu::fake_gpu().info. To run a
@@ -39,8 +39,9 @@ namespace simt {
 struct Case {
   const char* name;
   void (*run)();
-  int seeds;
 };
+inline constexpr int kRandomSchedules = 20;
+
 /// All cases of the program, in no particular order.
 std::vector<Case>& cases();
 
@@ -50,7 +51,7 @@ void run_case(const Case& which, Schedule schedule, std::uint64_t seed);
 #endif
 
 struct CaseRegistration {
-  CaseRegistration(const char* name, void (*run)(), int seeds);
+  CaseRegistration(const char* name, void (*run)());
 };
 
 /// Throws unless condition holds. `format` as in printf.
@@ -69,8 +70,7 @@ void expect_equal(std::span<const T> got, std::span<const T> want, const char* w
 
 }  // namespace simt
 
-#define SIMT_CASE_SEEDS(name, seeds)                                                         \
-  static void simt_case_##name();                                                            \
-  static const simt::CaseRegistration simt_register_##name(#name, &simt_case_##name, seeds); \
+#define SIMT_CASE(name)                                                               \
+  static void simt_case_##name();                                                     \
+  static const simt::CaseRegistration simt_register_##name(#name, &simt_case_##name); \
   static void simt_case_##name()
-#define SIMT_CASE(name) SIMT_CASE_SEEDS(name, 20)

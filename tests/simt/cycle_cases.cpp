@@ -33,7 +33,7 @@ std::vector<std::int32_t> some_rows(std::int32_t n) {
   return rows;
 }
 
-SIMT_CASE_SEEDS(random_subsets_are_those_of_the_permutation, 5) {
+SIMT_CASE(random_subsets_are_those_of_the_permutation) {
   for (const std::int32_t n : kSizes) {
     for (const std::int32_t wanted : {1, (n + 1) / 2, n}) {
       const std::vector<std::int32_t> rows = some_rows(n);
@@ -123,7 +123,7 @@ void check_picks(std::int32_t n, TieRule ties, bool finite) {
   expect_picks(session, memory, want);
 }
 
-SIMT_CASE_SEEDS(picks_by_score_under_every_tie_rule, 3) {
+SIMT_CASE(picks_by_score_under_every_tie_rule) {
   for (const std::int32_t n : kSizes) {
     for (const TieRule ties : kTieRules) {
       check_picks<float>(n, ties, true);
@@ -134,7 +134,7 @@ SIMT_CASE_SEEDS(picks_by_score_under_every_tie_rule, 3) {
   check_picks<double>(40, TieRule::lowest_index, false);
 }
 
-SIMT_CASE_SEEDS(random_scores_by_row_or_from_a_stream, 3) {
+SIMT_CASE(random_scores_by_row_or_from_a_stream) {
   const std::int32_t n = 300;
   const std::vector<std::int32_t> rows = some_rows(n);
   std::vector<double> want, stream;
@@ -185,7 +185,7 @@ void check_centers(std::int32_t n, std::int32_t m, TieRule ties, bool finite) {
   expect_picks(session, memory, want);
 }
 
-SIMT_CASE_SEEDS(distances_to_picked_centers, 3) {
+SIMT_CASE(distances_to_picked_centers) {
   constexpr std::int32_t n = 70, m = 4, kWidth = 7, kCount = 3;
   std::vector<float> candidates, labelled;
   for (std::uint64_t i = 0; i < n * kWidth; ++i) candidates.push_back(static_cast<float>(random_uniform(1, i)));
@@ -214,14 +214,14 @@ SIMT_CASE_SEEDS(distances_to_picked_centers, 3) {
   simt::expect_equal<float>(downloaded(session, scores.data(), n), want, "scores");
 }
 
-SIMT_CASE_SEEDS(picks_of_centers_under_the_other_tie_rules, 3) {
+SIMT_CASE(picks_of_centers_under_the_other_tie_rules) {
   for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random}) {
     for (const std::int32_t n : {2, 33, 260}) check_centers(n, 5, ties, true);
     check_centers(7, 1, ties, false);
   }
 }
 
-SIMT_CASE_SEEDS(rows_spread_to_a_known_width, 3) {
+SIMT_CASE(rows_spread_to_a_known_width) {
   const std::vector<std::int32_t> sizes = {7, 9, 3, 2};
   const std::int32_t n = 90;
   const std::vector<float> packed = points(n, 3, 4);
@@ -242,7 +242,7 @@ SIMT_CASE_SEEDS(rows_spread_to_a_known_width, 3) {
   simt::expect_equal<float>(downloaded(session, spread.data(), 5 * n), want, "features");
 }
 
-SIMT_CASE_SEEDS(acquired_rows_join_their_lists_and_leave_the_pool, 5) {
+SIMT_CASE(acquired_rows_join_their_lists_and_leave_the_pool) {
   for (const std::int32_t n : kSizes) {
     const std::vector<std::int32_t> rows = some_rows(n), tail = {1000, 1001, 1002};
     std::vector<std::int32_t> picks = {rows.back()}, want;
@@ -274,7 +274,7 @@ SIMT_CASE_SEEDS(acquired_rows_join_their_lists_and_leave_the_pool, 5) {
   }
 }
 
-SIMT_CASE_SEEDS(picks_become_rows_of_the_record, 3) {
+SIMT_CASE(picks_become_rows_of_the_record) {
   const std::int32_t n = 300;
   std::vector<std::int32_t> positions, want;
   for (std::int32_t i = 0; i < n; ++i) {
@@ -295,6 +295,43 @@ SIMT_CASE_SEEDS(picks_become_rows_of_the_record, 3) {
   simt::expect_equal<std::int32_t>(downloaded(session, picks.data(), n), want, "picks");
   const std::vector<RunRecord> recorded = downloaded(session, records.data(), 2);
   simt::expect(recorded[0].all_non_finite == 1 && recorded[1].all_non_finite == 0, "all_non_finite");
+}
+
+SIMT_CASE(networks_go_to_their_jobs_and_records) {
+  constexpr std::int32_t kRuns = 130;                  // more than a block has threads
+  const std::vector<std::int32_t> sizes = {30, 4, 2};  // 134 parameters
+  constexpr std::size_t kParameters = 134;
+  gpu::Session session(0);
+  const auto device_sizes = gpu::upload<std::int32_t>(session, sizes);
+  std::vector<float> values(kParameters);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 0.5f;
+  const auto parameters = gpu::upload<float>(session, values);
+  std::vector<DeviceNetwork> networks(kRuns);
+  for (std::size_t r = 0; r < networks.size(); ++r) {
+    networks[r].lr = 1.0 / static_cast<double>(r + 1);
+    networks[r].weight_decay = static_cast<double>(r);
+    networks[r].n_layers = 2;
+    networks[r].sizes = device_sizes.data();
+    networks[r].parameters = parameters.data();
+    networks[r].result.steps = static_cast<std::int64_t>(r) + 7;
+  }
+  const auto device = gpu::upload<DeviceNetwork>(session, networks);
+  const auto jobs = gpu::upload<MlpFitJob>(session, std::vector<MlpFitJob>(kRuns));
+  cuda::network_rates(session, device.data(), jobs.data(), kRuns);
+  const std::vector<MlpFitJob> rated = downloaded(session, jobs.data(), kRuns);
+  for (std::size_t r = 0; r < networks.size(); ++r)
+    simt::expect(rated[r].lr == networks[r].lr && rated[r].weight_decay == networks[r].weight_decay, "rates of run %zu",
+                 r);
+
+  const auto records = gpu::upload<RunRecord>(session, std::vector<RunRecord>(2));
+  const gpu::Buffer<float> copy(session, kParameters);
+  const auto fitted =
+      gpu::upload<FittedRun>(session, std::vector<FittedRun>{{device.data() + 3, records.data(), copy.data()},
+                                                             {device.data() + 5, records.data() + 1, nullptr}});
+  cuda::record_fits(session, fitted.data(), 2);
+  const std::vector<RunRecord> recorded = downloaded(session, records.data(), 2);
+  simt::expect(recorded[0].fit.steps == 10 && recorded[1].fit.steps == 12, "another run's result");
+  simt::expect_equal<float>(downloaded(session, copy.data(), kParameters), values, "parameters");
 }
 
 }  // namespace

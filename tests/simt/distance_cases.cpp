@@ -92,16 +92,16 @@ void check_bounds(std::int64_t n, std::int64_t m, std::int64_t width) {
                  static_cast<int>(i), d, d_cpu);
   }
 }
-SIMT_CASE_SEEDS(distances_by_products_are_within_their_bound, 5) {
+SIMT_CASE(distances_by_products_are_within_their_bound) {
   check_bounds(1, 1, 1);
   check_bounds(9, 33, 5);
   check_bounds(33, 31, 64);
 }
-SIMT_CASE_SEEDS(distances_by_products_of_wide_features, 0) {
-  check_bounds(40, 70, 512);
+SIMT_CASE(distances_by_products_of_wide_features) {
+  check_bounds(40, 70, 100);
 }
 
-SIMT_CASE_SEEDS(distances_by_products_over_tiles_are_exact_for_integers, 1) {
+SIMT_CASE(distances_by_products_over_tiles_are_exact_for_integers) {
   const Points candidates = integer_points(1030, 3, 3), centers = integer_points(1027, 3, 4);
   const std::vector<float> got = on_device(candidates, centers);
   std::vector<float> want(got.size(), kInfinity);
@@ -110,7 +110,7 @@ SIMT_CASE_SEEDS(distances_by_products_over_tiles_are_exact_for_integers, 1) {
   simt::expect_equal<float>(got, want, "distances");
 }
 
-SIMT_CASE_SEEDS(distances_by_products_do_not_depend_on_other_rows, 1) {
+SIMT_CASE(distances_by_products_do_not_depend_on_other_rows) {
   const Points centers = random_points(20, 9, 5);
   Points many = random_points(1034, 9, 6);
   const std::vector<float> all = on_device(many, centers);
@@ -134,7 +134,7 @@ SIMT_CASE(distances_that_are_not_finite_change_nothing) {
   simt::expect_equal<float>(on_device(candidates, centers, {kInfinity, kInfinity, 6, 7}), want, "distances");
 }
 
-SIMT_CASE_SEEDS(distances_keep_what_is_nearer_and_are_never_negative, 5) {
+SIMT_CASE(distances_keep_what_is_nearer_and_are_never_negative) {
   Points one{1, 3, {0.1f, 0.7f, -0.3f}};
   simt::expect_equal<float>(on_device(one, integer_points(5, 3, 9), {0.125f}), std::vector<float>{0.125f}, "kept");
   Points shifted = random_points(64, 33, 10);
@@ -142,7 +142,7 @@ SIMT_CASE_SEEDS(distances_keep_what_is_nearer_and_are_never_negative, 5) {
   for (const float d : on_device(shifted, shifted)) simt::expect(d >= 0, "a distance of %g", static_cast<double>(d));
 }
 
-SIMT_CASE_SEEDS(distances_of_nothing, 0) {
+SIMT_CASE(distances_of_nothing) {
   const Points none{0, 3, {}}, some = integer_points(2, 3, 11);
   simt::expect_equal<float>(on_device(some, none, {1, 2}), std::vector<float>{1, 2}, "no centre");
   simt::expect_equal<float>(on_device(none, some, {}), std::vector<float>{}, "no candidate");

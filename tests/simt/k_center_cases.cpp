@@ -118,21 +118,21 @@ void expect_in_shape(const Problem& problem, KCenterMethod method, unsigned bloc
   device.expect_answers({problem});
 }
 
-SIMT_CASE_SEEDS(k_center_of_all_shapes_side_by_side, 4) {
+SIMT_CASE(k_center_of_all_shapes_side_by_side) {
   expect_as_on_cpu({problem(Shape::iid, 1, 1, 0, 1), problem(Shape::iid, 2, 3, 1, 2),
                     problem(Shape::clustered, 31, 31, 2, 5), problem(Shape::duplicates, 32, 32, 0, 4),
                     problem(Shape::integers, 33, 33, 9, 6), problem(Shape::zeros, 33, 2, 1, 3)});
 }
 
-SIMT_CASE_SEEDS(k_center_of_wide_rows_and_many_candidates, 2) {
+SIMT_CASE(k_center_of_wide_rows_and_many_candidates) {
   expect_as_on_cpu({problem(Shape::clustered, 257, 70, 17, 6), problem(Shape::iid, 600, 5, 0, 3)});
 }
 
-SIMT_CASE_SEEDS(k_center_picks_everything, 2) {
+SIMT_CASE(k_center_picks_everything) {
   expect_as_on_cpu({problem(Shape::duplicates, 17, 4, 0, 17), problem(Shape::integers, 16, 2, 3, 16)});
 }
 
-SIMT_CASE_SEEDS(k_center_makes_short_lists_anew, 4) {
+SIMT_CASE(k_center_makes_short_lists_anew) {
   for (const Shape shape : {Shape::clustered, Shape::integers}) {
     expect_in_shape(problem(shape, 45, 3, 2, 9), KCenterMethod::lazy, 1, 3, true);
   }
@@ -140,13 +140,13 @@ SIMT_CASE_SEEDS(k_center_makes_short_lists_anew, 4) {
   expect_in_shape(problem(Shape::zeros, 40, 3, 0, 4), KCenterMethod::lazy, 1, 1, false);
 }
 
-SIMT_CASE_SEEDS(k_center_over_several_blocks, 4) {
+SIMT_CASE(k_center_over_several_blocks) {
   expect_in_shape(problem(Shape::clustered, 130, 35, 3, 6), KCenterMethod::lazy, 3, 2, true);
   expect_in_shape(problem(Shape::integers, 70, 3, 0, 5), KCenterMethod::lazy, 3, 1, false);
   expect_in_shape(problem(Shape::integers, 130, 3, 0, 5), KCenterMethod::plain, 3, 1, true);
 }
 
-SIMT_CASE_SEEDS(k_center_by_the_whole_device, 0) {
+SIMT_CASE(k_center_by_the_whole_device) {
   gpu::fake_gpu().info.multiprocessors = 3;
   expect_as_on_cpu({problem(Shape::clustered, 8192, 64, 2, 4), problem(Shape::iid, 9, 3, 1, 2)});
 }
@@ -161,7 +161,7 @@ Problem with_non_finite(std::int64_t m) {
   return p;
 }
 
-SIMT_CASE_SEEDS(k_center_puts_non_finite_candidates_last, 2) {
+SIMT_CASE(k_center_puts_non_finite_candidates_last) {
   Problem known = with_non_finite(6), all_bad = problem(Shape::iid, 9, 3, 2, 4);
   known.labelled.row(2)[1] = kNan;  // changes nothing
   for (float& x : all_bad.labelled.data) x = kNan;
@@ -171,7 +171,7 @@ SIMT_CASE_SEEDS(k_center_puts_non_finite_candidates_last, 2) {
 
 /// The last group of centres is nearer to one candidate alone, that of the warp's last lane: a pass that leaves early
 /// for the others' sake misses the last feature.
-SIMT_CASE_SEEDS(k_center_leaves_a_sum_early_for_no_lane_that_needs_it, 1) {
+SIMT_CASE(k_center_leaves_a_sum_early_for_no_lane_that_needs_it) {
   constexpr std::int64_t kWidth = 33;
   Problem p{{32, kWidth, std::vector<float>(32 * kWidth)}, {33, kWidth, std::vector<float>(33 * kWidth)}, 3};
   for (std::int64_t i = 0; i < 32; ++i) p.candidates.row(i)[0] = static_cast<float>(10 * i);
@@ -182,7 +182,7 @@ SIMT_CASE_SEEDS(k_center_leaves_a_sum_early_for_no_lane_that_needs_it, 1) {
 }
 
 /// Fewer candidates with a distance than picks: the rest are filled up over several rounds of a block.
-SIMT_CASE_SEEDS(k_center_fills_up_from_many_candidates, 0) {
+SIMT_CASE(k_center_fills_up_from_many_candidates) {
   Problem p = problem(Shape::iid, 1100, 2, 1, 1000);
   for (std::int64_t i = 0; i < p.candidates.n; ++i) {
     if (i % 100 != 7) p.candidates.row(i)[0] = kNan;
@@ -191,16 +191,16 @@ SIMT_CASE_SEEDS(k_center_fills_up_from_many_candidates, 0) {
 }
 
 /// Too far from the labelled point for fp32, but not from a pick: it stays last, however it is reached.
-SIMT_CASE_SEEDS(k_center_does_not_bring_back_a_candidate_without_a_distance, 1) {
+SIMT_CASE(k_center_does_not_bring_back_a_candidate_without_a_distance) {
   const Problem far{{4, 1, {1, 1.9e19f, 1e19f, 2}}, {1, 1, {0}}, 4};
   expect_as_on_cpu({far});
 }
 
-SIMT_CASE_SEEDS(k_center_of_no_picks_still_scores, 1) {
+SIMT_CASE(k_center_of_no_picks_still_scores) {
   expect_as_on_cpu({problem(Shape::iid, 33, 3, 2, 0), problem(Shape::iid, 5, 3, 0, 0)});
 }
 
-SIMT_CASE_SEEDS(k_center_of_nothing_is_finite, 1) {
+SIMT_CASE(k_center_of_nothing_is_finite) {
   Session session(0);
   const Buffer<std::int32_t> flag(session, 1);
   const Buffer<unsigned char> scratch(session, cuda::k_center_scratch(0, 3, 0, 0, KCenterMethod::lazy));

@@ -59,7 +59,7 @@ struct Device {
   }
 };
 
-SIMT_CASE_SEEDS(library_sorts_keys_from_the_largest, 0) {
+SIMT_CASE(library_sorts_keys_from_the_largest) {
   Device device;
   for (const std::int64_t n : kSizes) {
     std::vector<std::uint64_t> keys = wide_keys(n);
@@ -72,7 +72,7 @@ SIMT_CASE_SEEDS(library_sorts_keys_from_the_largest, 0) {
   }
 }
 
-SIMT_CASE_SEEDS(library_sort_of_pairs_is_stable, 0) {
+SIMT_CASE(library_sort_of_pairs_is_stable) {
   Device device;
   for (const std::int64_t n : kSizes) {
     const auto keys = numbers<std::uint64_t>(n, 3, 7);
@@ -110,13 +110,13 @@ void check_sums() {
     device.expect(in, expected, "in place");
   }
 }
-SIMT_CASE_SEEDS(library_sums_of_32_bits, 0) {
+SIMT_CASE(library_sums_of_32_bits) {
   check_sums<std::int32_t>();
 }
-SIMT_CASE_SEEDS(library_sums_of_64_bits, 0) {
+SIMT_CASE(library_sums_of_64_bits) {
   check_sums<std::int64_t>();
 }
-SIMT_CASE_SEEDS(library_sums_wrap_around, 0) {
+SIMT_CASE(library_sums_wrap_around) {
   constexpr std::int32_t kLowest = std::numeric_limits<std::int32_t>::min();
   Device device;
   const auto in = device.put(std::vector<std::int32_t>{std::numeric_limits<std::int32_t>::max(), 1, 5});
@@ -147,13 +147,13 @@ void check_flags(std::int64_t n, std::uint32_t distinct) {
   yes.insert(yes.end(), no.rbegin(), no.rend());
   device.expect(parted, yes, "parted");
 }
-SIMT_CASE_SEEDS(library_selects_and_parts_what_is_flagged, 0) {
+SIMT_CASE(library_selects_and_parts_what_is_flagged) {
   for (const std::int64_t n : kSizes) {
     for (const std::uint32_t distinct : {1u, 2u, 9u}) check_flags(n, distinct);  // none, half and most are flagged
   }
 }
 
-SIMT_CASE_SEEDS(library_calls_with_nothing_to_do, 0) {
+SIMT_CASE(library_calls_with_nothing_to_do) {
   Device device;
   gpu::Session& session = device.session;
   const auto counts = device.put(std::vector<std::int32_t>{7, 7});
@@ -168,7 +168,7 @@ SIMT_CASE_SEEDS(library_calls_with_nothing_to_do, 0) {
   device.expect(counts, {0, 0}, "counts");
 }
 
-SIMT_CASE_SEEDS(library_fills_counts_and_gathers, 0) {
+SIMT_CASE(library_fills_counts_and_gathers) {
   Device device;
   for (const std::int64_t n : kSizes) {
     const auto size = static_cast<std::size_t>(n);
@@ -225,7 +225,7 @@ void check_integer_product(std::int32_t m, std::int32_t n, std::int32_t k) {
   for (float& x : expected) x *= 2;
   device.expect(product, expected, "accumulated");
 }
-SIMT_CASE_SEEDS(library_products_of_integers_are_exact, 0) {
+SIMT_CASE(library_products_of_integers_are_exact) {
   gpu::fake_gpu().info.major = 8;  // a small workspace
   check_integer_product(1, 1, 1);
   check_integer_product(3, 5, 7);
@@ -234,7 +234,7 @@ SIMT_CASE_SEEDS(library_products_of_integers_are_exact, 0) {
   check_integer_product(70, 65, 33);
 }
 
-SIMT_CASE_SEEDS(library_products_round_as_float_sums_do, 0) {
+SIMT_CASE(library_products_round_as_float_sums_do) {
   gpu::fake_gpu().info.major = 8;  // a small workspace
   constexpr std::int32_t kM = 20, kN = 30, kK = 512;
   std::vector<float> a, b;
@@ -254,7 +254,7 @@ SIMT_CASE_SEEDS(library_products_round_as_float_sums_do, 0) {
   }
 }
 
-SIMT_CASE_SEEDS(library_calls_are_held_by_graphs_and_never_block, 0) {
+SIMT_CASE(library_calls_are_held_by_graphs_and_never_block) {
   gpu::fake_gpu().info.major = 8;  // a small workspace
   constexpr std::int32_t kN = 300;
   Device device;

@@ -130,7 +130,7 @@ SIMT_CASE(mlp_fit_losses_of_single_rows) {
   expect_both_agree(MlpSet<float>(80, 4, 3), fleet);
 }
 
-SIMT_CASE_SEEDS(mlp_fit_of_the_studys_network, 6) {
+SIMT_CASE(mlp_fit_of_the_studys_network) {
   MemberSpec spec = short_member({60, 48, 48, 2}, 40);
   spec.loss = Loss::ce_on_probs;
   spec.dropout = 0.2;

@@ -199,7 +199,7 @@ SIMT_CASE(mlp_score_of_many_networks_in_few_blocks) {
   expect_both_agree(MlpSet<float>(70, 2, 2), problems);
 }
 
-SIMT_CASE_SEEDS(mlp_score_of_the_studys_network, 6) {
+SIMT_CASE(mlp_score_of_the_studys_network) {
   expect_both_agree(MlpSet<float>(35, 60, 3), {problem({60, 48, 48, 3}, MlpScore::bald)});
 }
 

@@ -75,7 +75,7 @@ void expect_scores(const std::vector<Problem>& problems) {
 constexpr ProbabilityScore kScores[] = {ProbabilityScore::entropy, ProbabilityScore::margin,
                                         ProbabilityScore::least_confidence};
 
-SIMT_CASE_SEEDS(scores_of_few_classes, 5) {
+SIMT_CASE(scores_of_few_classes) {
   std::vector<Problem> problems;
   std::uint64_t key = 0;
   for (const std::int64_t classes : {1, 2, 3, 16}) {
@@ -84,7 +84,7 @@ SIMT_CASE_SEEDS(scores_of_few_classes, 5) {
   expect_scores(problems);
 }
 
-SIMT_CASE_SEEDS(scores_of_many_classes, 5) {
+SIMT_CASE(scores_of_many_classes) {
   std::vector<Problem> problems;
   std::uint64_t key = 50;
   for (const std::int64_t classes : {17, 32, 33, 70}) {
@@ -93,7 +93,7 @@ SIMT_CASE_SEEDS(scores_of_many_classes, 5) {
   expect_scores(problems);
 }
 
-SIMT_CASE_SEEDS(scores_of_ragged_jobs_in_more_than_one_launch, 5) {
+SIMT_CASE(scores_of_ragged_jobs_in_more_than_one_launch) {
   std::vector<Problem> problems;
   for (std::int64_t j = 0; j < 35; ++j) {
     constexpr std::int64_t kSizes[] = {0, 1, 2, 31, 32, 33, 257};
@@ -118,7 +118,7 @@ Bald bald_on_cpu(const std::vector<Rows>& passes) {
   return bald;
 }
 
-SIMT_CASE_SEEDS(bald_over_three_passes, 5) {
+SIMT_CASE(bald_over_three_passes) {
   Session session(0);
   std::vector<std::vector<Rows>> problems;
   std::vector<Buffer<float>> memory;
@@ -162,7 +162,7 @@ SIMT_CASE_SEEDS(bald_over_three_passes, 5) {
   }
 }
 
-SIMT_CASE_SEEDS(bald_keeps_what_is_not_a_number, 2) {
+SIMT_CASE(bald_keeps_what_is_not_a_number) {
   Session session(0);
   const std::vector<float> p = {kNan, 0.5f, 0.25f, 0.75f}, zeros = {0, 0, 0, 0};
   const Buffer<float> in = gpu::upload<float>(session, p), sum_p = gpu::upload<float>(session, zeros),

@@ -209,7 +209,7 @@ SIMT_CASE(search_small) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_as_the_study_has_it, 0) {
+SIMT_CASE(search_as_the_study_has_it) {
   std::vector<Case> cases = {make_case(mlp_study_space(), 1, DevicePruner::median, smooth, 50)};
   cases[0].setup.options.startup_trials = 10;
   cases[0].setup.options.candidates = 24;
@@ -218,7 +218,7 @@ SIMT_CASE_SEEDS(search_as_the_study_has_it, 0) {
   run_cases(cases, 10);
 }
 
-SIMT_CASE_SEEDS(search_several_in_one_launch, 2) {
+SIMT_CASE(search_several_in_one_launch) {
   std::vector<Case> cases;
   for (const std::uint64_t key : {2u, 3u}) {
     cases.push_back(make_case(mlp_study_space(), key, DevicePruner::none, smooth, 24));
@@ -228,7 +228,7 @@ SIMT_CASE_SEEDS(search_several_in_one_launch, 2) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_numpy_streams, 2) {
+SIMT_CASE(search_numpy_streams) {
   std::vector<Case> cases = {make_case(mlp_study_space(), 100, DevicePruner::median, smooth),
                              make_case(mixed_space(), 42, DevicePruner::none, smooth),
                              make_case(mixed_space(), 7, DevicePruner::median, wild)};
@@ -240,7 +240,7 @@ SIMT_CASE_SEEDS(search_numpy_streams, 2) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_random_sampler, 5) {
+SIMT_CASE(search_random_sampler) {
   std::vector<Case> cases = {make_case(mixed_space(), 5, DevicePruner::median, smooth),
                              make_case(mixed_space(), 6, DevicePruner::none, wild)};
   for (Case& one : cases) one.setup.sampler = DeviceSampler::random;
@@ -248,7 +248,7 @@ SIMT_CASE_SEEDS(search_random_sampler, 5) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_values_that_are_not_finite, 2) {
+SIMT_CASE(search_values_that_are_not_finite) {
   std::vector<Case> cases;
   for (const NanTrial rule : {NanTrial::worst, NanTrial::failed}) {
     for (const DevicePruner pruner : {DevicePruner::none, DevicePruner::median, DevicePruner::median_current}) {
@@ -260,7 +260,7 @@ SIMT_CASE_SEEDS(search_values_that_are_not_finite, 2) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_every_trial_is_nan, 2) {
+SIMT_CASE(search_every_trial_is_nan) {
   std::vector<Case> cases = {make_case(mixed_space(), 11, DevicePruner::median, all_nan, 12),
                              make_case(mixed_space(), 12, DevicePruner::median, all_nan, 12),
                              make_case(mixed_space(), 13, DevicePruner::none, all_nan, 12)};
@@ -271,21 +271,21 @@ SIMT_CASE_SEEDS(search_every_trial_is_nan, 2) {
   run_cases(cases);
 }
 
-SIMT_CASE_SEEDS(search_more_trials_than_lanes, 2) {
+SIMT_CASE(search_more_trials_than_lanes) {
   std::vector<Case> cases = {make_case(mlp_study_space(), 21, DevicePruner::median, stops, 104)};
   cases[0].setup.options.candidates = 1;
   cases[0].setup.options.startup_trials = 100;
   run_cases(cases, 100);
 }
 
-SIMT_CASE_SEEDS(search_more_candidates_than_lanes_without_startup, 2) {
+SIMT_CASE(search_more_candidates_than_lanes_without_startup) {
   std::vector<Case> cases = {make_case(mixed_space(), 22, DevicePruner::none, smooth, 12)};
   cases[0].setup.options.candidates = 37;
   cases[0].setup.options.startup_trials = 0;
   run_cases(cases, 1);
 }
 
-SIMT_CASE_SEEDS(search_shares_scratch_and_is_reset, 2) {
+SIMT_CASE(search_shares_scratch_and_is_reset) {
   const std::vector<Case> cases = {make_case(mlp_study_space(), 31, DevicePruner::median, smooth, 9),
                                    make_case(mixed_space(), 32, DevicePruner::none, smooth, 9)};
   std::vector<Case> other = cases;
@@ -302,7 +302,7 @@ SIMT_CASE_SEEDS(search_shares_scratch_and_is_reset, 2) {
   run_searches(session, device, cases, 0, 5);
 }
 
-SIMT_CASE_SEEDS(search_guided_trials_asked_together, 5) {
+SIMT_CASE(search_guided_trials_asked_together) {
   const Case one = make_case(mixed_space(), 51, DevicePruner::none, smooth, 9);
   gpu::Session session(0);
   DeviceSearches device(session, std::span(&one.setup, 1), 1);
@@ -337,7 +337,7 @@ SIMT_CASE(search_asks_and_tells_no_more_than_there_are) {
   simt::expect(search.best == 1, "best is %d", search.best);
 }
 
-SIMT_CASE_SEEDS(search_every_sampler_and_pruner_has_a_device_form, 0) {
+SIMT_CASE(search_every_sampler_and_pruner_has_a_device_form) {
   for (const NamedSummary& sampler : sampler_table()) device_sampler(sampler.name);
   for (const NamedSummary& pruner : pruner_table()) device_pruner(pruner.name);
 }

@@ -76,30 +76,30 @@ SIMT_CASE(top_k_of_zeros_and_denormals) {
   check({{{0, -0.0f, 1e-45f, -1e-45f, -0.0f, 0, 3.4e38f, -3.4e38f}, 8}});
 }
 
-SIMT_CASE_SEEDS(top_k_over_tiles_in_two_levels, 5) {
+SIMT_CASE(top_k_over_tiles_in_two_levels) {
   check({{scores_with_ties(2049, 2), 1}, {scores_with_ties(4096, 3), 10}, {scores_with_ties(100, 4), 100}});
 }
 
-SIMT_CASE_SEEDS(top_k_over_tiles_in_three_levels, 2) {
+SIMT_CASE(top_k_over_tiles_in_three_levels) {
   check({{scores_with_ties(4500, 5), 1024}, {scores_with_ties(2100, 6), 7}});
 }
 
-SIMT_CASE_SEEDS(top_k_of_whole_tiles_beside_more_tiles, 0) {  // on both levels
+SIMT_CASE(top_k_of_whole_tiles_beside_more_tiles) {  // on both levels
   check({{scores_with_ties(8192, 11), 1024}, {scores_with_ties(12000, 12), 1024}});
 }
 
-SIMT_CASE_SEEDS(top_k_of_many_picks_sorts_all, 5) {
+SIMT_CASE(top_k_of_many_picks_sorts_all) {
   check({{scores_with_ties(2049, 7), 1025}, {scores_with_ties(30, 8), 4}, {scores_with_ties(2500, 9), 2500}});
 }
 
-SIMT_CASE_SEEDS(top_k_of_many_picks_and_one_finite_score, 1) {
+SIMT_CASE(top_k_of_many_picks_and_one_finite_score) {
   std::vector<float> scores(2100, kNan);
   check({{scores, 1100}});
   scores[2049] = -3;
   check({{scores, 1100}});
 }
 
-SIMT_CASE_SEEDS(top_k_of_more_problems_than_a_launch_takes, 2) {
+SIMT_CASE(top_k_of_more_problems_than_a_launch_takes) {
   std::vector<Problem> problems;
   for (std::int32_t p = 0; p < 40; ++p) {
     problems.push_back({scores_with_ties(1 + 7 * p % 90, static_cast<std::uint64_t>(p)), std::min(p % 5, 1)});

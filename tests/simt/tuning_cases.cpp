@@ -211,7 +211,7 @@ void check_tuning(const RunConfig& config, bool fails) {
                             "parameters");
 }
 
-SIMT_CASE_SEEDS(a_tuning_on_one_split, 1) {
+SIMT_CASE(a_tuning_on_one_split) {
   check_tuning(config_of(Mode::online_static, 1), false);
   check_tuning(config_of(Mode::online_static, 2), true);
   RunConfig config = config_of(Mode::online_static, 3);
@@ -224,54 +224,17 @@ SIMT_CASE_SEEDS(a_tuning_on_one_split, 1) {
   check_tuning(config, false);
 }
 
-SIMT_CASE_SEEDS(a_tuning_without_reports, 1) {
+SIMT_CASE(a_tuning_without_reports) {
   RunConfig config = config_of(Mode::online_static, 5);
   config.pruner = "none";
   check_tuning(config, false);
 }
 
-SIMT_CASE_SEEDS(a_tuning_over_folds, 1) {
+SIMT_CASE(a_tuning_over_folds) {
   RunConfig config = config_of(Mode::online_dynamic, 4);
   check_tuning(config, false);
   config.cross_validation = CrossValidation::k_fold;
   check_tuning(config, false);
-}
-
-SIMT_CASE_SEEDS(networks_go_to_their_jobs_and_records, 3) {
-  constexpr std::int32_t kRuns = 130;                  // more than a block has threads
-  const std::vector<std::int32_t> sizes = {30, 4, 2};  // 134 parameters
-  constexpr std::size_t kParameters = 134;
-  gpu::Session session(0);
-  const auto device_sizes = gpu::upload<std::int32_t>(session, sizes);
-  std::vector<float> values(kParameters);
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i) * 0.5f;
-  const auto parameters = gpu::upload<float>(session, values);
-  std::vector<DeviceNetwork> networks(kRuns);
-  for (std::size_t r = 0; r < networks.size(); ++r) {
-    networks[r].lr = 1.0 / static_cast<double>(r + 1);
-    networks[r].weight_decay = static_cast<double>(r);
-    networks[r].n_layers = 2;
-    networks[r].sizes = device_sizes.data();
-    networks[r].parameters = parameters.data();
-    networks[r].result.steps = static_cast<std::int64_t>(r) + 7;
-  }
-  const auto device = gpu::upload<DeviceNetwork>(session, networks);
-  const auto jobs = gpu::upload<MlpFitJob>(session, std::vector<MlpFitJob>(kRuns));
-  cuda::network_rates(session, device.data(), jobs.data(), kRuns);
-  const std::vector<MlpFitJob> rated = downloaded(session, jobs.data(), kRuns);
-  for (std::size_t r = 0; r < networks.size(); ++r)
-    simt::expect(rated[r].lr == networks[r].lr && rated[r].weight_decay == networks[r].weight_decay, "rates of run %zu",
-                 r);
-
-  const auto records = gpu::upload<RunRecord>(session, std::vector<RunRecord>(2));
-  const gpu::Buffer<float> copy(session, kParameters);
-  const auto fitted =
-      gpu::upload<FittedRun>(session, std::vector<FittedRun>{{device.data() + 3, records.data(), copy.data()},
-                                                             {device.data() + 5, records.data() + 1, nullptr}});
-  cuda::record_fits(session, fitted.data(), 2);
-  const std::vector<RunRecord> recorded = downloaded(session, records.data(), 2);
-  simt::expect(recorded[0].fit.steps == 10 && recorded[1].fit.steps == 12, "another run's result");
-  simt::expect_equal<float>(downloaded(session, copy.data(), kParameters), values, "parameters");
 }
 
 }  // namespace

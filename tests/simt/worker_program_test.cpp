@@ -7,6 +7,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <thread>
 
@@ -135,6 +136,19 @@ TEST_F(FailingGpu, SignalsEndParentAndWorkerAndTheStudyContinues) {
     EXPECT_EQ(again.exit_code, 0) << again.err;
     expect_cpu_bytes(out);
   }
+}
+
+TEST_F(FailingGpu, NotesAreSilentOrJsonAsAsked) {
+  const ProgramResult json = run("json", "cuda", "3 700\n", {"--json"});
+  EXPECT_EQ(json.exit_code, 0) << json.err;
+  EXPECT_THAT(json.err, HasSubstr(R"({"event":"note","text":"the GPU failed; the study goes on)"));
+  std::istringstream lines(json.err);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_TRUE(line.starts_with('{') || line.starts_with("quarry: error: ")) << line;
+  const ProgramResult quiet = run("quiet", "cuda", "3 700\n", {"--quiet"});
+  EXPECT_EQ(quiet.exit_code, 0) << quiet.err;
+  EXPECT_THAT(quiet.err, testing::MatchesRegex("quarry: error: [^\n]*\n")) << "the failure itself, and no note";
+  EXPECT_EQ(quiet.out, "");
 }
 
 TEST_F(FailingGpu, OtherErrorsAreNotRetried) {
