@@ -8,6 +8,7 @@
 #include <span>
 #include <vector>
 
+#include "benchmarks/bench.h"
 #include "benchmarks/bench_cli.h"
 #include "quarry/core/context.h"
 
@@ -22,7 +23,7 @@ struct PickRunner {
   std::function<double(Method, std::int32_t)> seconds;
 };
 
-/// call(context, method, picks) on one worker.
+/// call(context, method, picks) on one worker; seconds are its processor time, as the rivals' in benchmarks/peers.
 template <class Method, class Call>
 PickRunner<Method> cpu_runner(const Call& call) {
   const auto context = std::make_shared<Context>(Device{}, 1);
@@ -31,7 +32,7 @@ PickRunner<Method> cpu_runner(const Call& call) {
     call(*context, method, std::span<std::int32_t>(picks));
     return picks;
   };
-  return {pick, [pick](Method method, std::int32_t count) { return best_seconds(3, [&] { pick(method, count); }); }};
+  return {pick, [pick](Method method, std::int32_t count) { return measure(3, [&] { pick(method, count); }).best; }};
 }
 
 #if QUARRY_HAS_CUDA

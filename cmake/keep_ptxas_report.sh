@@ -9,8 +9,9 @@ for argument; do
   previous=$argument
 done
 [ -n "$object" ] || exec "$@"
-if "$@" > "$object.ptxas" 2>&1; then exit 0; fi
-status=$?
+status=0
+"$@" > "$object.ptxas" 2>&1 || status=$?
+[ "$status" -ne 0 ] || exit 0
 cat "$object.ptxas" >&2
 rm -f "$object.ptxas"
 exit "$status"

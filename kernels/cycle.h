@@ -154,9 +154,9 @@ void trial_reports(gpu::Session& session, const DeviceSearch* searches, const Tu
                    std::int32_t count, const DeviceNetwork* networks);
 void keep_best(gpu::Session& session, const DeviceSearch* searches, const TuningRun* runs, std::int32_t n,
                std::int32_t count, const DeviceNetwork* networks);
-/// The chosen trial's hyperparameters to the runs' networks.
+/// The chosen trial's hyperparameters to the runs' networks. One block.
 void adopt_trials(gpu::Session& session, const DeviceSearch* searches, const TuningRun* runs, std::int32_t n);
-/// Job i trains with the learning rate and weight decay of network i.
+/// Job i trains with the learning rate and weight decay of network i. One block.
 void network_rates(gpu::Session& session, const DeviceNetwork* networks, MlpFitJob* jobs, std::int32_t n);
 
 void random_subsets(gpu::Session& session, const SubsetRun* runs, std::int32_t n);

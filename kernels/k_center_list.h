@@ -82,7 +82,7 @@ __device__ inline Key key_of(float bound, std::int64_t i) {
 struct Workplace {
   unsigned char* pool;  // dynamic shared memory: tiles of a pass, bins of the list's making, rows of the list
   Key* partial;         // [kWarps]
-  int* cut;             // [2]
+  int* cut;             // [kWarps], find_cut uses 2
   __device__ WarpTile& tile() const { return reinterpret_cast<WarpTile*>(pool)[threadIdx.x / kWarp]; }
   __device__ unsigned* bins() const { return reinterpret_cast<unsigned*>(pool); }
   __device__ float* rows() const { return reinterpret_cast<float*>(pool); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What the selection kernels share on the device: teams of blocks, largest keys, rows against centres, and lists of
-// positions in order. The rules of quarry/ops/k_center.h and badge.h that bits depend on are in select_rules.h.
+// positions in order. The rules of quarry/ops/badge.h that bits depend on are in badge_rules.h.
 #pragma once
 
 #include <cmath>
@@ -183,7 +183,7 @@ __device__ inline void accumulate(const float* rows, std::int64_t first_row, std
 }
 
 /// picks[made ...] = the positions i of 0..n-1, in order, for which wanted(i), up to `count` picks in all. One whole
-/// block calls it; returns the new number made, to every thread. `shared` [kWarps + 1].
+/// block calls it; returns the new number made, to every thread. `shared` [kWarps].
 template <class Wanted>
 __device__ inline std::int32_t append_in_order(std::int64_t n, std::int32_t made, std::int32_t count,
                                                std::int32_t* picks, std::int32_t* shared, const Wanted& wanted) {

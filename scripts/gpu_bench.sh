@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# On a machine with a GPU, after scripts/gpu_check.sh: every benchmark on the GPU beside its rivals in the same call, as
-# JSON in benchmarks/results/<device>-<commit>/. About 8 minutes. Needs no network.
-# usage: scripts/gpu_bench.sh [BUNDLE]     BUNDLE as for gpu_check.sh; PYTHON (default python3) has PyTorch, NumPy,
-#                                          scikit-learn, Optuna and, if possible, JAX
+# On a machine with a GPU, after scripts/gpu_check.sh: every benchmark on the GPU, and the rivals there are, in the same
+# call; JSON (tpe_rivals: tab-separated) in benchmarks/results/<device>-<commit>/. About 8 minutes. Needs no network.
+# usage: scripts/gpu_bench.sh [BUNDLE]     BUNDLE as for gpu_check.sh; PYTHON (default python3) has PyTorch, Optuna and,
+#                                          if possible, JAX
 # exit code: 0 done, 1 something failed or a rival is missing, 3 no GPU here
 set -euo pipefail
+bundle=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/.."
-bundle=${1:-}
 python=${PYTHON:-python3}
 build=build/gpu
 if ! command -v nvidia-smi > /dev/null || ! nvidia-smi -L > /dev/null 2>&1; then
@@ -18,8 +18,11 @@ generator=()
 if command -v ninja > /dev/null; then generator=(-G Ninja); fi
 benchmarks=(bench_mlp_fleet bench_entropy_bald bench_k_center bench_badge bench_tpe bench_study)
 cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DQUARRY_CUDA=ON -DQUARRY_BENCHMARKS=ON \
-  ${bundle:+"-DCMAKE_PREFIX_PATH=$(realpath "$bundle")/usr"} > /dev/null
-cmake --build "$build" -j "$(nproc)" --target "${benchmarks[@]}" > /dev/null
+  ${bundle:+"-DCMAKE_PREFIX_PATH=$bundle/usr"} > /dev/null
+cmake --build "$build" -j "$(nproc)" --target "${benchmarks[@]}" > "$build/bench_build.log" || {
+  tail -n 40 "$build/bench_build.log" >&2
+  exit 1
+}
 
 device=$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1 | tr ' ' '_')
 folder=benchmarks/results/$device-$(git describe --always --dirty 2> /dev/null || echo unknown)
@@ -46,6 +49,7 @@ side badge "$build/benchmarks/bench_badge" --device cuda --json --n 10000 50000
 side selection_rivals "$python" benchmarks/peers/gpu_selection.py
 side tpe "$build/benchmarks/bench_tpe" --device cuda --json
 side tpe_rivals "$python" benchmarks/peers/tpe.py 5
+mv "$folder/tpe_rivals.json" "$folder/tpe_rivals.tsv"
 for data in moons splice dna; do
   [ "$data" = moons ] || [ -n "${QUARRY_DATA:-}" ] || continue
   side "study_$data" "$build/benchmarks/bench_study" --device cuda --json --config "configs/online_tuning/$data.toml" \

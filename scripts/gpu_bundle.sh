@@ -4,12 +4,17 @@
 # the packages in the README's table) in one folder, for a GPU machine without a network or without root.
 # usage: scripts/gpu_bundle.sh [FOLDER]     default gpu_bundle/ (ignored by git); then there: scripts/gpu_check.sh FOLDER
 set -euo pipefail
+folder=$(realpath -m "${1:-$(dirname "$0")/../gpu_bundle}")
 cd "$(dirname "$0")/.."
-folder=${1:-gpu_bundle}
+if [ -e "$folder" ] && [ ! -e "$folder/made_by_gpu_bundle" ] && [ -n "$(ls -A "$folder")" ]; then
+  echo "gpu_bundle.sh: $folder holds other files; name a new folder" >&2
+  exit 2
+fi
 scripts/setup.sh
 packages=(zlib1g-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
 rm -rf "$folder"
 mkdir -p "$folder"
+touch "$folder/made_by_gpu_bundle"
 for package in "${packages[@]}"; do
   dpkg -L "$package" | while read -r file; do
     case $file in

@@ -6,9 +6,10 @@
 # usage: scripts/gpu_check.sh [BUNDLE]     BUNDLE: a folder made by scripts/gpu_bundle.sh, where the packages are missing
 # exit code: 0 everything holds, 1 something does not, 3 no GPU here
 set -euo pipefail
+bundle=${1:+$(realpath "$1")}
 cd "$(dirname "$0")/.."
-bundle=${1:-}
 build=build/gpu
+PATH=$PATH:/usr/local/cuda/bin
 logs=$build/logs
 failures=()
 
@@ -37,7 +38,7 @@ configure() {
   local generator=()
   if command -v ninja > /dev/null; then generator=(-G Ninja); fi
   cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DQUARRY_CUDA=ON \
-    ${bundle:+"-DCMAKE_PREFIX_PATH=$(realpath "$bundle")/usr"}
+    ${bundle:+"-DCMAKE_PREFIX_PATH=$bundle/usr"}
 }
 compile() { cmake --build "$build" -j "$(nproc)" --target quarry_program gpu_tests; }
 
@@ -46,13 +47,15 @@ compare_studies() {  # repeats
   local work=$build/studies study=configs/smoke.toml reference variant i
   rm -rf "$work"
   mkdir -p "$work"
-  "$build/quarry" run "$study" --device cpu --out "$work/cpu" --quiet
-  reference=$(bytes_of "$work/cpu")
+  # Called under `if`, where a failure does not end a function by itself.
+  "$build/quarry" run "$study" --device cpu --out "$work/cpu" --quiet || return 1
+  [ -s "$work/cpu/smoke/results.csv" ] || return 1
+  reference=$(bytes_of "$work/cpu") || return 1
   i=0
   while [ "$i" -lt "$1" ]; do
     for variant in "" "--fleet 1" "--fleet 3" "--no-graphs"; do
       # shellcheck disable=SC2086
-      "$build/quarry" run "$study" --device cuda --out "$work/gpu$i" --quiet $variant
+      "$build/quarry" run "$study" --device cuda --out "$work/gpu$i" --quiet $variant || return 1
       if [ "$(bytes_of "$work/gpu$i")" != "$reference" ]; then
         echo "the files of the GPU run ${variant:-without options} (repeat $i) differ from the CPU's"
         return 1
@@ -82,7 +85,7 @@ check_sanitizers() {
     return
   fi
   if ! grep -q 'Invalid __global__ write' "$logs/planted.log"; then
-    sanitizers=("does not work here: $(grep -m 1 -iE 'error|unsupported' "$logs/planted.log" | tr -d '"' | cut -c 1-80)")
+    sanitizers=("does not work here: $({ grep -m 1 -iE 'error|unsupported' "$logs/planted.log" || true; } | tr -d '"' | cut -c 1-80)")
     return
   fi
   for tool in memcheck racecheck initcheck synccheck; do
@@ -96,7 +99,8 @@ check_sanitizers() {
 }
 
 write_proof() {
-  local kernel hash separator=""
+  local kernel hash separator="" hashes
+  hashes=$(scripts/kernel_proofs.sh --hashes)
   {
     echo "{"
     echo " \"device\": \"$(nvidia-smi --query-gpu=name --format=csv,noheader | head -n 1)\","
@@ -111,9 +115,10 @@ write_proof() {
     while read -r hash kernel; do
       printf '%s  "%s": "%s"' "$separator" "$kernel" "$hash"
       separator=$',\n'
-    done < <(scripts/kernel_proofs.sh --hashes)
+    done <<< "$hashes"
     printf '\n }\n}\n'
-  } > tests/gpu_proof.json
+  } > "$logs/gpu_proof.json"
+  mv "$logs/gpu_proof.json" tests/gpu_proof.json
 }
 
 step configure configure || exit 1

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "quarry/core/context.h"
+#include "quarry/core/json.h"
 #include "quarry/data/data_table.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
@@ -98,7 +99,6 @@ int run_here(const StudyConfig& study, RunOptions options, const RunArguments& a
 }
 
 int run_as_worker(const StudyConfig& study, RunOptions options, const RunArguments& arguments, WorkerRole role) {
-  die_with_parent();
   options.takes_over = role != WorkerRole::first;
   options.alone = role == WorkerRole::alone;
   try {
@@ -117,35 +117,42 @@ std::vector<std::string> own_arguments() {
   return arguments;
 }
 
-int run_in_worker(const StudyConfig& study, const RunOptions& options) {
+/// As --quiet and --json have it.
+void note(const RunArguments& arguments, const std::string& text) {
+  if (arguments.quiet) return;
+  put_note(arguments.json ? Json::object().set("event", "note").set("text", text).dump() : text);
+}
+
+int run_in_worker(const StudyConfig& study, const RunOptions& options, const RunArguments& arguments) {
   ChildEnd end;
   int stopped_by = 0;
   {
     WorkerProcess worker("/proc/self/exe", own_arguments());
     const std::string directory = study_directory(options.out, study.study, options.shard, options.shards);
     Supervisor supervisor({[&](WorkerRole role) { return worker.run(role); }, [&] { return study_state(directory); },
-                           [&] { return worker.stop_signal() != 0; }, put_note});
+                           [&] { return worker.stop_signal() != 0; },
+                           [&](const std::string& text) { note(arguments, text); }});
     end = supervisor.run();
     stopped_by = worker.stop_signal();
   }
   const bool lost = end.exit_code == kKernelFailed || end.exit_code == kDeviceLost;
-  if (stopped_by != 0 && (lost || end.signal == stopped_by)) end_by(stopped_by);
+  if (stopped_by != 0 && (lost || end.signal == SIGINT || end.signal == SIGTERM)) end_by(stopped_by);
   if (end.signal != 0)
     fail("the process that runs the study was ended by signal {}; the same command continues", end.signal);
   return end.exit_code;
 }
 
 void say_where(const RunArguments& arguments, Device device) {
-  if (arguments.quiet) return;
   if (device.kind == DeviceKind::cuda)
-    put_note(fmt::format("running on {}: {}", to_string(device), gpu_text(gpu::device_info(device.ordinal))));
+    note(arguments, fmt::format("running on {}: {}", to_string(device), gpu_text(gpu::device_info(device.ordinal))));
   else if (arguments.device == "auto")
-    put_note(fmt::format("running on the CPU: {}", why_no_cuda()));
+    note(arguments, fmt::format("running on the CPU: {}", why_no_cuda()));
 }
 
 int execute(const RunArguments& arguments) {
-  const StudyConfig study = load_study(arguments.config, arguments.overrides);
   const std::optional<WorkerRole> role = worker_role();
+  if (role) die_with_parent();
+  const StudyConfig study = load_study(arguments.config, arguments.overrides);
   RunOptions options = arguments.options;
   options.device = parse_device(role && arguments.device == "auto" ? "cuda" : arguments.device);
   options.graphs = !arguments.no_graphs;
@@ -159,7 +166,8 @@ int execute(const RunArguments& arguments) {
   }
   if (role) return run_as_worker(study, options, arguments, *role);
   say_where(arguments, options.device);
-  return options.device.kind == DeviceKind::cuda ? run_in_worker(study, options) : run_here(study, options, arguments);
+  return options.device.kind == DeviceKind::cuda ? run_in_worker(study, options, arguments)
+                                                 : run_here(study, options, arguments);
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // `quarry run` on a GPU works in a child process, because a kernel that goes wrong poisons its process for good. The
-// parent touches no GPU; it starts the child again, and the study goes on from its journals:
+// parent makes no CUDA context; it starts the child again, and the study goes on from its journals:
 //   - a failure: the same again;
 //   - another one, and nothing was committed in between: one run at a time, so that the culprit is alone
 //     (RunOptions::alone); a run that gets nowhere alone is recorded as failed and left out, and the others go on;
@@ -71,7 +71,7 @@ class Supervisor {
 class WorkerProcess {
  public:
   WorkerProcess(std::string program, std::vector<std::string> arguments);
-  ~WorkerProcess();  ///< signals are as before
+  ~WorkerProcess();  ///< signals have their default actions again
   WorkerProcess(const WorkerProcess&) = delete;
   WorkerProcess& operator=(const WorkerProcess&) = delete;
 

@@ -5,7 +5,7 @@
 namespace quarry::gpu {
 
 /// Throws the gpu::Failure of a cudaError_t that is not cudaSuccess (0); `call` says what was asked for. Clears the
-/// runtime's last error if it is not sticky. Defined in src/core/gpu_cuda.cpp.
+/// runtime's last error if it is not sticky. Defined in src/core/gpu_devices.cpp.
 void check_runtime(int code, const char* call);
 
 }  // namespace quarry::gpu

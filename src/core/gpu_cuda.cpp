@@ -89,19 +89,21 @@ void Session::Impl::use_device() const {
 /// Loads a kernel at its first launch, also while recording, and lets it use the shared memory that it asks for.
 void Session::Impl::prepare(const Launch& launch) {
   constexpr std::size_t kAlwaysAllowed = 48 << 10;
-  const auto [known, first] = dynamic_shared.try_emplace(launch.function, 0);
-  if (first) {
-    cudaFuncAttributes attributes{};
-    QUARRY_CUDA(cudaFuncGetAttributes, &attributes, launch.function);
-    known->second = kAlwaysAllowed - attributes.sharedSizeBytes;
-  }
   const std::size_t wanted = launch.shape.shared_bytes;
-  if (wanted <= known->second) return;
-  QUARRY_CHECK(wanted <= info.shared_per_block, "{} wants {} bytes of shared memory; {} has {}", launch.name, wanted,
-               info.name, info.shared_per_block);
-  QUARRY_CUDA(cudaFuncSetAttribute, launch.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
-              static_cast<int>(wanted));
-  known->second = wanted;
+  const auto known = dynamic_shared.find(launch.function);
+  if (known != dynamic_shared.end() && wanted <= known->second) return;
+  cudaFuncAttributes attributes{};
+  QUARRY_CUDA(cudaFuncGetAttributes, &attributes, launch.function);
+  std::size_t allowed = kAlwaysAllowed - attributes.sharedSizeBytes;
+  if (wanted > allowed) {
+    // All that there is: the attribute is the kernel's, and a smaller one would bind other sessions.
+    allowed = info.shared_per_block - attributes.sharedSizeBytes;
+    QUARRY_CHECK(wanted <= allowed, "{} wants {} bytes of dynamic shared memory; {} has {} for it", launch.name, wanted,
+                 info.name, allowed);
+    QUARRY_CUDA(cudaFuncSetAttribute, launch.function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                static_cast<int>(allowed));
+  }
+  dynamic_shared[launch.function] = allowed;
 }
 
 /// Every mark up to `number` has been reached.

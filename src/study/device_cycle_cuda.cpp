@@ -66,7 +66,7 @@ DeviceSegment::Tuning DeviceSegment::plan_tuning(std::size_t cycle, CyclePlan& p
   std::vector<TuningRun> runs;
   for (const std::size_t r : present(cycle)) {
     const RunOutlook& run = runs_[r];
-    if (!run.cycles()[cycle].tunes) continue;
+    if (!run.tunes(cycle)) continue;
     TuningRun here = tuning_run(run, run.cycles()[cycle].iteration);
     here.first_fold = static_cast<std::int32_t>(folds.size());
     here.kept = shared_.networks + r;

@@ -166,14 +166,14 @@ RecordPlaces place_record(const RunOutlook& run, Carver& carver) {
 std::int32_t folds_of_cycle(std::span<const RunOutlook> runs, std::size_t cycle) {
   std::size_t folds = 0;
   for (const RunOutlook& run : runs)
-    if (cycle < run.cycles().size() && run.cycles()[cycle].tunes) folds += run.folds().size();
+    if (run.tunes(cycle)) folds += run.folds().size();
   return static_cast<std::int32_t>(folds);
 }
 
 std::int32_t first_step(std::span<const RunOutlook> runs, std::size_t cycle, const SegmentShape& shape) {
   std::int32_t count = shape.step_trials;
   for (const RunOutlook& run : runs)
-    if (cycle < run.cycles().size() && run.cycles()[cycle].tunes) count = std::min(count, run.startup_batch());
+    if (run.tunes(cycle)) count = std::min(count, run.startup_batch());
   return count;
 }
 
@@ -229,7 +229,7 @@ SegmentSearches segment_searches(std::span<const RunOutlook> runs, std::int32_t 
   for (std::size_t cycle = 0; cycle < static_cast<std::size_t>(cycles); ++cycle) {
     searches.first.push_back(static_cast<std::int32_t>(searches.setups.size()));
     for (const RunOutlook& run : runs)
-      if (cycle < run.cycles().size() && run.cycles()[cycle].tunes) searches.setups.push_back(run.search(cycle));
+      if (run.tunes(cycle)) searches.setups.push_back(run.search(cycle));
     searches.together =
         std::max(searches.together, static_cast<std::int32_t>(searches.setups.size()) - searches.first.back());
   }

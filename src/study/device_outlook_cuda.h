@@ -34,6 +34,7 @@ class RunOutlook {
   const Dataset& data() const { return *data_; }
   /// From the run's present iteration on: to its last, or to one whose tuning is in the journal.
   const std::vector<CycleOutlook>& cycles() const { return cycles_; }
+  bool tunes(std::size_t cycle) const { return cycle < cycles_.size() && cycles_[cycle].tunes; }
 
   /// Rows as they are now; those of folds are empty unless an iteration tunes.
   const FitRows& network_rows() const { return network_rows_; }

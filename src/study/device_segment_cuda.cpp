@@ -173,8 +173,7 @@ CycleResult DeviceSegment::result(std::size_t r, std::int32_t c) const {
   result.cycle = &run.cycles()[cycle];
   if (result.cycle->tunes) {
     std::int32_t search = setups_.first[cycle];
-    for (std::size_t before = 0; before < r; ++before)
-      search += takes_part(before, c) && runs_[before].cycles()[cycle].tunes;
+    for (std::size_t before = 0; before < r; ++before) search += runs_[before].tunes(cycle);
     result.trials = searches_->trials(search);
   }
   const RunRecord& record = *at(records_[r].record);

@@ -63,7 +63,7 @@ class DeviceSegment {
                 const SegmentShape& shape, bool graphs);
 
   std::int32_t cycles() const { return shape_.cycles; }
-  /// Enqueues the next cycle of every run that has one. Never waits, copies nothing out but the record.
+  /// Enqueues the next cycle of every run that has one. Never waits, copies out the record and the searches' histories.
   void enqueue();
   std::int32_t enqueued() const { return static_cast<std::int32_t>(marks_.size()); }
   gpu::Mark mark(std::int32_t cycle) const { return marks_[static_cast<std::size_t>(cycle)]; }

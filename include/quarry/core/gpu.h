@@ -47,7 +47,7 @@ struct DeviceInfo {
   int major = 0, minor = 0;  ///< compute capability
   std::size_t memory = 0;    ///< bytes
   int multiprocessors = 0;
-  std::size_t shared_per_block = 0;  ///< most dynamic shared memory a block can opt in to
+  std::size_t shared_per_block = 0;  ///< most shared memory of a block that opts in, static and dynamic
   std::size_t shared_per_multiprocessor = 0;
   int driver = 0, runtime = 0;  ///< versions, 1000 major + 10 minor
 };

@@ -99,7 +99,7 @@ void mlp_fit(gpu::Session& session, const MlpFleetPlan& plan, const MlpFitJob* j
 void mlp_score(gpu::Session& session, const MlpFleetPlan& plan, const MlpScoreJob* jobs, std::int32_t n_jobs,
                std::int32_t most_rows, void* workspace);
 
-/// train_fleet on the device from host data: uploads, trains, downloads. What train_fleet does on a CUDA context.
+/// train_fleet on the device from host data: uploads, trains, downloads. train_fleet(Context&, ...) on a GPU.
 std::vector<MemberResult<float>> train_fleet(gpu::Session& session, const MlpData<float>& data,
                                              std::span<const MemberSpec> members);
 

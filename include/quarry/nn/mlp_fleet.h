@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Fleets of multi-layer perceptrons: M networks trained side by side, each with its own shape, hyperparameters,
 // random keys and rows. A member's result is a function of its MemberSpec and the data alone: it does not depend,
-// bit for bit, on the fleet, the worker, the SIMD level or (later) the device it was trained on.
+// bit for bit, on the fleet, the worker, the SIMD level or the device it was trained on.
 //
 // Network: Linear(d, h1) ReLU [Dropout Linear ReLU]* Dropout Linear(hk, C); output activation by loss.
 //   No hidden layer is allowed too (sizes = {d, C}); then there is no dropout.

@@ -2,7 +2,7 @@
 // Smallest distances by matrix products, for wide features (convolutional networks): |x - y|^2 = |x|^2 + |y|^2 - 2 x.y.
 // A precision of its own, beside nearest_center of quarry/ops/k_center.h: not bit-equal with it, and never used where
 // the picks of an MLP study depend on it. With width w, u = 2^-24 and S = sum |x_f y_f|, a distance is off by at most
-// about u sqrt(w) (|x|^2 + |y|^2 + 2 S) (docs: reliability of sums): absolute, not relative, so that of two close
+// about u sqrt(w) (|x|^2 + |y|^2 + 2 S): absolute, not relative, so that of two close
 // points far from the origin little is left.
 //
 // The products are made in tiles of one shape, so a result depends neither on how many candidates there are nor on

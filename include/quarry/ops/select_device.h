@@ -4,8 +4,9 @@
 //
 // The jobs of a call may differ in everything. Scores run side by side. Small problems of k-center and BADGE get a
 // block each and run side by side too; one that fills the device (kernels/select_shapes.h) gets it in a cooperative
-// launch of its own. Outputs and scratch of different jobs must not overlap; scratch is aligned to 16 bytes and need
-// not be cleared. One exception to the bits: the sign and payload of a NaN that BALD's sums hold are the device's.
+// launch of its own. Outputs and scratch of different jobs must not overlap; scratch is aligned to 16 bytes, that
+// of top_k to 256, and need not be cleared. One exception to the bits: the sign and payload of a NaN that BALD's sums
+// hold are the device's.
 #pragma once
 
 #include <cstdint>

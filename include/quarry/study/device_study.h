@@ -4,7 +4,7 @@
 // record per cycle through pinned memory and writes the journals from it. Bytes are those of the CPU.
 //
 // The unit is a segment: some cycles of some runs. Its memory is planned before it starts; a segment that does not fit
-// is made smaller, first in trials that train together, then in cycles ahead, then in runs.
+// is made smaller, first in cycles ahead, then in trials that train together, then in runs.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The runner's way to the device: plain messages in, plain results out. In process for the CPU; a GPU executor can
-// live in a child process that is replaced when the device fails, because nothing here shares memory with the caller.
+// The runner's way to the CPU's fits, scores and selections: plain messages in, plain results out, in process. A GPU
+// has device_study.h.
 #pragma once
 
 #include <atomic>
