@@ -58,11 +58,8 @@ PickRunner<BadgeSampling> make_runner(const Problem& problem, Device device, [[m
   return on_cpu(problem);
 }
 
-struct Settings {
-  std::vector<std::int64_t> n = {50000};
-  std::int64_t width = 512, classes = 10;
-  std::int32_t picks = 200;
-  std::string write;
+struct Settings : PoolSettings {
+  std::int64_t classes = 10;
 };
 
 void check(const PickRunner<BadgeSampling>& runner, const Problem& problem, std::int32_t picks) {
@@ -86,14 +83,7 @@ void time_pool(const Settings& s, std::int64_t n, bool clustered, const Options&
   const double rejection = runner.seconds(BadgeSampling::rejection, s.picks);
   const double plain = runner.seconds(BadgeSampling::plain, few) - runner.seconds(BadgeSampling::plain, 1);
   const auto row = [&](const char* what, double total, std::int32_t picks) {
-    report.row(Json::object()
-                   .set("pool", name)
-                   .set("what", what)
-                   .set("n", n)
-                   .set("width", s.width)
-                   .set("picks", picks)
-                   .set("total_ms", total * 1e3)
-                   .set("us_per_pick", total * 1e6 / picks));
+    report.row(s.row(name, what, n, picks, total));
   };
   row("badge_rejection", rejection, s.picks);
   row("badge_plain", plain, few - 1);
@@ -108,15 +98,10 @@ int main(int argc, char** argv) {
   return main_of(
       argc, argv, "bench_badge", "microseconds per BADGE pick",
       [&](CLI::App& app) {
-        app.add_option("--n", s.n, "pool sizes")->check(CLI::Range(2, 1 << 30))->capture_default_str();
-        app.add_option("--width", s.width, "features")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+        s.add_to(app);
         app.add_option("--classes", s.classes, "classes")->check(CLI::Range(2, 1 << 16))->capture_default_str();
-        app.add_option("--picks", s.picks, "picks")->check(CLI::Range(2, 1 << 20))->capture_default_str();
-        app.add_option("--write", s.write, "folder for the probabilities as NPY files");
       },
       [&](const Options& options, Report& report) {
-        for (const std::int64_t n : s.n) {
-          for (const bool clustered : {true, false}) time_pool(s, n, clustered, options, report);
-        }
+        s.each([&](std::int64_t n, bool clustered) { time_pool(s, n, clustered, options, report); });
       });
 }

@@ -50,11 +50,8 @@ PickRunner<KCenterMethod> make_runner(const Problem& problem, Device device, [[m
   return on_cpu(problem);
 }
 
-struct Settings {
-  std::vector<std::int64_t> n = {50000};
-  std::int64_t width = 512, labelled = 100;
-  std::int32_t picks = 200;
-  std::string write;
+struct Settings : PoolSettings {
+  std::int64_t labelled = 100;
 };
 
 void time_pool(const Settings& s, std::int64_t n, bool clustered, const Options& options, Report& report) {
@@ -75,15 +72,7 @@ void time_pool(const Settings& s, std::int64_t n, bool clustered, const Options&
   const double plain = runner.seconds(KCenterMethod::plain, few) - runner.seconds(KCenterMethod::plain, 1);
   const auto row = [&](const char* what, double total, std::int32_t picks) {
     const double bytes = static_cast<double>(n) * static_cast<double>(s.width) * 4;
-    report.row(Json::object()
-                   .set("pool", name)
-                   .set("what", what)
-                   .set("n", n)
-                   .set("width", s.width)
-                   .set("picks", picks)
-                   .set("total_ms", total * 1e3)
-                   .set("us_per_pick", total * 1e6 / picks)
-                   .set("GB_per_s_of_the_plain_algorithm", bytes * picks / total * 1e-9));
+    report.row(s.row(name, what, n, picks, total).set("GB_per_s_of_the_plain_algorithm", bytes * picks / total * 1e-9));
   };
   row("k_center_initial", initial, 1);
   row("k_center_lazy", lazy, s.picks - 1);
@@ -99,15 +88,10 @@ int main(int argc, char** argv) {
   return main_of(
       argc, argv, "bench_k_center", "microseconds per k-center pick",
       [&](CLI::App& app) {
-        app.add_option("--n", s.n, "pool sizes")->check(CLI::Range(2, 1 << 30))->capture_default_str();
-        app.add_option("--width", s.width, "features")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-        app.add_option("--picks", s.picks, "picks")->check(CLI::Range(2, 1 << 20))->capture_default_str();
+        s.add_to(app);
         app.add_option("--labelled", s.labelled, "labelled rows")->check(CLI::Range(1, 1 << 24))->capture_default_str();
-        app.add_option("--write", s.write, "folder for the pools as NPY files");
       },
       [&](const Options& options, Report& report) {
-        for (const std::int64_t n : s.n) {
-          for (const bool clustered : {true, false}) time_pool(s, n, clustered, options, report);
-        }
+        s.each([&](std::int64_t n, bool clustered) { time_pool(s, n, clustered, options, report); });
       });
 }

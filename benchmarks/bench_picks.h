@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "benchmarks/bench.h"
@@ -15,6 +16,38 @@
 namespace quarry::bench {
 
 using Picks = std::vector<std::int32_t>;
+
+/// What is asked of every selection benchmark.
+struct PoolSettings {
+  std::vector<std::int64_t> n = {50000};
+  std::int64_t width = 512;
+  std::int32_t picks = 200;
+  std::string write;
+
+  void add_to(CLI::App& app) {
+    app.add_option("--n", n, "pool sizes")->check(CLI::Range(2, 1 << 30))->capture_default_str();
+    app.add_option("--width", width, "features")->check(CLI::Range(1, 1 << 20))->capture_default_str();
+    app.add_option("--picks", picks, "picks")->check(CLI::Range(2, 1 << 20))->capture_default_str();
+    app.add_option("--write", write, "folder for the pools as NPY files");
+  }
+  /// body(n, clustered) for every pool.
+  template <class Body>
+  void each(const Body& body) const {
+    for (const std::int64_t rows : n) {
+      for (const bool clustered : {true, false}) body(rows, clustered);
+    }
+  }
+  Json row(const char* pool, const char* what, std::int64_t rows, std::int32_t made, double seconds) const {
+    return Json::object()
+        .set("pool", pool)
+        .set("what", what)
+        .set("n", rows)
+        .set("width", width)
+        .set("picks", made)
+        .set("total_ms", seconds * 1e3)
+        .set("us_per_pick", seconds * 1e6 / made);
+  }
+};
 
 /// Picks by a method, and seconds of a call.
 template <class Method>
