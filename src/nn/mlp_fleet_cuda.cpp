@@ -5,6 +5,7 @@
 
 #include "quarry/core/error.h"
 #include "quarry/nn/mlp_device.h"
+#include "src/nn/mlp_jobs.h"
 #include "src/nn/mlp_members.h"
 
 namespace quarry::cuda {
@@ -90,34 +91,15 @@ struct DeviceFleet {
 };
 
 MlpFitJob make_job(const DeviceFleet& fleet, const MemberSpec& spec, const Places& at, std::size_t member) {
-  MlpFitJob job;
+  MlpFitJob job = settings_of(spec);
   job.features = fleet.features.data();
   job.labels = fleet.labels.data();
   job.targets = fleet.targets.data();
   job.train = fleet.rows.data() + at.rows;
-  job.n_train = static_cast<std::int32_t>(spec.train.size());
   job.validation = job.train + job.n_train;
-  job.n_validation = static_cast<std::int32_t>(spec.validation.size());
   job.network = {fleet.sizes.data() + at.sizes, fleet.n_layers.data() + member, fleet.dropout.data() + member,
                  fleet.parameters.data() + at.parameters};
-  job.loss = spec.loss;
-  job.optimizer = spec.optimizer;
-  job.dropout_epochs = spec.dropout_epochs;
-  job.lr = spec.lr;
-  job.weight_decay = spec.weight_decay;
-  job.momentum = spec.momentum;
-  job.beta1 = spec.beta1;
-  job.beta2 = spec.beta2;
-  job.epsilon = spec.epsilon;
-  job.epochs = spec.epochs;
-  job.batch_size = spec.batch_size;
-  job.drop_last = spec.drop_last;
   job.validate_every_epoch = spec.validate_every_epoch;
-  job.weight_by_size = spec.weight_by_size;
-  job.prune_on_current = spec.prune_on_current;
-  job.init_key = spec.init_key;
-  job.order_key = spec.order_key;
-  job.dropout_key = spec.dropout_key;
   if (!spec.prune_above.empty()) job.prune_above = fleet.thresholds.data() + at.thresholds;
   job.n_prune_above = static_cast<std::int32_t>(spec.prune_above.size());
   if (!spec.initial_parameters.empty()) job.initial_parameters = fleet.initial.data() + at.initial;
@@ -128,16 +110,9 @@ MlpFitJob make_job(const DeviceFleet& fleet, const MemberSpec& spec, const Place
 
 MemberResult<float> make_result(const MemberSpec& spec, const MlpFitResult& from, const float* parameters,
                                 const double* epoch_losses) {
-  MemberResult<float> result;
+  MemberResult<float> result = result_of(from);
   result.parameters.assign(parameters, parameters + parameter_count(spec.sizes));
   if (spec.validate_every_epoch) result.epoch_losses.assign(epoch_losses, epoch_losses + from.epochs_run);
-  result.train = {from.train_loss, from.train_accuracy};
-  result.validation = {from.validation_loss, from.validation_accuracy};
-  result.epochs_run = from.epochs_run;
-  result.steps = from.steps;
-  result.pruned = from.pruned != 0;
-  result.diverged = from.diverged != 0;
-  result.diverged_epoch = from.diverged_epoch;
   return result;
 }
 

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "quarry/study/fits.h"
+#include "src/nn/mlp_jobs.h"
 
 namespace quarry {
 namespace {
@@ -16,30 +17,6 @@ FitRows grown(const FitRows& rows, std::int32_t by) {
   more.unviolated = rows.unviolated;
   more.added = rows.added + by;
   return more;
-}
-
-MlpFitJob job_of(const MemberSpec& member) {
-  MlpFitJob job;
-  job.n_train = static_cast<std::int32_t>(member.train.size());
-  job.n_validation = static_cast<std::int32_t>(member.validation.size());
-  job.loss = member.loss;
-  job.optimizer = member.optimizer;
-  job.dropout_epochs = member.dropout_epochs;
-  job.lr = member.lr;
-  job.weight_decay = member.weight_decay;
-  job.momentum = member.momentum;
-  job.beta1 = member.beta1;
-  job.beta2 = member.beta2;
-  job.epsilon = member.epsilon;
-  job.epochs = member.epochs;
-  job.batch_size = member.batch_size;
-  job.drop_last = member.drop_last;
-  job.weight_by_size = member.weight_by_size;
-  job.prune_on_current = member.prune_on_current;
-  job.init_key = member.init_key;
-  job.order_key = member.order_key;
-  job.dropout_key = member.dropout_key;
-  return job;
 }
 
 }  // namespace
@@ -84,18 +61,18 @@ std::int32_t RunOutlook::picks_ahead() const {
 }
 
 MlpFitJob RunOutlook::network_job(std::size_t cycle) const {
-  if (cycle == 0 && known_) return job_of(*known_);
+  if (cycle == 0 && known_) return settings_of(*known_);
   const FitRows rows = grown(network_rows_, cycles_[cycle].added - cycles_[0].added);
-  return job_of(make_member(config(), data_->n_features, data_->n_classes, fixed_hyperparameters(config()),
-                            FitPlace{cycles_[cycle].iteration, FitPlace::kRefit, 0}, rows));
+  return settings_of(make_member(config(), data_->n_features, data_->n_classes, fixed_hyperparameters(config()),
+                                 FitPlace{cycles_[cycle].iteration, FitPlace::kRefit, 0}, rows));
 }
 
 std::vector<MlpFitJob> RunOutlook::fold_jobs(std::size_t cycle) const {
   std::vector<MlpFitJob> jobs;
   const std::int32_t more = folds_grow() ? cycles_[cycle].added - cycles_[0].added : 0;
   for (const FitRows& fold : folds_) {
-    jobs.push_back(job_of(make_member(config(), data_->n_features, data_->n_classes, fixed_hyperparameters(config()),
-                                      FitPlace{}, grown(fold, more))));
+    jobs.push_back(settings_of(make_member(config(), data_->n_features, data_->n_classes,
+                                           fixed_hyperparameters(config()), FitPlace{}, grown(fold, more))));
     jobs.back().validate_every_epoch = folds_.size() == 1 && reports_every_epoch(config());
     jobs.back().prune_on_current = config().pruner == "median_current";
   }

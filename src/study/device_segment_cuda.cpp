@@ -6,6 +6,7 @@
 
 #include "quarry/core/numpy_rng.h"
 #include "src/al/pick_rules.h"
+#include "src/nn/mlp_jobs.h"
 
 namespace quarry {
 namespace {
@@ -177,17 +178,10 @@ CycleResult DeviceSegment::result(std::size_t r, std::int32_t c) const {
     result.trials = searches_->trials(search);
   }
   const RunRecord& record = *at(records_[r].record);
-  MemberResult<float>& network = result.network;
-  network.train = {record.fit.train_loss, record.fit.train_accuracy};
-  network.validation = {record.fit.validation_loss, record.fit.validation_accuracy};
-  network.epochs_run = record.fit.epochs_run;
-  network.steps = record.fit.steps;
-  network.pruned = record.fit.pruned != 0;
-  network.diverged = record.fit.diverged != 0;
-  network.diverged_epoch = record.fit.diverged_epoch;
+  result.network = result_of(record.fit);
   if (records_[r].parameters != nullptr) {
     const float* const parameters = at(records_[r].parameters);
-    network.parameters.assign(parameters, parameters + run.most_parameters());
+    result.network.parameters.assign(parameters, parameters + run.most_parameters());
   }
   result.logits = matrix<const float>(at(records_[r].logits), run.data().test.n, run.data().n_classes);
   const std::int32_t* const picks = at(records_[r].picks);
