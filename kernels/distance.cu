@@ -2,6 +2,7 @@
 // Smallest distances by matrix products: kTile candidates x kTile centres at a time by cuBLAS, then one warp per
 // candidate takes the minimum of its row.
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 #include "kernels/simt.h"
