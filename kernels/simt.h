@@ -3,15 +3,17 @@
 // model run thread by thread on the host (tests/simt/emulator), which is how CI finds faults in kernels without a GPU.
 //
 // A kernel is written in ordinary CUDA C++ (threadIdx, __syncthreads, __shfl_down_sync, atomicAdd on integers, ...)
-// with five spellings of its own:
+// with spellings of its own:
 //   QUARRY_SHARED(float, tile, [4][32]);   for  __shared__ float tile[4][32];
 //   QUARRY_DYNAMIC_SHARED(float, pool);    for  extern __shared__ float pool[];
 //   quarry::grid_sync()                    for  cooperative_groups::this_grid().sync()
 //   quarry::async_copy<16>(to, from), async_commit(), async_wait<groups>()   for  the __pipeline_ functions (cp.async)
+//   quarry::cluster_sync(), cluster_rank(), cluster_shared(pointer, rank)     for  cooperative_groups::this_cluster()
+//   quarry::ldmatrix_x4(registers, row), mma_bf16(d, a, b, c)                for  the PTX of these names
 //   gpu::launch(session, "name", shape, kernel, arguments...)  for  kernel<<<...>>>(arguments...)
-// Not allowed in kernels: raw __shared__, inline PTX, cooperative_groups, CUB (libraries have their own door), atomics
-// on floating-point numbers, waiting for another block except by grid_sync, a return before a barrier that others
-// reach.
+// Not allowed in kernels: raw __shared__, inline PTX of its own, cooperative_groups, CUB (libraries have their own
+// door), atomics on floating-point numbers, waiting for another block except by grid_sync or cluster_sync, a return
+// before a barrier that others reach.
 #pragma once
 
 #include <tuple>
@@ -51,6 +53,68 @@ __device__ __forceinline__ void async_commit() {
 template <unsigned kGroups>
 __device__ __forceinline__ void async_wait() {
   __pipeline_wait_prior(kGroups);
+}
+
+// Clusters: launches that ask for them are refused below compute capability 9.0, so __trap is never reached.
+
+/// Waits for every thread of the blocks of the cluster.
+__device__ __forceinline__ void cluster_sync() {
+#if __CUDA_ARCH__ >= 900
+  cooperative_groups::this_cluster().sync();
+#else
+  __trap();
+#endif
+}
+/// The block's number in its cluster, from 0.
+__device__ __forceinline__ unsigned cluster_rank() {
+#if __CUDA_ARCH__ >= 900
+  return cooperative_groups::this_cluster().block_rank();
+#else
+  __trap();
+  return 0;
+#endif
+}
+/// The place of shared memory in block `rank` of the cluster that `mine` is in this one. From the cluster_sync after
+/// that block's declaration of it to the last one before that block ends.
+template <class T>
+__device__ __forceinline__ T* cluster_shared(T* mine, [[maybe_unused]] unsigned rank) {
+#if __CUDA_ARCH__ >= 900
+  return cooperative_groups::this_cluster().map_shared_rank(mine, rank);
+#else
+  __trap();
+  return mine;
+#endif
+}
+
+/// Four 8 x 8 matrices of 16-bit values from shared memory, by a whole warp: lane l names row l % 8 of matrix l / 8, 16
+/// bytes that begin at a multiple of 16. It gets of each matrix m in out[m] the values of row l / 4 in columns
+/// 2 (l % 4) and the next, the first one in the low half; kTransposed: of the matrix's transpose.
+template <bool kTransposed = false>
+__device__ __forceinline__ void ldmatrix_x4(unsigned (&out)[4], const void* row) {
+  const auto address = static_cast<unsigned>(__cvta_generic_to_shared(row));
+  if constexpr (kTransposed) {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+  } else {
+    asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0,%1,%2,%3}, [%4];"
+                 : "=r"(out[0]), "=r"(out[1]), "=r"(out[2]), "=r"(out[3])
+                 : "r"(address)
+                 : "memory");
+  }
+}
+/// d = a b + c by a whole warp: a [16][16] and b [16][8] of bfloat16, c and d [16][8] of float, spread over the lanes
+/// as PTX ISA has it for mma.m16n8k16. With g = lane / 4 and t = 2 (lane % 4): a[0] is row g, columns t and t + 1; a[1]
+/// row g + 8; a[2] row g, columns t + 8 and t + 9; a[3] row g + 8 of these. b[0] is rows t and t + 1 of column g; b[1]
+/// rows t + 8 and t + 9. d[0], d[1] are row g, columns t and t + 1; d[2], d[3] row g + 8. d may be c. In which order
+/// the hardware adds, and with how many bits, is its own affair.
+__device__ __forceinline__ void mma_bf16(float (&d)[4], const unsigned (&a)[4], const unsigned (&b)[2],
+                                         const float (&c)[4]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%10,%11,%12,%13};"
+      : "=f"(d[0]), "=f"(d[1]), "=f"(d[2]), "=f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(c[0]), "f"(c[1]), "f"(c[2]), "f"(c[3]));
 }
 
 }  // namespace quarry

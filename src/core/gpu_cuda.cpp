@@ -14,6 +14,7 @@
 
 #include "quarry/core/gpu.h"
 #include "src/core/gpu_check.h"
+#include "src/core/gpu_launch_check.h"
 #include "src/core/gpu_recent.h"
 
 /// Every call of the runtime goes through this, or through `void` where nothing can be done about a failure.
@@ -192,18 +193,26 @@ void Session::release_pinned(void* host) noexcept {
 
 void Session::launch(const Launch& launch) {
   impl_->use_device();
+  check_cluster(launch, impl_->info);
   impl_->prepare(launch);
   const auto dimensions = [](const Extent& e) { return dim3(e.x, e.y, e.z); };
-  cudaLaunchAttribute cooperative{};
-  cooperative.id = cudaLaunchAttributeCooperative;
-  cooperative.val.cooperative = 1;
+  cudaLaunchAttribute attributes[2] = {};
+  unsigned n_attributes = 0;
+  if (launch.shape.cooperative) {
+    attributes[n_attributes].id = cudaLaunchAttributeCooperative;
+    attributes[n_attributes++].val.cooperative = 1;
+  }
+  if (launch.shape.cluster > 1) {
+    attributes[n_attributes].id = cudaLaunchAttributeClusterDimension;
+    attributes[n_attributes++].val.clusterDim = {launch.shape.cluster, 1, 1};
+  }
   cudaLaunchConfig_t config{};
   config.gridDim = dimensions(launch.shape.grid);
   config.blockDim = dimensions(launch.shape.block);
   config.dynamicSmemBytes = launch.shape.shared_bytes;
   config.stream = impl_->stream;
-  config.attrs = &cooperative;
-  config.numAttrs = launch.shape.cooperative ? 1 : 0;
+  config.attrs = attributes;
+  config.numAttrs = n_attributes;
   check_runtime(cudaLaunchKernelExC(&config, launch.function, launch.arguments), launch.name);
   recent_launches().add(launch.name);
   ++impl_->counters.launches;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What the emulator's built-ins compute: small kernels whose results are known.
+#include <cstring>
 #include <numeric>
 
+#include "quarry/core/error.h"
 #include "tests/simt/cases.h"
 
 namespace {
@@ -162,6 +164,84 @@ SIMT_CASE(every_position_of_a_grid_runs_once) {
   for (int block = 0; block < 6; ++block)
     for (int thread = 0; thread < 24; ++thread) want.push_back(block * 100 + thread);
   simt::expect_equal<int>(got, want, "positions");
+}
+
+/// c [16][8] += a [16][16] b [16][8], of small integers, which bfloat16 holds exactly.
+__global__ void product_kernel(const int* in, int* out, int) {
+  QUARRY_SHARED(unsigned short, a, [16][16]);
+  QUARRY_SHARED(unsigned short, b, [16][8]);
+  const auto bfloat16 = [](int value) {
+    const auto x = static_cast<float>(value);
+    unsigned bits = 0;
+    std::memcpy(&bits, &x, sizeof bits);
+    return static_cast<unsigned short>(bits >> 16);
+  };
+  const unsigned lane = threadIdx.x;
+  for (unsigned i = lane; i < 256; i += 32) a[i / 16][i % 16] = bfloat16(in[i]);
+  for (unsigned i = lane; i < 128; i += 32) b[i / 8][i % 8] = bfloat16(in[256 + i]);
+  __syncwarp();
+  unsigned part_a[4], part_b[4];
+  quarry::ldmatrix_x4(part_a, &a[lane % 16][lane / 16 * 8]);
+  quarry::ldmatrix_x4<true>(part_b, &b[lane % 16][0]);
+  const unsigned row = lane / 4, column = 2 * (lane % 4);
+  float d[4];
+  for (unsigned i = 0; i < 4; ++i) {
+    d[i] = static_cast<float>(in[384 + (row + 8 * (i / 2)) * 8 + column + i % 2]);
+  }
+  quarry::mma_bf16(d, part_a, {part_b[0], part_b[1]}, d);
+  for (unsigned i = 0; i < 4; ++i) out[(row + 8 * (i / 2)) * 8 + column + i % 2] = static_cast<int>(d[i]);
+}
+SIMT_CASE(a_warp_multiplies_matrices) {
+  std::vector<int> in;
+  for (int i = 0; i < 512; ++i) in.push_back(i * 37 % 23 - 11);
+  std::vector<int> want;
+  for (std::size_t row = 0; row < 16; ++row) {
+    for (std::size_t column = 0; column < 8; ++column) {
+      want.push_back(in[384 + row * 8 + column]);
+      for (std::size_t k = 0; k < 16; ++k) want.back() += in[row * 16 + k] * in[256 + k * 8 + column];
+    }
+  }
+  simt::expect_equal<int>(run_on(&product_kernel, in, 128, {{1}, {32}}), want, "product");
+}
+
+/// Each block adds up what the blocks of its cluster hold.
+__global__ void cluster_sums(const int* in, int* out, int) {
+  QUARRY_SHARED(int, tile, [16]);
+  const unsigned i = blockIdx.x * blockDim.x + threadIdx.x;
+  tile[threadIdx.x] = in[i];
+  quarry::cluster_sync();
+  int sum = 0;
+  for (unsigned rank = 0; rank < 4; ++rank) sum += *quarry::cluster_shared(&tile[threadIdx.x], rank);
+  out[i] = sum * 10 + static_cast<int>(quarry::cluster_rank());
+  quarry::cluster_sync();  // nobody ends while its memory is read
+}
+SIMT_CASE(blocks_of_a_cluster_see_each_others_memory) {
+  quarry::gpu::LaunchShape shape{{8}, {16}};
+  shape.cluster = 4;
+  std::vector<int> want;
+  for (int i = 0; i < 128; ++i) {
+    int sum = 0;
+    for (int rank = 0; rank < 4; ++rank) sum += i / 64 * 64 + rank * 16 + i % 16;
+    want.push_back(sum * 10 + i / 16 % 4);
+  }
+  simt::expect_equal<int>(run_on(&cluster_sums, counted(128), 128, shape), want, "sums");
+}
+
+SIMT_CASE(clusters_are_refused_where_there_are_none) {
+  quarry::gpu::LaunchShape shape{{8}, {16}};
+  const auto refused = [&](unsigned cluster) {
+    shape.cluster = cluster;
+    try {
+      run_on(&cluster_sums, counted(128), 128, shape);
+    } catch (const quarry::Error&) {
+      return true;
+    }
+    return false;
+  };
+  simt::expect(refused(3) && refused(16), "clusters of 3 and of 16 in 8 blocks");
+  simt::expect(!refused(4), "clusters of 4 in 8 blocks");
+  quarry::gpu::fake_gpu().info.major = 8;
+  simt::expect(refused(4), "clusters on compute capability 8");
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "src/core/device_failure.h"
+#include "src/core/gpu_launch_check.h"
 #include "src/core/gpu_recent.h"
 #include "tests/simt/emulator/executor.h"
 #include "tests/simt/emulator/sanitizer.h"
@@ -261,6 +262,7 @@ void Session::release_pinned(void* host) noexcept {
 
 void Session::launch(const Launch& launch) {
   enter(launch.name);
+  check_cluster(launch, impl_->info);
   recent_launches().add(launch.name);
   ++impl_->counters.launches;
   const std::size_t most = impl_->info.shared_per_block;

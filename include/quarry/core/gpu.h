@@ -67,6 +67,8 @@ struct LaunchShape {
   Extent grid, block;
   std::size_t shared_bytes = 0;  ///< dynamic
   bool cooperative = false;      ///< blocks may wait for each other (grid-wide barriers)
+  unsigned cluster = 1;          ///< so many blocks along x may wait for each other and see each other's shared memory;
+                                 ///< 1 to 8, divides grid.x; more than 1 needs compute capability 9.0
 };
 
 /// A launch on its way to the queue; made by gpu::launch in kernels/simt.h.

@@ -71,6 +71,47 @@ void grid_barrier(Site site) {
   happens_after(&launch->grid.ordering[generation]);
 }
 
+void cluster_barrier(Site site) {
+  Thread& self = running_thread("cluster_sync");
+  const unsigned blocks = launch->shape->cluster;
+  if (blocks == 1) fault(site, "cluster_sync in a launch without clusters");
+  const std::size_t number = launch->cluster_of(*self.block);
+  Barrier& barrier = launch->clusters[number];
+  const unsigned generation = barrier.generation % 2;
+  if (arrive(barrier, blocks * launch->threads_per_block, "cluster_sync", site)) {
+    for (std::size_t s = 0; s < launch->n_slots; ++s)
+      if (launch->cluster_of(launch->slots[s]) == number) open_block(launch->slots[s], self);
+    wait_as(State::ready, "cluster_sync", site);
+  } else {
+    wait_as(State::at_cluster, "cluster_sync", site);
+  }
+  happens_after(&barrier.ordering[generation]);
+}
+
+unsigned cluster_rank(Site site) {
+  const Block& block = *running_thread("cluster_rank").block;
+  if (launch->shape->cluster == 1) fault(site, "cluster_rank in a launch without clusters");
+  return static_cast<unsigned>(block.number % launch->shape->cluster);
+}
+
+void* cluster_shared(const void* mine, unsigned rank, Site site) {
+  const Block& block = *running_thread("cluster_shared").block;
+  if (rank >= launch->shape->cluster) {
+    fault(site, "cluster_shared: block %u of a cluster of %u", rank, launch->shape->cluster);
+  }
+  const std::size_t number = launch->cluster_of(block) * launch->shape->cluster + rank;
+  for (std::size_t s = 0; s < launch->n_slots; ++s) {
+    const Block& other = launch->slots[s];
+    if (other.number != number || other.running == 0) continue;
+    void* const there = other.shared.counterpart(block.shared, mine);
+    if (there == nullptr) {
+      fault(site, "cluster_shared: block %u of the cluster has no such memory yet, or this is none", rank);
+    }
+    return there;
+  }
+  fault(site, "cluster_shared: block %u of the cluster has ended", rank);
+}
+
 void warp_call(WarpCall& call) {
   Thread& self = running_thread(call.name);
   const unsigned first = self.number / kWarp * kWarp;

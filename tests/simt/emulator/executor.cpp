@@ -150,7 +150,7 @@ void report_deadlock() {
   const Thread* first = nullptr;
   const Thread* other = nullptr;  // waits elsewhere, or has ended in a block where others wait
   for (std::size_t s = 0; s < launch->n_slots; ++s) {
-    if (launch->slots[s].running == 0 && !launch->shape->cooperative) continue;
+    if (launch->slots[s].running == 0 && !launch->at_once()) continue;
     for (unsigned i = 0; i < launch->threads_per_block; ++i) {
       const Thread& thread = launch->slots[s].threads[i];
       if (first == nullptr && thread.state != State::done) first = &thread;
@@ -190,7 +190,7 @@ std::vector<std::size_t> block_order() {
 
 /// How many blocks run side by side: all that wait for each other; otherwise one, or a few at random.
 std::size_t choose_slots() {
-  if (launch->shape->cooperative) return launch->n_blocks;
+  if (launch->at_once()) return launch->n_blocks;
   if (launch->options.schedule != Schedule::random) return 1;
   const std::size_t few = 1 + next_random(launch->random) % 4;
   return few < launch->n_blocks ? few : launch->n_blocks;
@@ -218,6 +218,7 @@ void make_slots() {
     launch->slots[s].threads = std::make_unique<Thread[]>(launch->threads_per_block);
     launch->slots[s].warps = std::make_unique<Warp[]>((launch->threads_per_block + kWarp - 1) / kWarp);
   }
+  launch->clusters = std::make_unique<Barrier[]>(launch->n_blocks / launch->shape->cluster);
   launch->ready_words = (launch->n_slots * launch->threads_per_block + 63) / 64;
   launch->ready = std::make_unique<std::uint64_t[]>(launch->ready_words);
 }

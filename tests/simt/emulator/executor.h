@@ -65,6 +65,10 @@ void warp_call(WarpCall& call);
 enum class Vote { none, all, any, count };
 int block_barrier(const char* name, Vote vote, bool ballot, Site site);
 void grid_barrier(Site site);
+void cluster_barrier(Site site);
+unsigned cluster_rank(Site site);
+/// Where block `rank` of the cluster has the shared memory that is at `mine` in this block.
+void* cluster_shared(const void* mine, unsigned rank, Site site);
 void fence();
 
 /// Under a random schedule another thread may run here.

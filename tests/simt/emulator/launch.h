@@ -12,7 +12,7 @@
 
 namespace simt {
 
-enum class State : unsigned char { ready, at_warp, at_block, at_grid, done };
+enum class State : unsigned char { ready, at_warp, at_block, at_cluster, at_grid, done };
 
 struct Block;
 
@@ -82,12 +82,17 @@ struct Launch {
   std::unique_ptr<std::uint64_t[]> ready;  ///< one bit per thread of every slot
   std::size_t ready_words = 0;
   Barrier grid;
+  std::unique_ptr<Barrier[]> clusters;
   std::uint64_t random = 0;
   char end = 0;               ///< address for ThreadSanitizer: every thread before what follows the launch
   char fence = 0;             ///< the same for __threadfence
   char error[1024] = "";      ///< of the first fault
   Fiber* host = nullptr;      ///< the OS thread's own stack
   Thread* current = nullptr;  ///< null on the host's stack
+
+  /// All blocks run side by side: those that may wait for each other must.
+  bool at_once() const { return shape->cooperative || shape->cluster > 1; }
+  std::size_t cluster_of(const Block& block) const { return block.number / shape->cluster; }
 };
 extern constinit thread_local Launch* launch;
 

@@ -37,6 +37,16 @@ void* SharedMemory::find_or_make(const void* key, const char* name, std::size_t 
   return start + kGuard;
 }
 
+void* SharedMemory::counterpart(const SharedMemory& other, const void* place) const {
+  const auto* const byte = static_cast<const unsigned char*>(place);
+  for (const Array& theirs : other.arrays_) {
+    if (byte < theirs.data || byte >= theirs.data + theirs.bytes) continue;
+    for (const Array& mine : arrays_)
+      if (mine.key == theirs.key) return mine.data + (byte - theirs.data);
+  }
+  return nullptr;
+}
+
 const char* SharedMemory::overrun() const {
   for (const Array& array : arrays_) {
 #if defined(SIMT_MSAN)

@@ -17,6 +17,8 @@ class SharedMemory {
   SharedMemory& operator=(const SharedMemory&) = delete;
 
   void* find_or_make(const void* key, const char* name, std::size_t bytes, std::size_t alignment);
+  /// Where these arrays have what is at `place` in another block's; null if there is no such place.
+  void* counterpart(const SharedMemory& other, const void* place) const;
   /// The name of an array whose guard was overwritten, or null.
   const char* overrun() const;
   /// The next block starts without arrays. Under ThreadSanitizer they are kept to the end of the launch: to reuse them

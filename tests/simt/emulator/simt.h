@@ -13,6 +13,7 @@
 #include "quarry/core/gpu.h"
 #include "tests/simt/emulator/arithmetic.h"
 #include "tests/simt/emulator/executor.h"
+#include "tests/simt/emulator/matrix.h"
 #include "tests/simt/emulator/sanitizer.h"
 #include "tests/simt/emulator/vector_types.h"
 #include "tests/simt/emulator/warp.h"
@@ -70,6 +71,17 @@ namespace quarry {
 
 inline void grid_sync(SIMT_HERE) {
   simt::grid_barrier({file, line});
+}
+
+inline void cluster_sync(SIMT_HERE) {
+  simt::cluster_barrier({file, line});
+}
+inline unsigned cluster_rank(SIMT_HERE) {
+  return simt::cluster_rank({file, line});
+}
+template <class T>
+T* cluster_shared(T* mine, unsigned rank, SIMT_HERE) {
+  return static_cast<T*>(simt::cluster_shared(mine, rank, {file, line}));
 }
 
 /// The copy happens when it is waited for; until then the target holds nothing.

@@ -22,6 +22,7 @@ struct Fault {
 const std::vector<Fault>& memory_faults();
 const std::vector<Fault>& order_faults();
 const std::vector<Fault>& warp_faults();
+const std::vector<Fault>& cluster_faults();
 const std::vector<Fault>& host_faults();
 const std::vector<Fault>& controls();
 

@@ -80,7 +80,8 @@ char found(const Fault& fault, bool shown) {
 
 int run(const char* part) {
   int faults = 0, caught = 0, bad = 0;
-  for (const auto* list : {&controls(), &memory_faults(), &order_faults(), &warp_faults(), &host_faults()}) {
+  for (const auto* list :
+       {&controls(), &memory_faults(), &order_faults(), &warp_faults(), &cluster_faults(), &host_faults()}) {
     for (const Fault& fault : *list) {
       if (std::strstr(fault.name, part) == nullptr) continue;
       const bool control = std::strcmp(fault.found_by, "ok") == 0;
