@@ -20,4 +20,5 @@ for entry in release:2 asan-ubsan:1 simt-tsan:1 simt-msan:1; do   # preset:sched
   builds+=("${preset#simt-}:${entry#*:}=$PWD/build/$preset/tests/simt/mutants/mutant_worker")
 done
 tools=build/release/tests/simt/mutants
-"${wrapper[@]}" "$tools/mutant_run" "$tools/planted/mutants.tsv" tests/simt/mutants/equivalent.txt "$goal" "${builds[@]}" "$@"
+"${wrapper[@]}" "$tools/mutant_run" "$tools/planted/mutants.tsv" tests/simt/mutants/equivalent.txt \
+  tests/simt/mutants/survivors.txt "$goal" "${builds[@]}" "$@"

@@ -167,6 +167,7 @@ SIMT_CASE(k_center_puts_non_finite_candidates_last) {
   for (float& x : all_bad.labelled.data) x = kNan;
   expect_as_on_cpu({known, with_non_finite(0), all_bad});
   expect_in_shape(known, KCenterMethod::lazy, 2, 2, true);
+  expect_in_shape(all_bad, KCenterMethod::lazy, 2, 2, true);  // one block alone fills up
 }
 
 /// The last group of centres is nearer to one candidate alone, that of the warp's last lane: a pass that leaves early

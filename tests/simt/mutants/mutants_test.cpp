@@ -170,12 +170,12 @@ TEST(MutantTable, ReadsWhatItWrites) {
   EXPECT_THROW(read_table("1\tx\n"), std::runtime_error);
 }
 
-TEST(MutantTable, EquivalentsNeedAReason) {
-  const auto entries = read_equivalents("# why\n\na.cu | f | check | a | b -> c | both are zero\n");
+TEST(MutantTable, EntriesNeedAReason) {
+  const auto entries = read_explained("# why\n\na.cu | f | check | a | b -> c | both are zero\n");
   ASSERT_EQ(entries.size(), 1u);
   EXPECT_EQ(entries[0].name, "a.cu | f | check | a | b -> c");
   EXPECT_EQ(entries[0].reason, "both are zero");
-  EXPECT_THROW(read_equivalents("a.cu | f | check | a -> b\n"), std::runtime_error);
+  EXPECT_THROW(read_explained("a.cu | f | check | a -> b\n"), std::runtime_error);
 }
 
 }  // namespace

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: MIT
 // Switches the planted faults on one after another and counts how many the kernels' cases find.
-// usage: run TABLE EQUIVALENT GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]
+// usage: run TABLE EQUIVALENT SURVIVORS GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]
 //   TABLE       mutants.tsv of the generator
 //   EQUIVALENT  mutants known to change nothing that anyone can see: "name | reason". They do not count.
+//   SURVIVORS   mutants that are known to be missed, and why: "name | reason"
 //   GOAL        per cent of the others that must be found
 //   NAME=...    builds of the program of worker.cpp, the cheapest first; a later one gets what the earlier ones missed
 //   SCHEDULES   how many schedules each case runs under in this build
 //   --only      mutants whose name contains TEXT
 // A mutant is found if a case fails, the emulator or a sanitizer reports, or the program crashes or (in the first
 // build) does not end.
-// Exit code: 0, or 1 if fewer are found, if an entry of EQUIVALENT names no mutant or one that is found, or if the
-// cases fail without a mutant. To see one: PROGRAM run NUMBER SCHEDULES CASE.
+// Exit code: 0, or 1 if fewer are found, if an entry of a list names no mutant or one of EQUIVALENT is found, or if
+// the cases fail without a mutant. To see one: PROGRAM run NUMBER SCHEDULES CASE.
 #include <unistd.h>
 
 #include <algorithm>
@@ -46,6 +47,7 @@ struct Subject {
   Row row;
   std::vector<int> cases;  ///< that reach its place, the quickest first
   std::string reason;      ///< of an equivalent one
+  std::string why_missed;  ///< of a known survivor
   int found_by = -1;       ///< build
   std::size_t next = 0;    ///< first case that has not run in this build
   std::size_t until = 0;   ///< behind the last case of the running process
@@ -56,7 +58,7 @@ struct Subject {
 constexpr double kMostSeconds = 0.2, kLaterSeconds = 60;
 
 struct Options {
-  std::string table, equivalent, only;
+  std::string table, equivalent, survivors, only;
   double goal = 0;
   std::vector<Build> builds;
 };
@@ -77,12 +79,13 @@ Options read_options(int argc, char** argv) {
     options.only = only[1];
     words.erase(only, only + 2);
   }
-  if (words.size() < 4)
-    throw std::runtime_error("usage: run TABLE EQUIVALENT GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]");
+  if (words.size() < 5)
+    throw std::runtime_error("usage: run TABLE EQUIVALENT SURVIVORS GOAL NAME:SCHEDULES=PROGRAM... [--only TEXT]");
   options.table = words[0];
   options.equivalent = words[1];
-  options.goal = std::stod(words[2]);
-  for (std::size_t i = 3; i < words.size(); ++i) {
+  options.survivors = words[2];
+  options.goal = std::stod(words[3]);
+  for (std::size_t i = 4; i < words.size(); ++i) {
     const std::size_t colon = words[i].find(':'), equals = words[i].find('=', colon);
     if (equals == std::string::npos) throw std::runtime_error("not NAME:SCHEDULES=PROGRAM: " + words[i]);
     options.builds.push_back(
@@ -206,16 +209,19 @@ class Trial {
 
 std::vector<Subject> make_subjects(const Options& options, const std::vector<Case>& cases,
                                    const std::map<int, std::vector<int>>& cases_of, bool& sound) {
-  std::map<std::string, std::string> reasons;
-  for (const Equivalent& entry : read_equivalents(read_file(options.equivalent))) reasons[entry.name] = entry.reason;
+  std::map<std::string, std::string> reasons, missed;
+  for (const Explained& entry : read_explained(read_file(options.equivalent))) reasons[entry.name] = entry.reason;
+  for (const Explained& entry : read_explained(read_file(options.survivors))) missed[entry.name] = entry.reason;
   std::set<std::string> unused;
-  for (const auto& [name, reason] : reasons) unused.insert(name);
+  for (const auto* list : {&reasons, &missed})
+    for (const auto& [name, reason] : *list) unused.insert(name);
   std::vector<Subject> subjects;
   for (const Row& row : read_table(read_file(options.table))) {
     unused.erase(row.name());
     if (row.number == 0 || row.name().find(options.only) == std::string::npos) continue;
-    Subject subject{row, {}, "", -1, 0, 0};
+    Subject subject{row, {}, "", "", -1, 0, 0};
     if (const auto found = reasons.find(row.name()); found != reasons.end()) subject.reason = found->second;
+    if (const auto found = missed.find(row.name()); found != missed.end()) subject.why_missed = found->second;
     if (const auto found = cases_of.find(row.number); found != cases_of.end()) subject.cases = found->second;
     std::sort(subject.cases.begin(), subject.cases.end(), [&](int a, int b) {
       return cases[static_cast<std::size_t>(a)].seconds < cases[static_cast<std::size_t>(b)].seconds;
@@ -265,7 +271,8 @@ double report(const Options& options, const std::vector<Subject>& subjects, bool
       std::cout << where << "listed as equivalent, but found:" << what << '\n';
       sound = false;
     } else if (s.reason.empty() && s.found_by < 0) {
-      std::cout << where << (s.cases.empty() ? "not reached:" : "survived:") << what << '\n';
+      std::cout << where << (s.cases.empty() ? "not reached:" : "survived:") << what
+                << (s.why_missed.empty() ? "" : " | " + s.why_missed) << '\n';
     }
   }
   std::printf("%-34s %7s", "", "mutants");

@@ -43,13 +43,13 @@ std::vector<Row> read_table(std::string_view text) {
   return rows;
 }
 
-std::vector<Equivalent> read_equivalents(std::string_view text) {
-  std::vector<Equivalent> all;
+std::vector<Explained> read_explained(std::string_view text) {
+  std::vector<Explained> all;
   for (const std::string& line : split(text, "\n")) {
     if (line.empty() || line[0] == '#') continue;
     const std::size_t bar = line.rfind(" | ");
-    const Equivalent entry{line.substr(0, bar == std::string::npos ? 0 : bar),
-                           bar == std::string::npos ? "" : line.substr(bar + 3)};
+    const Explained entry{line.substr(0, bar == std::string::npos ? 0 : bar),
+                          bar == std::string::npos ? "" : line.substr(bar + 3)};
     if (split(entry.name, " | ").size() < 4 || entry.reason.empty()) {
       throw std::runtime_error("not \"file | function | fault | change | reason\": " + line);
     }

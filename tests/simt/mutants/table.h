@@ -22,10 +22,10 @@ struct Row {
 std::string table_text(const std::vector<Row>& rows);
 std::vector<Row> read_table(std::string_view text);
 
-struct Equivalent {
+struct Explained {
   std::string name, reason;
 };
 /// Lines "name | reason"; # starts a comment. Error: std::runtime_error for a line without a reason.
-std::vector<Equivalent> read_equivalents(std::string_view text);
+std::vector<Explained> read_explained(std::string_view text);
 
 }  // namespace quarry::mutants
