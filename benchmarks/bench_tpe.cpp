@@ -120,7 +120,8 @@ void time_cpu(std::uint32_t seeds, bool numpy, bench::Report& report) {
   for (std::uint32_t seed = 0; seed < seeds; ++seed) {
     const Search search = run_search(seed, numpy);
     const auto sampler = sampler_of(seed, numpy);
-    ask += best_time(20, [&] { sampler->ask(search.space(), search.trials()); });
+    ask += best_time(
+        20, [&] { sampler->ask(search.space(), static_cast<std::int32_t>(search.trials().size()), search.trials()); });
   }
   report.row(row(fmt::format("ask at {} trials, {}", kTrials, random), ask / seeds));
   report.row(

@@ -222,7 +222,8 @@ void draw_by_passes(Draw& draw) {
   std::fill(std::copy(e.norm.begin(), e.norm.end(), norm.begin()), norm.end(), 0.0);
   for (std::int64_t i = 0; i < n_tiles * kLanes; ++i) padded[static_cast<std::size_t>(i)] = i < e.n ? draw.start(i) : 0;
   const std::span<float> weights = padded.first(static_cast<std::size_t>(e.n));
-  NumpyRandom numpy(draw.params.numpy_seed);
+  NumpyRandom seeded(draw.params.numpy_seed);
+  NumpyRandom& numpy = draw.params.numpy_stream != nullptr ? *draw.params.numpy_stream : seeded;
   std::int32_t pick = draw.picks[0];
   while (draw.made < draw.picks.size()) {
     const GradientRows center = e.rows(pick, 1);

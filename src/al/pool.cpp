@@ -2,6 +2,7 @@
 #include "quarry/al/pool.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
@@ -27,10 +28,18 @@ Pool::Pool(std::int32_t size, std::int32_t n_initial, const PermutationSource& s
   if (n_initial != -1 && (n_initial < 1 || n_initial > size)) {
     usage_error("{} initially labelled instances of a pool of {}; use 1..{}, or -1 for all", n_initial, size, size);
   }
-  unviolated_ = permutation(size, source);
-  if (n_initial != -1) unviolated_.resize(static_cast<std::size_t>(n_initial));
-  labelled_.assign(static_cast<std::size_t>(size), false);
-  for (std::int32_t index : unviolated_) labelled_[static_cast<std::size_t>(index)] = true;
+  std::vector<std::int32_t> initial = permutation(size, source);
+  if (n_initial != -1) initial.resize(static_cast<std::size_t>(n_initial));
+  *this = Pool(size, std::move(initial));
+}
+
+Pool::Pool(std::int32_t size, std::vector<std::int32_t> initial)
+    : labelled_(static_cast<std::size_t>(size), false), unviolated_(std::move(initial)) {
+  QUARRY_CHECK(size >= 1, "a pool of {} instances", size);
+  for (const std::int32_t index : unviolated_) {
+    QUARRY_CHECK(!is_labelled(index), "instance {} is labelled twice at the start", index);
+    labelled_[static_cast<std::size_t>(index)] = true;
+  }
   for (std::int32_t index = 0; index < size; ++index) {
     if (!labelled_[static_cast<std::size_t>(index)]) unlabelled_.push_back(index);
   }

@@ -2,6 +2,7 @@
 // quarry run CONFIG.toml: runs a study, or continues it.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <atomic>
 #include <csignal>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include "quarry/core/context.h"
 #include "quarry/core/json.h"
 #include "quarry/data/data_table.h"
+#include "quarry/data/images.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
 #include "quarry/study/runner.h"
@@ -64,10 +66,21 @@ void print_summary(const RunSummary& summary) {
           summary.directory);
 }
 
+bool trains_images(const StudyConfig& study) {
+  return std::any_of(study.runs.begin(), study.runs.end(),
+                     [](const StudyRun& run) { return run.config.network != NetworkKind::mlp; });
+}
+
 void print_plan(const StudyConfig& study, const RunOptions& options) {
-  const auto size_of = [](const DataConfig& config) {
+  const bool images = trains_images(study);
+  const auto size_of = [images](const DataConfig& config) {
+    if (images) {
+      const ImageDataset data = load_images(config);
+      return DataSize{data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes,
+                      data.shape};
+    }
     const Dataset data = load_dataset(config);
-    return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes};
+    return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes, {}};
   };
   Context context({}, options.workers);  // the estimate is for the CPU
   PlanMachine machine;
@@ -163,6 +176,13 @@ int execute(const RunArguments& arguments) {
   if (arguments.plan) {
     print_plan(study, options);
     return 0;
+  }
+  if (options.device.kind == DeviceKind::cuda && trains_images(study)) {
+    if (arguments.device != "auto")
+      throw Error(ErrorKind::device, "residual networks do not run on a GPU yet; use --device cpu");
+    note(arguments, "residual networks do not run on a GPU yet: running on the CPU");
+    options.device = Device{};
+    return run_here(study, options, arguments);
   }
   if (role) return run_as_worker(study, options, arguments, *role);
   say_where(arguments, options.device);

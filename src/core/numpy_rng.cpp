@@ -39,6 +39,7 @@ void NumpyRandom::reseed(std::uint32_t seed) {
     seed = 1812433253u * (seed ^ (seed >> 30)) + static_cast<std::uint32_t>(i + 1);
   }
   position_ = static_cast<int>(kWords);
+  drawn_ = 0;
   has_cached_normal_ = false;
   cached_normal_ = 0;
 }
@@ -53,11 +54,17 @@ void NumpyRandom::refill() {
 
 std::uint32_t NumpyRandom::next_u32() {
   if (position_ == static_cast<int>(kWords)) refill();
+  ++drawn_;
   std::uint32_t y = state_[static_cast<std::size_t>(position_++)];
   y ^= y >> 11;
   y ^= (y << 7) & 0x9d2c5680u;
   y ^= (y << 15) & 0xefc60000u;
   return y ^ (y >> 18);
+}
+
+void NumpyRandom::skip_to(std::uint64_t place) {
+  QUARRY_CHECK(drawn_ <= place, "a stream at word {} cannot go back to word {}", drawn_, place);
+  while (drawn_ < place) next_u32();
 }
 
 double NumpyRandom::uniform() {

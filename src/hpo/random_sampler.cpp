@@ -10,8 +10,7 @@ class RandomSampler final : public Sampler {
  public:
   explicit RandomSampler(const TpeOptions& options) : source_(make_uniform_source(options)) {}
 
-  std::vector<double> ask(const Space& space, std::span<const Trial> trials) override {
-    const auto trial = static_cast<std::int32_t>(trials.size());
+  std::vector<double> ask(const Space& space, std::int32_t trial, std::span<const Trial>) override {
     return draw_point(space, [&](std::size_t p) { return draw_startup(space.parameters[p], trial, p, *source_); });
   }
   std::int32_t independent_asks(std::span<const Trial>) const override {

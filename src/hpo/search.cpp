@@ -18,10 +18,19 @@ bool same_bits(std::span<const double> a, std::span<const double> b) {
 
 }  // namespace
 
-Search::Search(Space space, std::unique_ptr<Sampler> sampler, std::unique_ptr<Pruner> pruner, NanTrial nan_trial)
-    : space_(std::move(space)), sampler_(std::move(sampler)), pruner_(std::move(pruner)), nan_trial_(nan_trial) {
+Search::Search(Space space, std::unique_ptr<Sampler> sampler, std::unique_ptr<Pruner> pruner, SearchOptions options)
+    : space_(std::move(space)), sampler_(std::move(sampler)), pruner_(std::move(pruner)), options_(std::move(options)) {
   QUARRY_CHECK(sampler_ && pruner_, "a search needs a sampler and a pruner");
   space_.validate();
+  const std::size_t given = options_.first_point.size();
+  QUARRY_CHECK(given == 0 || given == space_.parameters.size(), "a first point of {} values for {} parameters", given,
+               space_.parameters.size());
+  QUARRY_CHECK(options_.lag >= 0, "a lag of {} trials", options_.lag);
+}
+
+std::span<const Trial> Search::seen_by(std::size_t number) const {
+  const auto lag = static_cast<std::size_t>(options_.lag);
+  return {trials_.data(), number > lag ? number - lag : 0};
 }
 
 const Trial& Search::ask() {
@@ -30,19 +39,24 @@ const Trial& Search::ask() {
                trials_.size(), static_cast<std::int32_t>(trials_.size()) - told_);
   Trial trial;
   trial.number = static_cast<std::int32_t>(trials_.size());
-  trial.point = sampler_->ask(space_, trials_);
+  if (trials_.empty() && !options_.first_point.empty()) {
+    trial.point = options_.first_point;
+  } else {
+    trial.point = sampler_->ask(space_, trial.number, seen_by(trials_.size()));
+  }
   trials_.push_back(std::move(trial));
   return trials_.back();
 }
 
 std::int32_t Search::independent_asks() const {
-  return sampler_->independent_asks(trials_);
+  const std::int32_t asked = static_cast<std::int32_t>(trials_.size());
+  return std::max(sampler_->independent_asks(trials_), told_ + options_.lag + 1 - asked);
 }
 
-std::vector<double> Search::thresholds(std::int32_t n_steps) const {
-  QUARRY_CHECK(n_steps >= 0, "{} steps", n_steps);
+std::vector<double> Search::thresholds(std::int32_t n_steps, std::int32_t number) const {
+  QUARRY_CHECK(n_steps >= 0 && number >= 0, "{} steps of trial {}", n_steps, number);
   std::vector<double> result(static_cast<std::size_t>(n_steps));
-  const std::span<const Trial> told(trials_.data(), static_cast<std::size_t>(told_));
+  const std::span<const Trial> told = seen_by(static_cast<std::size_t>(number));
   for (std::int32_t step = 0; step < n_steps; ++step) {
     result[static_cast<std::size_t>(step)] = pruner_->threshold(told, step);
   }
@@ -56,7 +70,7 @@ const Trial& Search::tell(std::int32_t number, std::span<const double> intermedi
   Trial& trial = trials_[static_cast<std::size_t>(number)];
   trial.intermediate.assign(intermediate.begin(), intermediate.end());
   trial.value = value;
-  trial.state = std::isnan(value) && nan_trial_ == NanTrial::failed ? TrialState::failed : TrialState::complete;
+  trial.state = std::isnan(value) && options_.nan_trial == NanTrial::failed ? TrialState::failed : TrialState::complete;
   double best = std::numeric_limits<double>::quiet_NaN();
   for (std::size_t step = 0; step < intermediate.size(); ++step) {
     best = pruner_->compares_current() ? intermediate[step] : std::fmin(best, intermediate[step]);

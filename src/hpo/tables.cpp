@@ -19,13 +19,17 @@ constexpr std::array<std::unique_ptr<Sampler> (*)(const TpeOptions&), kSamplers.
 constexpr std::array kPruners = {
     NamedSummary{"median", "stop when the best value so far is above the median of the complete trials at this step"},
     NamedSummary{"median_current", "stop when the value at this step is above that median"},
+    NamedSummary{"asha", "asynchronous successive halving: after 1, 3, 9, ... steps the best third goes on"},
     NamedSummary{"none", "run every trial to its end"},
 };
+std::unique_ptr<Pruner> halving_pruner(const MedianPrunerOptions&) {
+  return make_halving_pruner();
+}
 std::unique_ptr<Pruner> no_pruner(const MedianPrunerOptions&) {
   return make_no_pruner();
 }
 constexpr std::array<std::unique_ptr<Pruner> (*)(const MedianPrunerOptions&), kPruners.size()> kMakePruner = {
-    make_median_pruner, make_median_current_pruner, no_pruner};
+    make_median_pruner, make_median_current_pruner, halving_pruner, no_pruner};
 
 template <std::size_t n>
 std::size_t index_of(const std::array<NamedSummary, n>& table, std::string_view what, std::string_view name) {

@@ -43,8 +43,7 @@ class TpeSampler final : public Sampler {
     if (options.startup_trials < 0) usage_error("TPE cannot have {} start-up trials", options.startup_trials);
   }
 
-  std::vector<double> ask(const Space& space, std::span<const Trial> trials) override {
-    const auto trial = static_cast<std::int32_t>(trials.size());
+  std::vector<double> ask(const Space& space, std::int32_t trial, std::span<const Trial> trials) override {
     const auto finished = static_cast<std::int32_t>(std::count_if(trials.begin(), trials.end(), is_finished));
     if (finished < options_.startup_trials) {
       return draw_point(space, [&](std::size_t p) { return draw_startup(space.parameters[p], trial, p, *source_); });

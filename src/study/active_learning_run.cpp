@@ -76,6 +76,7 @@ ActiveLearningRun::ActiveLearningRun(FileSystem& files, const StudyRun& run, std
 bool ActiveLearningRun::tunes(std::int32_t iteration) const {
   switch (run_.config.mode) {
     case Mode::fixed:
+    case Mode::frozen_set:  // of residual networks alone
       return false;
     case Mode::constant_whole:
     case Mode::constant_initial:

@@ -69,16 +69,6 @@ bool is_grid(const ConfigRow& row, const ConfigValue& value) {
   return !value.items.empty() && value.items.front().type == ConfigValue::Type::list;
 }
 
-void refuse_repeats(const ConfigRow& row, const std::vector<ConfigValue>& values, const std::string& where) {
-  std::vector<std::string> texts;
-  texts.reserve(values.size());
-  for (const ConfigValue& value : values) texts.push_back(to_toml(value));
-  std::sort(texts.begin(), texts.end());
-  const auto twice = std::adjacent_find(texts.begin(), texts.end());
-  if (twice != texts.end())
-    usage_error("{}: {}: {} is in the list twice; runs would repeat", where, row.full_name(), *twice);
-}
-
 std::vector<ConfigValue> check_entry(const ConfigRow& row, const ConfigEntry& entry, const std::string& path,
                                      std::int64_t max_runs) {
   const ConfigValue& value = entry.value;
@@ -91,7 +81,6 @@ std::vector<ConfigValue> check_entry(const ConfigRow& row, const ConfigEntry& en
   values.reserve(value.items.size());
   for (const ConfigValue& item : value.items)
     values.push_back(check_config_value(row, item, describe(path, item.place)));
-  refuse_repeats(row, values, where);
   return values;
 }
 
@@ -141,8 +130,8 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
     if (axis.row->full_name() == "preset" && !axis.values.empty()) axis.row->set(*axis.row, draft, axis.values.front());
   for (ConfigAxis& axis : axes) {
     if (axis.values.empty()) {
-      const bool preset_value = draft.preset == "faithful" && axis.row->faithful;
-      axis.values = {preset_value ? *axis.row->faithful : axis.row->get(*axis.row, draft)};
+      const std::optional<ConfigValue> preset_value = axis.row->in_preset(draft.preset);
+      axis.values = {preset_value ? *preset_value : axis.row->get(*axis.row, draft)};
     }
     axis.row->set(*axis.row, draft, axis.values.front());
   }
@@ -185,6 +174,10 @@ std::span<const ConfigKey> config_keys() {
 
 std::string_view to_string(Mode mode) {
   return find_config_row("search", "mode")->choices[static_cast<std::size_t>(mode)];
+}
+
+std::string_view to_string(NetworkKind network) {
+  return find_config_row("model", "network")->choices[static_cast<std::size_t>(network)];
 }
 
 std::string data_identity(const DataConfig& data) {

@@ -58,6 +58,7 @@ Problem check_data(const DataConfig& data) {
 
 Problem check_pool(const RunConfig& run) {
   if (run.n_initial == 0) return problem({"pool.n_initial"}, "pool.n_initial: expected -1 (all) or at least 1, got 0");
+  if (run.mode == Mode::frozen_set) return {};
   if (run.val_share == 0 && run.mode != Mode::fixed)
     return problem({"pool.val_share", "search.mode"},
                    "search.mode = \"{}\" chooses by validation loss: pool.val_share must be above 0",
@@ -72,6 +73,7 @@ Problem check_pool(const RunConfig& run) {
 }
 
 Problem check_acquisition(const RunConfig& run) {
+  if (run.mode == Mode::frozen_set) return {};
   if (run.budget > 0 && run.size > run.budget)
     return problem({"acquisition.size", "acquisition.budget"},
                    "acquisition.size = {} is more than acquisition.budget = {}", run.size, run.budget);
@@ -94,6 +96,9 @@ Problem check_search(const RunConfig& run) {
     return p;
   if (Problem p = ordered(run.depth_low, run.depth_high, "search.depth_low", "search.depth_high")) return p;
   if (Problem p = ordered(run.width_low, run.width_high, "search.width_low", "search.width_high")) return p;
+  if (run.mode == Mode::frozen_set && run.cross_validation == CrossValidation::k_fold && run.folds < 2)
+    return problem({"search.folds", "search.cross_validation"}, "k_fold needs search.folds of at least 2, got {}",
+                   run.folds);
   if (run.mode != Mode::online_dynamic || run.cross_validation != CrossValidation::k_fold) return {};
   if (run.folds < 2)
     return problem({"search.folds", "search.cross_validation"}, "k_fold needs search.folds of at least 2, got {}",
@@ -104,6 +109,78 @@ Problem check_search(const RunConfig& run) {
   return {};
 }
 
+// Keys that only residual networks read.
+Problem check_perceptron(const RunConfig& run) {
+  const RunConfig usual;
+  const std::pair<std::string_view, bool> foreign[] = {{"data.holdout_share", run.holdout_share != usual.holdout_share},
+                                                       {"acquisition.tested", !run.tested.empty()},
+                                                       {"training.batches", run.batches != usual.batches},
+                                                       {"training.schedule", run.schedule != usual.schedule},
+                                                       {"training.augment", run.augment != usual.augment},
+                                                       {"search.mode", run.mode == Mode::frozen_set},
+                                                       {"search.measure", run.measure != usual.measure},
+                                                       {"search.first_point", run.first_point != usual.first_point},
+                                                       {"search.lag", run.lag != usual.lag}};
+  for (const auto& [key, is_set] : foreign)
+    if (is_set) return problem({key, "model.network"}, "{} is for residual networks; model.network is \"mlp\"", key);
+  if (run.pruner == "asha")
+    return problem({"search.pruner", "search.mode"}, "search.pruner = \"asha\" is for search.mode = \"frozen_set\"");
+  return {};
+}
+
+Problem check_frozen_set(const RunConfig& run) {
+  if (run.acquired.empty())
+    return problem({"search.mode", "pool.acquired"},
+                   "search.mode = \"frozen_set\" needs pool.acquired, the folder of the study that chose the labels");
+  if (run.acquired_labels < 2)
+    return problem({"pool.acquired_labels"}, "pool.acquired_labels: expected at least 2 labels to search on, got {}",
+                   run.acquired_labels);
+  if (run.cross_validation == CrossValidation::k_fold && run.folds > run.acquired_labels)
+    return problem({"search.folds", "pool.acquired_labels"}, "search.folds = {} is more than pool.acquired_labels = {}",
+                   run.folds, run.acquired_labels);
+  if (run.cross_validation == CrossValidation::shuffle_split && run.val_share == 0)
+    return problem({"pool.val_share", "search.cross_validation"},
+                   "shuffle_split needs pool.val_share above 0, the share of the labels that a split holds out");
+  const bool inside = run.lr >= run.lr_low && run.lr <= run.lr_high && run.weight_decay >= run.weight_decay_low &&
+                      run.weight_decay <= run.weight_decay_high;
+  if (run.first_point == FirstPoint::model && !inside)
+    return problem({"search.first_point", "model.lr"},
+                   "search.first_point = \"model\": model.lr = {}, model.weight_decay = {} is outside the search space",
+                   format_exact(run.lr), format_exact(run.weight_decay));
+  return {};
+}
+
+// What residual networks do not have.
+Problem check_residual(const RunConfig& run) {
+  if (!has_images(run.data.name))
+    return problem({"data.name", "model.network"}, "model.network = \"{}\" needs a set of images; '{}' is none",
+                   to_string(run.network), run.data.name);
+  if (run.mode != Mode::fixed && run.mode != Mode::frozen_set)
+    return problem({"search.mode", "model.network"},
+                   "search.mode = \"{}\" is for perceptrons; residual networks have fixed and frozen_set",
+                   to_string(run.mode));
+  const RunConfig usual;
+  const std::pair<std::string_view, bool> foreign[] = {{"training.optimizer", run.optimizer != Optimizer::sgd},
+                                                       {"training.loss", run.loss != Loss::ce_on_logits},
+                                                       {"training.updates", run.updates != 0},
+                                                       {"training.drop_last", run.drop_last},
+                                                       {"training.refit_on_all", run.refit_on_all},
+                                                       {"data.scaler", run.data.scaler != Scaler::automatic}};
+  for (const auto& [key, is_set] : foreign)
+    if (is_set)
+      return problem({key, "model.network"}, "{} is for perceptrons; model.network is \"{}\"", key,
+                     to_string(run.network));
+  if (run.schedule == LrSchedule::warmup_cosine && run.warmup_epochs >= run.epochs)
+    return problem({"training.warmup_epochs", "training.epochs"},
+                   "training.warmup_epochs = {} leaves nothing of training.epochs = {}", run.warmup_epochs, run.epochs);
+  if (run.mode == Mode::frozen_set) return check_frozen_set(run);
+  if (run.val_share != 0)
+    return problem({"pool.val_share", "model.network"},
+                   "pool.val_share = {}: nothing is chosen on validation rows here; set it to 0",
+                   format_exact(run.val_share));
+  return {};
+}
+
 }  // namespace
 
 std::optional<ConfigProblem> check_run(const RunConfig& run) {
@@ -111,6 +188,7 @@ std::optional<ConfigProblem> check_run(const RunConfig& run) {
   if (Problem p = check_pool(run)) return p;
   if (Problem p = check_acquisition(run)) return p;
   if (Problem p = check_search(run)) return p;
+  if (Problem p = run.network == NetworkKind::mlp ? check_perceptron(run) : check_residual(run)) return p;
   if (run.optimizer == Optimizer::adam && run.momentum > 0)
     return problem({"model.momentum", "training.optimizer"},
                    "model.momentum has no meaning with training.optimizer = \"adam\"");

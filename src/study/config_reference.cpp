@@ -14,7 +14,7 @@ A study is one TOML file: `quarry run STUDY.toml`. Every key has a default, so a
 
 ```toml
 study = "my_study"           # results go to OUT/my_study
-preset = "corrected"         # or "faithful": the behaviour of the published programs
+preset = "corrected"         # or "faithful", "hyperparameter_study": the two published studies
 
 [run]
 seed = "0..9"                # ten seeds; a list works too: [0, 1, 7]
@@ -35,8 +35,11 @@ mode = ["fixed", "constant_initial"]
   ordered by the tables below: the last axis varies fastest, seeds innermost of all.
 * **Command line.** `--set section.key=value` overrides the file, the last one wins: `--set acquisition.budget=100`,
   `--set "acquisition.strategy=[random, bald]"`, `--set run.seed=0..4`, `--set preset=faithful`. Words need no quotes.
-* **Presets.** A preset fills in the keys that neither the file nor the command line gives. Where `faithful` differs
-  from the default (`corrected`), the tables say so.
+* **Pairs.** Lists that belong together, such as learning rates with their weight decays, are walked side by side when
+  `together` names their keys: `together = "model.lr, model.weight_decay"`.
+* **Presets.** A preset fills in the keys that neither the file nor the command line gives: `corrected` (the defaults),
+  `faithful` (the online-tuning study with its quirks) and `hyperparameter_study` (the hyperparameter study: residual
+  networks on images). The tables say where they differ from the defaults.
 * **Errors.** Unknown keys, wrong types, values out of range and keys that contradict each other end the program with
   exit code 2 and `file:line:column`, before anything is written.
 * **Resolved text.** Beside its results a study keeps the text of every key with its value; parsing it gives the same
@@ -65,12 +68,17 @@ std::string config_reference() {
   for (const ConfigRow& row : config_rows()) {
     if (row.section != section) {
       section = row.section;
-      out += fmt::format("\n## {}\n\n| key | type | values | default | faithful | meaning |\n", section_title(section));
-      out += "| --- | --- | --- | --- | --- | --- |\n";
+      out += fmt::format("\n## {}\n\n| key | type | values | default | faithful | hyperparameter_study | meaning |\n",
+                         section_title(section));
+      out += "| --- | --- | --- | --- | --- | --- | --- |\n";
     }
-    out += fmt::format("| `{}` | {} | {} | `{}` | {} | {}{} |\n", row.name, row.type(), row.values(),
-                       to_toml(row.get(row, defaults)), row.faithful ? fmt::format("`{}`", to_toml(*row.faithful)) : "",
-                       row.summary, row.study_wide ? "; *one per study*" : "");
+    const auto preset = [&](std::string_view name) {
+      const std::optional<ConfigValue> value = row.in_preset(name);
+      return value ? fmt::format("`{}`", to_toml(*value)) : "";
+    };
+    out += fmt::format("| `{}` | {} | {} | `{}` | {} | {} | {}{} |\n", row.name, row.type(), row.values(),
+                       to_toml(row.get(row, defaults)), preset("faithful"), preset("hyperparameter_study"), row.summary,
+                       row.study_wide ? "; *one per study*" : "");
   }
   return out;
 }

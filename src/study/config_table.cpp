@@ -78,6 +78,12 @@ ConfigValue check_name(const ConfigRow& row, const ConfigValue& value, const std
 
 }  // namespace
 
+std::optional<ConfigValue> ConfigRow::in_preset(std::string_view preset) const {
+  if (preset == "faithful") return faithful;
+  if (preset == "hyperparameter_study") return hyperparameter_study;
+  return {};
+}
+
 std::string ConfigRow::full_name() const {
   return section.empty() ? std::string(name) : fmt::format("{}.{}", section, name);
 }

@@ -15,7 +15,7 @@ namespace quarry {
 
 /// What the keys write to: a study before its grid is expanded.
 struct ConfigDraft {
-  std::string study = "study", preset = "corrected", networks = "none";
+  std::string study = "study", preset = "corrected", together, networks = "none";
   RunConfig run;
 };
 
@@ -39,11 +39,14 @@ struct ConfigRow {
   bool study_wide = false;  ///< one value per study: never a grid axis
   std::vector<std::string_view> choices;
   std::vector<std::string_view> (*names)() = nullptr;
-  std::string_view list_command;        ///< name: the command that lists the names
-  std::optional<ConfigValue> faithful;  ///< value in preset "faithful" where it differs from the default
+  std::string_view list_command;  ///< name: the command that lists the names
+  /// Values in these presets where they differ from the default.
+  std::optional<ConfigValue> faithful, hyperparameter_study;
   ConfigValue (*get)(const ConfigRow&, const ConfigDraft&) = nullptr;
   void (*set)(const ConfigRow&, ConfigDraft&, const ConfigValue&) = nullptr;
 
+  /// The value that a preset gives instead of the default, if it does.
+  std::optional<ConfigValue> in_preset(std::string_view preset) const;
   /// "section.name", or the name alone at the top of the file.
   std::string full_name() const;
   /// "integer", "real", ...

@@ -17,7 +17,10 @@ Space study_space(const RunConfig& config) {
   };
   std::int32_t widths = 0;
   for (Parameter& p : space.parameters) {
-    if (p.name == "lr") bound(p, config.lr_low, config.lr_high);
+    if (p.name == "lr") {
+      bound(p, config.lr_low, config.lr_high);
+      p.log = config.lr_scale == Scale::log;
+    }
     if (p.name == "weight_decay") bound(p, config.weight_decay_low, config.weight_decay_high);
     if (p.name == "drop_rate") bound(p, config.drop_rate_low, config.drop_rate_high);
     if (p.name == "depth") bound(p, config.depth_low, config.depth_high);

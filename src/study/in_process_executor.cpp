@@ -137,10 +137,12 @@ class InProcessExecutor final : public Executor {
       problem.probabilities = matrix<const float>(probabilities.data(), n, classes);
     }
     if (needs.features) {
+      problem.candidate_features = matrix<const float>(use_logits ? logits.data() : features.data(), n, width);
+    }
+    if (needs.labelled_features) {
       sized(labelled, m, width);
       mlp_forward<float>(context_, *job.network, data.train_features(), job.labelled,
                          use_logits ? labelled.data() : nullptr, use_logits ? nullptr : labelled.data());
-      problem.candidate_features = matrix<const float>(use_logits ? logits.data() : features.data(), n, width);
       problem.labelled_features = matrix<const float>(labelled.data(), m, width);
     }
     if (needs.bald) {

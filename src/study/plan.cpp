@@ -8,6 +8,7 @@
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
+#include "quarry/study/image_fits.h"
 
 namespace quarry {
 namespace {
@@ -117,8 +118,16 @@ void add_search(CostSum& sum, const RunConfig& run, std::int64_t n, std::int64_t
 
 }  // namespace
 
-void check_run_fits_data(const RunConfig& run, const DataSize& size) {
+void check_run_fits_data(const RunConfig& run, const DataSize& whole) {
   const std::string_view data = run.data.name;
+  DataSize size = whole;
+  size.pool = pool_size(run, whole.pool);
+  if (run.mode == Mode::frozen_set) {
+    if (run.acquired_labels > size.pool)
+      usage_error("pool.acquired_labels = {} is more than the pool of '{}', {} instances", run.acquired_labels, data,
+                  size.pool);
+    return;
+  }
   if (run.n_initial > size.pool)
     usage_error("pool.n_initial = {} is more than the pool of '{}', {} instances", run.n_initial, data, size.pool);
   const std::int64_t n = initial_size(run, size);
@@ -134,6 +143,7 @@ void check_run_fits_data(const RunConfig& run, const DataSize& size) {
 
 RunCost run_cost(const RunConfig& run, const DataSize& size) {
   check_run_fits_data(run, size);
+  if (run.network != NetworkKind::mlp) return image_run_cost(run, size);
   CostSum sum(run, size);
   RunCost& cost = sum.cost();
   const std::int64_t n = initial_size(run, size), validation = validation_size(run, n);
@@ -172,12 +182,21 @@ void add_to(RunCost& sum, const RunCost& cost) {
   sum.sequential_steps = std::max(sum.sequential_steps, cost.sequential_steps);
   sum.members += cost.members;
   sum.startup_members += cost.startup_members;
+  sum.image_passes += cost.image_passes;
   sum.training_flops += cost.training_flops;
   sum.scoring_flops += cost.scoring_flops;
 }
 
 // Bytes, for the largest network a run may train.
 void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, const RunCost& cost) {
+  if (run.network != NetworkKind::mlp) {
+    const PlanMemory more = image_run_memory(run, size);
+    memory.workers = std::max(memory.workers, more.workers);
+    memory.networks += more.networks;
+    memory.scores = std::max(memory.scores, more.scores);
+    memory.records += more.records;
+    return;
+  }
   std::vector<std::int32_t> sizes = {size.features};
   if (run.mode == Mode::fixed) {
     sizes.insert(sizes.end(), run.hidden.begin(), run.hidden.end());
@@ -217,7 +236,9 @@ Plan plan_study(const StudyConfig& study, const std::function<DataSize(const Dat
     const auto [size, is_new] = sizes.try_emplace(data_identity(run.config.data));
     if (is_new) {
       size->second = size_of(run.config.data);
-      plan.memory.data += (size->second.pool + size->second.test) * (4 * std::int64_t{size->second.features} + 5);
+      const bool images = run.config.network != NetworkKind::mlp;
+      const std::int64_t row = images ? size->second.image.pixels() + 4 : 4 * std::int64_t{size->second.features} + 5;
+      plan.memory.data += (size->second.pool + size->second.test) * row;
     }
     RunCost cost;
     try {

@@ -1,14 +1,64 @@
 // SPDX-License-Identifier: MIT
+#include <algorithm>
 #include <chrono>
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/mlp_fleet.h"
+#include "quarry/study/image_fits.h"
 #include "quarry/study/plan.h"
 
 namespace quarry {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point start) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// A network per worker, one step and then several more: the difference is what the steps took.
+double measure_images(Context& context, const RunConfig& run, const DataSize& size) {
+  ImageDataset data;
+  data.shape = size.image;
+  data.n_classes = size.classes;
+  data.mean.assign(static_cast<std::size_t>(size.image.channels), 0.5f);
+  data.deviation.assign(static_cast<std::size_t>(size.image.channels), 0.25f);
+  data.train.n = run.batch_size;
+  data.train.pixels.resize(static_cast<std::size_t>(data.train.n * size.image.pixels()));
+  const std::uint64_t key = stream_key(0, RngPurpose::data);
+  for (std::size_t i = 0; i < data.train.pixels.size(); ++i)
+    data.train.pixels[i] = static_cast<std::uint8_t>(random_u32(key, i));
+  ConvMemberSpec member;
+  member.network = network_of(run, data);
+  member.schedule = LrSchedule::constant;
+  member.lr = 1e-3;
+  member.batch_size = run.batch_size;
+  member.batches = BatchRule::keep_last;
+  member.keep_network = false;
+  for (std::int32_t row = 0; row < run.batch_size; ++row) {
+    data.train.labels.push_back(row % size.classes);
+    member.train.push_back(row);
+  }
+  constexpr std::int32_t kSteps = 4;
+  const std::vector<ConvMemberSpec> fleet(static_cast<std::size_t>(context.pool().workers()), member);
+  std::vector<ConvMemberSpec> longer = fleet;
+  for (ConvMemberSpec& each : longer) each.epochs = 1 + kSteps;
+  std::vector<ConvMemberSpec> shorter = fleet;
+  for (ConvMemberSpec& each : shorter) each.epochs = 1;
+  const auto first = std::chrono::steady_clock::now();
+  train_conv_fleet(context, data, shorter);  // what a fit costs once: buffers, primitives
+  const double once = seconds_since(first);
+  const auto second = std::chrono::steady_clock::now();
+  train_conv_fleet(context, data, longer);
+  const double seconds = std::max(seconds_since(second) - once, 1e-6);
+  const double flops = 2.0 * static_cast<double>(training_macs(plan_resnet(member.network))) * run.batch_size * kSteps;
+  return flops / seconds / 1e9;  // per worker: each trained one
+}
+
+}  // namespace
 
 double measure_gflops(Context& context, const RunConfig& run, const DataSize& size) {
+  if (run.network != NetworkKind::mlp) return measure_images(context, run, size);
   constexpr std::int32_t kRows = 64, kEpochs = 50;
   MemberSpec member;
   member.sizes.push_back(size.features);
@@ -44,7 +94,7 @@ double measure_gflops(Context& context, const RunConfig& run, const DataSize& si
     const auto start = std::chrono::steady_clock::now();
     train_fleet<float>(context, data, fleet);
     if (round == 0) continue;  // caches, page faults
-    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    seconds += seconds_since(start);
     flops += per_row * kRows * kEpochs * static_cast<double>(fleet.size());
   }
   return flops / seconds / 1e9 / context.pool().workers();

@@ -54,6 +54,9 @@ std::string plan_text(const Plan& plan) {
   out +=
       fmt::format("Packing: {} runs side by side; a wave trains up to {} networks in start-up trials, {} afterwards.\n",
                   plan.total.runs, plan.total.startup_members, plan.total.members);
+  if (plan.total.image_passes > 0)
+    out += fmt::format("Training passes of an image: {:.4g} million; test, candidates and validation come on top.\n",
+                       static_cast<double>(plan.total.image_passes) / 1e6);
   const PlanMemory& m = plan.memory;
   out += fmt::format("Memory: about {} (data {}, {} workers {}, networks {}, scores {}, records {}).\n",
                      bytes_text(m.total()), bytes_text(m.data), plan.machine.workers, bytes_text(m.workers),

@@ -2,25 +2,16 @@
 #include "quarry/study/tuning.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <string_view>
 #include <utility>
 
 #include "quarry/core/rng.h"
+#include "src/study/trial_records.h"
 
 namespace quarry {
 namespace {
 
 constexpr double kWarmupShare = 0.4;  // spec 6.2: no pruning in the first 40 % of the epochs or folds
-
-constexpr std::array<std::string_view, 4> kStates = {"running", "complete", "pruned", "failed"};
-
-TrialState parse_state(const std::string& text) {
-  const auto found = std::find(kStates.begin(), kStates.end(), text);
-  QUARRY_CHECK(found != kStates.end(), "unknown trial state '{}'", text);
-  return static_cast<TrialState>(found - kStates.begin());
-}
 
 std::int32_t pruner_steps(const RunConfig& config, std::size_t folds) {
   return folds > 1 ? static_cast<std::int32_t>(folds) : config.epochs;
@@ -163,7 +154,7 @@ Json TuningRound::record() const {
   Json trials = Json::array();
   for (const Trial& trial : search_.trials()) {
     Json entry = Json::object();
-    entry.set("number", trial.number).set("state", kStates[static_cast<std::size_t>(trial.state)]);
+    entry.set("number", trial.number).set("state", to_string(trial.state));
     entry.set("value", trial.value).set("steps", static_cast<std::int64_t>(trial.intermediate.size()));
     Json parameters = Json::object();
     for (std::size_t p = 0; p < trial.point.size(); ++p)
@@ -180,7 +171,7 @@ void TuningRound::restore(const Json& record) {
   for (const Json& entry : record.at("trials").items()) {
     Trial trial;
     trial.number = static_cast<std::int32_t>(entry.at("number").integer());
-    trial.state = parse_state(entry.at("state").string());
+    trial.state = parse_trial_state(entry.at("state").string());
     trial.value = entry.at("value").number();
     for (const Parameter& p : search_.space().parameters) {
       const Json* value = entry.at("parameters").find(p.name);

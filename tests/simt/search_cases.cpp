@@ -316,7 +316,9 @@ SIMT_CASE(search_guided_trials_asked_together) {
   const std::vector<Trial> trials = device.trials(0);
   const auto sampler = make_tpe_sampler(one.setup.options);
   for (std::size_t t = 5; t < trials.size(); ++t) {
-    simt::expect_equal<double>(trials[t].point, sampler->ask(one.setup.space, std::span(trials).first(t)), "point");
+    simt::expect_equal<double>(trials[t].point,
+                               sampler->ask(one.setup.space, static_cast<std::int32_t>(t), std::span(trials).first(t)),
+                               "point");
   }
 }
 

@@ -17,6 +17,8 @@ class Pool {
   /// Labels the first n_initial entries of the source's permutation of 0..size-1 (repeat 0); -1 labels everything.
   /// Errors: usage if n_initial is neither -1 nor in 1..size, or a NumPy seed does not fit 32 bits.
   Pool(std::int32_t size, std::int32_t n_initial, const PermutationSource& source);
+  /// Labels these, which were drawn elsewhere: different, in draw order.
+  Pool(std::int32_t size, std::vector<std::int32_t> initial);
 
   std::int32_t size() const { return static_cast<std::int32_t>(labelled_.size()); }
   std::span<const std::int32_t> unviolated() const { return unviolated_; }  ///< in draw order

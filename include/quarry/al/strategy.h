@@ -15,15 +15,17 @@
 
 #include "quarry/al/tie_rule.h"
 #include "quarry/core/context.h"
+#include "quarry/core/numpy_rng.h"
 #include "quarry/core/tensor.h"
 
 namespace quarry {
 
 /// What a strategy needs computed before it is called.
 struct StrategyNeeds {
-  bool probabilities = false;  ///< candidates [n][C], first softmax
-  bool features = false;       ///< candidates [n][F] and labelled [m][F]
-  bool bald = false;           ///< BALD scores [n] from the network's stochastic passes (mlp_bald)
+  bool probabilities = false;      ///< candidates [n][C], first softmax
+  bool features = false;           ///< candidates [n][F]
+  bool labelled_features = false;  ///< labelled [m][F]; only beside `features`
+  bool bald = false;               ///< BALD scores [n] from the network's stochastic passes (mlp_bald)
 };
 
 /// Views of one selection problem. Positions run over the candidates, 0 .. n-1, in ascending pool index.
@@ -39,7 +41,10 @@ struct SelectionProblem {
   TieRule ties = TieRule::lowest_index;
   bool numpy_random = false;     ///< rng = "numpy": BADGE draws from NumPy's RandomState(seed), made anew for each call
   bool random_reseeded = false;  ///< B4: Random scores with NumPy's RandomState(seed), made anew for each call
-  bool bald_clamp = true;        ///< B20: negative BALD scores (rounding) count as 0
+  /// One NumPy stream for everything a run draws (spec 5.1 of the hyperparameter study); if given, Random takes the
+  /// head of a permutation of the candidates from it, BADGE its uniforms. The order of calls is part of the result.
+  NumpyRandom* numpy_stream = nullptr;
+  bool bald_clamp = true;                         ///< B20: negative BALD scores (rounding) count as 0
   std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate; empty: its position
 };
 

@@ -20,6 +20,10 @@ class NumpyRandom {
   void reseed(std::uint32_t seed);
 
   std::uint32_t next_u32();
+  /// Words drawn since the seeding: the place in the stream, for those who go on later (a cached normal apart).
+  std::uint64_t drawn() const { return drawn_; }
+  /// Draws until drawn() is `place`. Error: a check fails if it is further already.
+  void skip_to(std::uint64_t place);
   /// random_sample(): (a >> 5, b >> 6) / 2^53.
   double uniform();
   /// uniform(low, high): low + (high - low) * random_sample().
@@ -48,6 +52,7 @@ class NumpyRandom {
   void refill();
   std::array<std::uint32_t, 624> state_{};
   int position_ = 624;
+  std::uint64_t drawn_ = 0;
   bool has_cached_normal_ = false;
   double cached_normal_ = 0;
 };

@@ -30,8 +30,8 @@ struct Trial {
 class Sampler {
  public:
   virtual ~Sampler() = default;
-  /// The next point, given the trials told so far in trial order (running ones are ignored).
-  virtual std::vector<double> ask(const Space& space, std::span<const Trial> trials) = 0;
+  /// The point of trial `number`, given the trials it may see, in trial order (running ones are ignored).
+  virtual std::vector<double> ask(const Space& space, std::int32_t number, std::span<const Trial> trials) = 0;
   /// How many points may be asked now without any further result.
   virtual std::int32_t independent_asks(std::span<const Trial> trials) const = 0;
 };
@@ -72,6 +72,8 @@ std::unique_ptr<Sampler> make_random_sampler(const TpeOptions& options);  ///< s
 std::unique_ptr<Pruner> make_median_pruner(const MedianPrunerOptions& options);
 /// As the median pruner, but compares the current value with the median of current values (B12).
 std::unique_ptr<Pruner> make_median_current_pruner(const MedianPrunerOptions& options);
+/// Asynchronous successive halving, factor 3: rungs after 1, 3, 9, ... steps.
+std::unique_ptr<Pruner> make_halving_pruner();
 std::unique_ptr<Pruner> make_no_pruner();
 
 struct NamedSummary {
@@ -89,11 +91,21 @@ enum class NanTrial {
   worst,   ///< complete, worse than every trial that has a value
 };
 
+struct SearchOptions {
+  NanTrial nan_trial = NanTrial::worst;
+  /// Trial t is chosen from the results of trials 0 .. t - 1 - lag alone: lag + 1 of them can run at once, and the
+  /// outcome is that of as many workers of equal speed. 0 = sequential.
+  std::int32_t lag = 0;
+  std::vector<double> first_point;  ///< the point of trial 0; empty: the sampler's
+};
+
 /// A search in progress.
 class Search {
  public:
   Search(Space space, std::unique_ptr<Sampler> sampler, std::unique_ptr<Pruner> pruner,
-         NanTrial nan_trial = NanTrial::worst);
+         NanTrial nan_trial = NanTrial::worst)
+      : Search(std::move(space), std::move(sampler), std::move(pruner), SearchOptions{nan_trial, 0, {}}) {}
+  Search(Space space, std::unique_ptr<Sampler> sampler, std::unique_ptr<Pruner> pruner, SearchOptions options);
 
   const Space& space() const { return space_; }
   const std::vector<Trial>& trials() const { return trials_; }
@@ -101,8 +113,10 @@ class Search {
   const Trial& ask();
   /// How many trials may be asked before the next tell; at least 1 once all asked trials are told, else 0 or more.
   std::int32_t independent_asks() const;
-  /// Pruning thresholds of steps 0..n_steps-1 for the next told trial, given the trials told so far.
-  std::vector<double> thresholds(std::int32_t n_steps) const;
+  /// Pruning thresholds of steps 0..n_steps-1 for the next told trial, given the trials told so far that it may see.
+  std::vector<double> thresholds(std::int32_t n_steps) const { return thresholds(n_steps, told_); }
+  /// The same for another trial that was asked.
+  std::vector<double> thresholds(std::int32_t n_steps, std::int32_t number) const;
   /// Tells a trial's reported values and its objective. Trials are told in trial order. Applies the pruner to the
   /// reported values: if it prunes at step s, the trial is pruned there, later values are dropped, and `value` is
   /// ignored. Returns the trial as recorded.
@@ -117,10 +131,13 @@ class Search {
   void replay(const Trial& trial);
 
  private:
+  /// What the next trial to ask (or to tell) may see of those before it.
+  std::span<const Trial> seen_by(std::size_t number) const;
+
   Space space_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Pruner> pruner_;
-  NanTrial nan_trial_;
+  SearchOptions options_;
   std::vector<Trial> trials_;
   std::int32_t told_ = 0;
   bool adopted_ = false;

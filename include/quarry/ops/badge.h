@@ -17,6 +17,7 @@
 #include <span>
 
 #include "quarry/core/context.h"
+#include "quarry/core/numpy_rng.h"
 #include "quarry/core/tensor.h"
 
 namespace quarry {
@@ -36,6 +37,7 @@ struct BadgeParams {
   BadgeSampling sampling = BadgeSampling::rejection;
   std::uint64_t key = 0;  ///< Philox key (RngPurpose::badge)
   std::uint32_t numpy_seed = 0;
+  NumpyRandom* numpy_stream = nullptr;  ///< numpy: draws from here instead, and leaves it where the draws ended (CPU)
 };
 
 struct BadgeStats {

@@ -10,12 +10,15 @@
 #include <vector>
 
 #include "quarry/data/data_table.h"
+#include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/mlp_fleet.h"
 
 namespace quarry {
 
 /// Hyperparameter handling of the online-tuning study (spec 7), and "fixed": no search, the [model] values.
-enum class Mode { fixed, constant_whole, constant_initial, online_static, online_dynamic };
+/// frozen_set: the optimisation half of the hyperparameter study.
+enum class Mode { fixed, constant_whole, constant_initial, online_static, online_dynamic, frozen_set };
+enum class NetworkKind { mlp, resnet8, resnet14, resnet18 };
 enum class RngKind { philox, numpy };
 enum class RandomRng { independent, reseeded };           ///< B4
 enum class FeatureLayer { penultimate, logits };          ///< B5
@@ -23,6 +26,9 @@ enum class SeedPolicy { fixed, per_use };                 ///< B8: the same for 
 enum class Ties { lowest_index, numpy_isclose, random };  ///< B24
 enum class CrossValidation { shuffle_split, k_fold };     ///< B9: k_fold pools the out-of-fold losses
 enum class TrialObjective { last_epoch, best_epoch };     ///< B12, single-split modes
+enum class TrialMeasure { loss, accuracy };               ///< frozen_set
+enum class FirstPoint { sampler, model };                 ///< frozen_set
+enum class Scale { linear, log };
 
 /// Everything that determines one run: one data set, strategy, mode and seed. Defaults are preset "corrected".
 struct RunConfig {
@@ -30,24 +36,29 @@ struct RunConfig {
   std::int64_t seed = 0;
   RngKind rng = RngKind::philox;
 
-  DataConfig data;  // [data]
+  DataConfig data;           // [data]
+  double holdout_share = 0;  ///< residual networks: share of the pool part that this run never sees
 
   // [pool]
-  std::int32_t n_initial = 20;  ///< -1: everything is labelled (upper bound)
-  double val_share = 0.25;      ///< share of the initially labelled kept for validation
+  std::int32_t n_initial = 20;       ///< -1: everything is labelled (upper bound)
+  double val_share = 0.25;           ///< share of the initially labelled kept for validation
+  std::string acquired;              ///< frozen_set: where the labelled sets come from
+  std::int32_t acquired_labels = 0;  ///< frozen_set: how many of them
 
   // [acquisition]
   std::string strategy = "random";
-  std::int32_t budget = 20;      ///< instances to acquire
-  std::int32_t size = 1;         ///< instances per acquisition
-  std::int64_t candidates = 0;   ///< score a random subset of this size; 0 = the whole pool
-  std::int32_t mc_passes = 100;  ///< BALD
+  std::int32_t budget = 20;          ///< instances to acquire
+  std::int32_t size = 1;             ///< instances per acquisition
+  std::int64_t candidates = 0;       ///< score a random subset of this size; 0 = the whole pool
+  std::vector<std::int32_t> tested;  ///< residual networks: numbers of labels with a test; empty = all
+  std::int32_t mc_passes = 100;      ///< BALD
   FeatureLayer coreset_layer = FeatureLayer::penultimate;
   Ties ties = Ties::lowest_index;
   RandomRng random_rng = RandomRng::independent;
   bool bald_clamp = true;  ///< B20: negative scores (rounding) count as 0
 
   // [model]: the network of mode "fixed"
+  NetworkKind network = NetworkKind::mlp;
   std::vector<std::int32_t> hidden = {48, 48};
   double lr = 0.1, weight_decay = 1e-4, momentum = 0, dropout = 0.1;
 
@@ -55,6 +66,10 @@ struct RunConfig {
   std::int32_t epochs = 200;
   std::int64_t updates = 0;  ///< B16: if > 0, train for as many epochs as give at least this many updates
   std::int32_t batch_size = 32;
+  BatchRule batches = BatchRule::keep_last;  ///< residual networks, here and below
+  LrSchedule schedule = LrSchedule::constant;
+  std::int32_t warmup_epochs = 0;
+  bool augment = false;
   bool drop_last = false;  ///< B15
   Optimizer optimizer = Optimizer::sgd;
   Loss loss = Loss::ce_on_logits;                     ///< B7
@@ -71,12 +86,17 @@ struct RunConfig {
   std::int32_t startup_trials = 10;
   std::int32_t folds = 6;  ///< online_dynamic
   CrossValidation cross_validation = CrossValidation::shuffle_split;
+  TrialMeasure measure = TrialMeasure::loss;
+  FirstPoint first_point = FirstPoint::sampler;
+  std::int32_t lag = 0;  ///< results of so many trials are not known yet
+  bool augment_validation = false;
   TrialObjective objective = TrialObjective::last_epoch;
   bool normalised_density = true;                 ///< B28
   SeedPolicy sampler_seed = SeedPolicy::per_use;  ///< B8
   bool cache_last_trial = false;                  ///< B1
   std::string nan_trial = "worst";                ///< "worst" or "failed"
   double lr_low = 1e-4, lr_high = 0.5;
+  Scale lr_scale = Scale::linear;
   double weight_decay_low = 1e-6, weight_decay_high = 1e-1;
   double drop_rate_low = 1e-3, drop_rate_high = 0.5;
   std::int32_t depth_low = 1, depth_high = 5, width_low = 2, width_high = 96;
@@ -113,6 +133,7 @@ StudyConfig load_study(const std::string& path, std::span<const std::string> ove
 
 /// "fixed", "constant_whole", ...: the name in configs and results.
 std::string_view to_string(Mode mode);
+std::string_view to_string(NetworkKind network);
 /// Canonical text of the [data] keys: equal texts mean the same data set.
 std::string data_identity(const DataConfig& data);
 

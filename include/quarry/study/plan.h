@@ -16,6 +16,7 @@ namespace quarry {
 struct DataSize {
   std::int64_t pool = 0, test = 0;
   std::int32_t features = 0, classes = 0;
+  ImageShape image = {};  ///< for residual networks
 };
 
 /// Errors: usage, if a run asks more than its data set has: more initial instances than the pool, a budget larger than
@@ -30,12 +31,15 @@ struct RunCost {
   std::int64_t sequential_steps = 0;  ///< of the longest chain of fits that wait for each other, over the runs
   std::int64_t members = 0;           ///< networks that can train side by side once a search uses results
   std::int64_t startup_members = 0;   ///< and during its start-up trials
+  std::int64_t image_passes = 0;      ///< images that residual networks train on, every time they do
   double training_flops = 0;
-  double scoring_flops = 0;  ///< candidates and test part
+  double scoring_flops = 0;  ///< candidates and test part, validation rows of a search
 };
 
 /// The cost of one run on its data set. With a search: for the average network of the space.
 RunCost run_cost(const RunConfig& run, const DataSize& size);
+/// The same for residual networks: what run_cost answers for them.
+RunCost image_run_cost(const RunConfig& run, const DataSize& size);
 
 struct PlanGroup {
   std::string data;
@@ -47,6 +51,8 @@ struct PlanMemory {
   std::int64_t data = 0, workers = 0, networks = 0, scores = 0, records = 0;
   std::int64_t total() const { return data + workers + networks + scores + records; }
 };
+/// Bytes while a run of residual networks is trained and scored; `workers` for one worker.
+PlanMemory image_run_memory(const RunConfig& run, const DataSize& size);
 
 struct PlanMachine {
   int workers = 1;

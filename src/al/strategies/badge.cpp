@@ -17,7 +17,10 @@ class Badge : public Strategy {
     check_problem("badge", needs(), problem);
     BadgeParams params;
     params.key = stream_key(problem.seed, RngPurpose::badge, problem.cycle);
-    if (problem.numpy_random) {
+    if (problem.numpy_stream != nullptr) {
+      params.sampling = BadgeSampling::numpy;
+      params.numpy_stream = problem.numpy_stream;
+    } else if (problem.numpy_random) {
       params.sampling = BadgeSampling::numpy;
       params.numpy_seed = numpy_seed(problem.seed);
     }

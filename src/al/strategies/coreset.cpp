@@ -10,7 +10,7 @@ namespace {
 
 class Coreset : public Strategy {
  public:
-  StrategyNeeds needs() const override { return {.features = true}; }
+  StrategyNeeds needs() const override { return {.features = true, .labelled_features = true}; }
 
   std::vector<float> score(Context& context, const SelectionProblem& problem) const override {
     check_problem("coreset", needs(), problem);

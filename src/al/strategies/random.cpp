@@ -7,7 +7,8 @@ namespace quarry {
 namespace {
 
 /// A uniform score per candidate. Independent: a function of run seed, cycle and pool index. Reseeded (spec B4):
-/// NumPy's stream begins anew at every call, so the best position stays the same and the picks are consecutive.
+/// NumPy's stream begins anew at every call, so the best position stays the same and the picks are consecutive. With a
+/// stream of the run: the head of a permutation, as choice(n, count, replace=False) draws it.
 class Random : public Strategy {
  public:
   StrategyNeeds needs() const override { return {}; }
@@ -16,7 +17,12 @@ class Random : public Strategy {
     return {scores.begin(), scores.end()};
   }
   Selection select(Context& context, const SelectionProblem& problem) const override {
-    return pick_by_score(context, problem, draw(problem));
+    if (problem.numpy_stream == nullptr) return pick_by_score(context, problem, draw(problem));
+    check_problem("random", needs(), problem);
+    Selection selection;
+    selection.positions =
+        problem.numpy_stream->choice_without_replacement(static_cast<std::int32_t>(problem.n), problem.count);
+    return selection;
   }
 
  private:

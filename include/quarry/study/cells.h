@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: MIT
+// The files of the hyperparameter study in the layout and shapes of the published one (spec 9), so that its readers
+// read ours and ours read its:
+//
+//   CELLS/<DATASET>/data.json
+//   CELLS/<DATASET>/<strategy>/lr<lr>_wd<wd>/seed<s>/results.json, queried_indices.json            active learning
+//   CELLS/<DATASET>/<strategy>/budget<labels>/lr<lr>_wd<wd>/seed<s>/results.json                   optimisation
+//   .../notes.json   beside results.json where a network diverged: what the published shapes have no place for
+// with CELLS = OUT/<study>/cells. Derived from journals alone. Times are 0.0 there; timings.csv has the real ones.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "quarry/core/file_system.h"
+#include "quarry/core/json.h"
+#include "quarry/data/images.h"
+#include "quarry/study/config.h"
+
+namespace quarry {
+
+/// "CIFAR10": the name in upper case.
+std::string cell_dataset(const std::string& data_name);
+/// "CIFAR10/badge/lr0.001_wd0.05/seed1", for the optimisation half "CIFAR10/badge/budget2000/lr0.001_wd0.05/seed1".
+std::string cell_path(const RunConfig& config);
+/// Where the set that a frozen_set run searches on was acquired: cell_path of that active-learning run.
+std::string acquired_cell_path(const RunConfig& config);
+
+/// The acquisitions of a queried_indices.json: cycle 0 is the initial pool. Pure function of bytes. Error: failed, with
+/// `path`, for a text that is not of that shape.
+std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view text, const std::string& path);
+
+/// The labelled set of a frozen_set run: the first acquired_labels positions of its cell below pool.acquired (with or
+/// without cells/). Errors: failed if the file is missing or has fewer, a position twice or beyond `pool`.
+std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool);
+
+/// Files of one run, from its journal: path below the cell's folder, and text. `pool` positions.
+struct CellFile {
+  std::string name, text;
+};
+std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector<Json>& records);
+std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<Json>& records);
+/// data.json: which pixels the results are from.
+std::string cell_data_record(const ImageDataset& data);
+
+}  // namespace quarry

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: MIT
+// One run of the hyperparameter study's optimisation half (spec 7): learning rate and weight decay are searched by
+// cross-validation on a labelled set that an earlier active-learning run acquired; then one network is trained on the
+// whole set with the best pair, and tested. A state machine like image_learning_run.h.
+//
+//   trials: [folds] -> (commit) ... -> [fit on all] -> [test] -> (commit) -> done
+//
+// Trials are committed in order, one by one. With a pruner a trial's folds are trained one after another, so that a
+// hopeless trial costs no more of them; without, all at once. search.lag + 1 trials are trained side by side. What a
+// trial's point depends on is a matter of its number alone, so the outcome is the same however fits are packed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "quarry/core/file_system.h"
+#include "quarry/hpo/search.h"
+#include "quarry/study/image_executor.h"
+#include "quarry/study/image_fits.h"
+#include "quarry/study/journal.h"
+#include "quarry/study/results.h"
+
+namespace quarry {
+
+class FrozenSetRun {
+ public:
+  enum class Want { fits, test, nothing };
+
+  /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal in
+  /// `directory`. Error: failed if the journal belongs to another run.
+  FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
+               std::vector<std::int32_t> acquired, const std::string& directory);
+
+  Want want() const { return want_; }
+  const std::string& id() const { return run_.id; }
+  std::int32_t committed_trials() const { return committed_trials_; }  ///< when the run was opened
+  bool diverged_once() const { return diverged_once_; }
+  /// Trials (and the final network) committed since the last call of this function.
+  std::int32_t take_commits();
+
+  std::vector<ConvMemberSpec> fits();
+  void give_fits(std::vector<ConvMemberResult> results);
+  const TrainedConvNet& network() const { return network_; }
+  void give_test(const TestMetrics& metrics);
+
+ private:
+  /// A trial that is being trained.
+  struct Running {
+    std::int32_t number = 0;
+    std::vector<ConvMemberResult> folds;  ///< done, in fold order
+    bool pruned = false;
+  };
+
+  bool searching() const { return told_ < run_.config.trials; }
+  bool prunes() const { return run_.config.pruner != "none"; }
+  bool is_over(const Running& trial) const { return trial.pruned || trial.folds.size() == splits_.size(); }
+  std::size_t folds_now(const Running& trial) const;
+  std::vector<double> reports_of(const std::vector<ConvMemberResult>& folds) const;
+  void tell_finished();
+  void resume();
+  Json run_record() const;
+  std::vector<std::int32_t> rows_at(std::span<const std::int32_t> positions) const;
+
+  StudyRun run_;
+  std::shared_ptr<const ImageDataset> data_;
+  std::vector<std::int32_t> acquired_, rows_;  ///< pool positions and rows of the set
+  std::vector<Split> splits_;                  ///< of 0 .. rows_.size() - 1
+  std::string directory_;
+  Journal journal_;
+  Search search_;
+
+  Want want_ = Want::fits;
+  std::vector<Running> running_;  ///< in trial order
+  std::int32_t told_ = 0;
+  TrainedConvNet network_;
+  ConvMemberResult final_;
+  bool diverged_once_ = false;
+  std::int32_t committed_trials_ = 0, new_commits_ = 0;
+};
+
+/// The space of the search: lr, weight_decay.
+Space frozen_set_space(const RunConfig& config);
+
+/// Row of results.csv from a run's journal records, once its final network is tested.
+std::vector<ResultRow> search_rows(const std::string& study, const StudyRun& run, const std::vector<Json>& records);
+
+}  // namespace quarry

@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/cells.h"
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "quarry/core/error.h"
+#include "quarry/core/text.h"
+#include "quarry/study/frozen_set_run.h"
+#include "quarry/study/image_fits.h"
+#include "src/study/image_records.h"
+
+namespace quarry {
+namespace {
+
+std::string setting(const RunConfig& config) {
+  return fmt::format("lr{}_wd{}/seed{}", config.lr, config.weight_decay, config.seed);
+}
+
+std::string cycle_name(std::size_t cycle) {
+  return fmt::format("cycle{}", cycle);
+}
+
+/// The published files hold single-precision accuracies.
+double as_float(double value) {
+  return static_cast<double>(static_cast<float>(value));
+}
+
+/// YAML of the keys that made the run: one line each.
+std::string arguments_text(const RunConfig& config) {
+  return fmt::format(
+      "dataset: {}\nseed: {}\nbudget: {}\nal_strategy: {}\nal_lr: {}\nal_weight_decay: {}\nmodel: {}\nn_epochs: {}\n"
+      "batch_size: {}\nnum_opt_samples: {}\nnum_folds: {}\ncross_validation: {}\nlr: [{}, {}]\n"
+      "weight_decay: [{}, {}]\n",
+      cell_dataset(config.data.name), config.seed, config.acquired_labels, config.strategy, config.lr,
+      config.weight_decay, to_string(config.network), config.epochs, config.batch_size, config.trials, config.folds,
+      config.cross_validation == CrossValidation::k_fold ? "k_fold" : "hold_out", config.lr_low, config.lr_high,
+      config.weight_decay_low, config.weight_decay_high);
+}
+
+/// The pool's other positions, ascending.
+Json rest_of(std::int64_t pool, std::vector<std::int32_t> taken) {
+  std::sort(taken.begin(), taken.end());
+  Json rest = Json::array();
+  auto next = taken.begin();
+  for (std::int32_t position = 0; position < pool; ++position) {
+    if (next != taken.end() && *next == position) {
+      ++next;
+    } else {
+      rest.push(position);
+    }
+  }
+  return rest;
+}
+
+[[noreturn]] void refuse(const std::string& path, const std::string& what) {
+  fail("{}: {}; expected an object of cycle0, cycle1, ..., each a list of pool positions", path, what);
+}
+
+}  // namespace
+
+std::string cell_dataset(const std::string& data_name) {
+  std::string name = data_name;
+  for (char& c : name) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return name;
+}
+
+std::string acquired_cell_path(const RunConfig& config) {
+  return fmt::format("{}/{}/{}", cell_dataset(config.data.name), config.strategy, setting(config));
+}
+
+std::string cell_path(const RunConfig& config) {
+  if (config.mode != Mode::frozen_set) return acquired_cell_path(config);
+  return fmt::format("{}/{}/budget{}/{}", cell_dataset(config.data.name), config.strategy, config.acquired_labels,
+                     setting(config));
+}
+
+std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view text, const std::string& path) {
+  const Json root = Json::parse(text, path);
+  if (root.type() != Json::Type::object || root.members().empty()) refuse(path, "no cycles");
+  std::vector<std::vector<std::int32_t>> cycles;
+  for (const auto& [name, list] : root.members()) {
+    if (name != cycle_name(cycles.size())) refuse(path, fmt::format("'{}' is not the next cycle", printable(name)));
+    if (list.type() != Json::Type::array) refuse(path, fmt::format("{} is no list", name));
+    std::vector<std::int32_t>& positions = cycles.emplace_back();
+    for (const Json& item : list.items()) {
+      if (item.type() != Json::Type::integer || item.integer() < 0 || item.integer() > 0x7fffffff)
+        refuse(path, fmt::format("{} holds something that is no position", name));
+      positions.push_back(static_cast<std::int32_t>(item.integer()));
+    }
+  }
+  return cycles;
+}
+
+std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool) {
+  const std::string cell = acquired_cell_path(config) + "/queried_indices.json";
+  const std::string ours = fmt::format("{}/cells/{}", config.acquired, cell);
+  const std::string theirs = fmt::format("{}/{}", config.acquired, cell);
+  const std::string& path = files.exists(ours) ? ours : theirs;
+  if (!files.exists(path))
+    fail("{}: there is no such file (nor {}); pool.acquired must name the folder of a finished active-learning study "
+         "that has this data set, strategy, learning rate, weight decay and seed",
+         theirs, ours);
+  std::vector<std::int32_t> positions;
+  for (const std::vector<std::int32_t>& cycle : parse_queried_indices(files.read(path), path))
+    positions.insert(positions.end(), cycle.begin(), cycle.end());
+  if (static_cast<std::int64_t>(positions.size()) < config.acquired_labels)
+    fail("{}: holds {} positions, fewer than pool.acquired_labels = {}", path, positions.size(),
+         config.acquired_labels);
+  positions.resize(static_cast<std::size_t>(config.acquired_labels));
+  std::vector<bool> seen(static_cast<std::size_t>(pool), false);
+  for (const std::int32_t position : positions) {
+    if (position >= pool)
+      fail("{}: position {} is beyond the pool of {} images; was it made with another data.holdout_share?", path,
+           position, pool);
+    if (seen[static_cast<std::size_t>(position)]) fail("{}: position {} is there twice", path, position);
+    seen[static_cast<std::size_t>(position)] = true;
+  }
+  return positions;
+}
+
+std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Json>& records) {
+  const std::int64_t pool = records.front().at("pool").integer();
+  std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
+  Json results = Json::object(), queried = Json::object(), diverged = Json::array();
+  for (std::size_t r = 1; r < records.size(); ++r) {
+    const Json& record = records[r];
+    const std::size_t cycle = r - 1;
+    const std::vector<std::int32_t> added = integers_of(record.at("added"));
+    queried.set(cycle_name(cycle), Json::array_of(cycle == 0 ? labelled : added));
+    labelled.insert(labelled.end(), added.begin(), added.end());
+    Json entry = Json::object();
+    if (cycle > 0) entry.set("query_indices", Json::array_of(added)).set("query_time", 0.0);
+    if (record.at("tested").boolean()) {
+      Json test = Json::object();
+      test.set("num_labeled_samples", record.at("labelled")).set("accuracy", as_float(record.at("test_acc").number()));
+      entry.set("test_stats", std::move(test));
+    }
+    entry.set("labeled_indices", Json::array_of(labelled)).set("n_labeled_samples", record.at("labelled"));
+    entry.set("unlabeled_indices", rest_of(pool, labelled)).set("n_unlabeled_samples", record.at("unlabelled"));
+    results.set(cycle_name(cycle), std::move(entry));
+    if (record.at("diverged").boolean()) diverged.push(static_cast<std::int64_t>(cycle));
+  }
+  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"}, {"queried_indices.json", queried.dump() + "\n"}};
+  if (!diverged.items().empty())
+    files.push_back({"notes.json", Json::object().set("diverged_cycles", std::move(diverged)).dump() + "\n"});
+  return files;
+}
+
+std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<Json>& records) {
+  if (records.back().at("type").string() != "final") return {};
+  const Json& last = records.back();
+  Json trials = Json::array();
+  for (const Json& record : records) {
+    if (record.at("type").string() != "trial") continue;
+    const Json conf =
+        Json::object().set("lr", record.at("lr")).set("weight_decay", record.at("weight_decay"));
+    Json res = Json::object();
+    res.set("val_loss", record.at("val_loss")).set("val_acc", record.at("val_acc"));
+    res.set("val_nll", record.at("val_loss")).set("trial_id", fmt::format("{:05}", record.at("number").integer()));
+    res.set("time_total_s", 0.0).set("config", conf);
+    trials.push(Json::object().set("res", std::move(res)).set("conf", conf));
+  }
+  Json results = Json::object();
+  results.set("args", arguments_text(run.config));
+  results.set("test_stats", Json::object().set("test_acc", as_float(last.at("test_acc").number()))
+                                .set("test_nll", last.at("test_nll")));
+  results.set("ray-results", std::move(trials));
+  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"}};
+  if (last.at("diverged").boolean())
+    files.push_back({"notes.json", Json::object().set("diverged", true).dump() + "\n"});
+  return files;
+}
+
+std::string cell_data_record(const ImageDataset& data) {
+  Json record = Json::object();
+  record.set("name", data.name).set("origin", data.origin == PixelOrigin::published ? "published" : "unverified");
+  record.set("source", data.source).set("classes", data.n_classes);
+  return record.dump() + "\n";
+}
+
+}  // namespace quarry

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/frozen_set_run.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "quarry/core/error.h"
+#include "quarry/study/tuning.h"
+#include "src/study/image_records.h"
+#include "src/study/trial_records.h"
+
+namespace quarry {
+namespace {
+
+SearchOptions search_options(const RunConfig& config) {
+  SearchOptions options;
+  options.nan_trial = config.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst;
+  options.lag = config.lag;
+  if (config.first_point == FirstPoint::model) options.first_point = {config.lr, config.weight_decay};
+  return options;
+}
+
+Search new_search(const RunConfig& config) {
+  MedianPrunerOptions pruning;  // steps are folds
+  pruning.startup_trials = config.startup_trials;
+  return Search(frozen_set_space(config), make_sampler(config.sampler, sampler_options(config, 0)),
+                make_pruner(config.pruner, pruning), search_options(config));
+}
+
+std::vector<std::int32_t> rows_of_positions(const RunConfig& config, const ImageDataset& data,
+                                            const std::vector<std::int32_t>& positions) {
+  const std::vector<std::int32_t> pool = RunStream(config).pool_rows(data.train.n);
+  std::vector<std::int32_t> rows;
+  rows.reserve(positions.size());
+  for (const std::int32_t position : positions) rows.push_back(pool.at(static_cast<std::size_t>(position)));
+  return rows;
+}
+
+}  // namespace
+
+Space frozen_set_space(const RunConfig& config) {
+  Space space;
+  Parameter lr, weight_decay;
+  lr.name = "lr";
+  lr.low = config.lr_low;
+  lr.high = config.lr_high;
+  lr.log = config.lr_scale == Scale::log;
+  weight_decay.name = "weight_decay";
+  weight_decay.low = config.weight_decay_low;
+  weight_decay.high = config.weight_decay_high;
+  weight_decay.log = true;
+  space.parameters = {lr, weight_decay};
+  return space;
+}
+
+FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
+                           std::vector<std::int32_t> acquired, const std::string& directory)
+    : run_(run),
+      data_(std::move(data)),
+      acquired_(std::move(acquired)),
+      rows_(rows_of_positions(run.config, *data_, acquired_)),
+      splits_(search_splits(run.config, static_cast<std::int32_t>(rows_.size()))),
+      directory_(directory),
+      journal_((files.make_directories(directory), files), directory + "/journal.jsonl"),
+      search_(new_search(run.config)) {
+  network_.spec = network_of(run_.config, *data_);
+  resume();
+}
+
+Json FrozenSetRun::run_record() const {
+  Json record = describe_image_run(run_, *data_);
+  return std::move(record.set("acquired", Json::array_of(acquired_)));
+}
+
+void FrozenSetRun::resume() {
+  const Json expected = run_record();
+  const std::vector<Json>& records = journal_.records();
+  if (records.empty()) {
+    journal_.append(expected);
+    return;
+  }
+  if (records.front().dump() != expected.dump())
+    fail("{}/journal.jsonl was written for other data, other labels or another config; choose another output folder",
+         directory_);
+  for (std::size_t r = 1; r < records.size(); ++r) {
+    ++committed_trials_;
+    diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();
+    if (records[r].at("type").string() == "final") {
+      want_ = Want::nothing;
+      continue;
+    }
+    search_.replay(read_trial(search_.space(), records[r], run_.config.measure));
+    ++told_;
+  }
+}
+
+std::vector<std::int32_t> FrozenSetRun::rows_at(std::span<const std::int32_t> positions) const {
+  std::vector<std::int32_t> rows;
+  rows.reserve(positions.size());
+  for (const std::int32_t position : positions) rows.push_back(rows_[static_cast<std::size_t>(position)]);
+  return rows;
+}
+
+/// How many folds of a running trial are to be trained now.
+std::size_t FrozenSetRun::folds_now(const Running& trial) const {
+  if (is_over(trial)) return 0;
+  return prunes() ? 1 : splits_.size() - trial.folds.size();
+}
+
+std::vector<ConvMemberSpec> FrozenSetRun::fits() {
+  QUARRY_CHECK(want_ == Want::fits, "run {} wants no networks", run_.id);
+  if (!searching()) {
+    const Trial* best = search_.best();
+    const Trial& chosen = best != nullptr ? *best : search_.trials().front();
+    return {final_member(run_.config, *data_, chosen.point[0], chosen.point[1], rows_)};
+  }
+  const auto asked = [&] { return static_cast<std::int32_t>(search_.trials().size()); };
+  // A pruner looks at the trials that this one may see: they must be over. Without one, start-up trials run together.
+  const auto may_ask = [&] {
+    return asked() < run_.config.trials && search_.independent_asks() > 0 &&
+           (!prunes() || asked() - told_ <= run_.config.lag);
+  };
+  while (may_ask())
+    running_.push_back({search_.ask().number, {}, false});
+  std::vector<ConvMemberSpec> members;
+  for (const Running& trial : running_) {
+    const std::vector<double>& point = search_.trials()[static_cast<std::size_t>(trial.number)].point;
+    for (std::size_t i = 0; i < folds_now(trial); ++i) {
+      const std::size_t fold = trial.folds.size() + i;
+      members.push_back(trial_member(run_.config, *data_, point[0], point[1],
+                                     {trial.number, static_cast<std::int32_t>(fold)}, rows_at(splits_[fold].train),
+                                     rows_at(splits_[fold].validation)));
+    }
+  }
+  return members;
+}
+
+void FrozenSetRun::give_fits(std::vector<ConvMemberResult> results) {
+  QUARRY_CHECK(want_ == Want::fits, "run {} wants no networks", run_.id);
+  if (!searching()) {
+    QUARRY_CHECK(results.size() == 1, "{} results for one network", results.size());
+    final_ = std::move(results[0]);
+    network_.parameters = std::move(final_.parameters);
+    network_.buffers = std::move(final_.buffers);
+    want_ = Want::test;
+    return;
+  }
+  auto result = results.begin();
+  for (Running& trial : running_)
+    for (std::size_t i = folds_now(trial); i > 0; --i) {
+      QUARRY_CHECK(result != results.end(), "{} results are too few", results.size());
+      trial.folds.push_back(std::move(*result++));
+    }
+  QUARRY_CHECK(result == results.end(), "{} results are too many", results.size());
+  tell_finished();
+}
+
+std::vector<double> FrozenSetRun::reports_of(const std::vector<ConvMemberResult>& folds) const {
+  std::vector<FoldRecord> records;
+  for (const ConvMemberResult& fold : folds) records.push_back({fold.validation.accuracy, fold.validation.loss, false});
+  return fold_reports(records, run_.config.measure);
+}
+
+/// Prunes what is hopeless, and tells the trials that are over, in trial order.
+void FrozenSetRun::tell_finished() {
+  for (Running& trial : running_) {
+    if (!prunes() || is_over(trial)) continue;
+    const std::vector<double> reports = reports_of(trial.folds);
+    const std::vector<double> thresholds =
+        search_.thresholds(static_cast<std::int32_t>(reports.size()), trial.number);
+    double best = std::numeric_limits<double>::quiet_NaN();
+    for (std::size_t step = 0; step < reports.size(); ++step) {
+      best = run_.config.pruner == "median_current" ? reports[step] : std::fmin(best, reports[step]);
+      trial.pruned = trial.pruned || is_pruned(best, thresholds[step]);
+    }
+  }
+  while (!running_.empty() && is_over(running_.front())) {
+    const Running& trial = running_.front();
+    const std::vector<double> reports = reports_of(trial.folds);
+    const Trial& told = search_.tell(trial.number, reports, reports.back());
+    const Json record = describe_trial(search_.space(), told, trial.folds);
+    diverged_once_ = diverged_once_ || record.at("diverged").boolean();
+    journal_.append(record);
+    ++new_commits_;
+    ++told_;
+    running_.erase(running_.begin());
+  }
+}
+
+void FrozenSetRun::give_test(const TestMetrics& metrics) {
+  QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
+  const Trial* best = search_.best();
+  const Trial& chosen = best != nullptr ? *best : search_.trials().front();
+  Json record = Json::object();
+  record.set("type", "final").set("chosen", chosen.number).set("every_trial_failed", best == nullptr);
+  record.set("lr", chosen.point[0]).set("weight_decay", chosen.point[1]);
+  add_test(record, metrics);
+  record.set("steps", final_.steps).set("train_loss", final_.train_loss);
+  record.set("diverged", final_.diverged).set("diverged_epoch", final_.diverged_epoch);
+  diverged_once_ = diverged_once_ || final_.diverged;
+  journal_.append(record);
+  ++new_commits_;
+  want_ = Want::nothing;
+}
+
+std::int32_t FrozenSetRun::take_commits() {
+  return std::exchange(new_commits_, 0);
+}
+
+std::vector<ResultRow> search_rows(const std::string& study, const StudyRun& run, const std::vector<Json>& records) {
+  std::vector<ResultRow> rows;
+  if (records.empty() || records.back().at("type").string() != "final") return rows;
+  const Json& last = records.back();
+  ResultRow row = row_of_run(study, run);
+  row.idx_added = integers_of(records.front().at("acquired"));
+  row.len_lb = static_cast<std::int32_t>(row.idx_added.size());
+  row.n_initial = row.len_lb;
+  read_test(last, row);
+  row.train_loss = last.at("train_loss").number();
+  row.lr = last.at("lr").number();
+  row.weight_decay = last.at("weight_decay").number();
+  row.diverged = last.at("diverged").boolean();
+  for (const Json& record : records) {
+    if (record.at("type").string() != "trial") continue;
+    ++row.trials;
+    row.pruned += record.at("state").string() == "pruned";
+    if (record.at("number").integer() != last.at("chosen").integer()) continue;
+    row.val_acc = record.at("val_acc").number();
+    row.val_loss = record.at("val_loss").number();
+  }
+  rows.push_back(std::move(row));
+  return rows;
+}
+
+}  // namespace quarry

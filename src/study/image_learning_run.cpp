@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/study/image_learning_run.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "quarry/core/error.h"
+#include "quarry/core/rng.h"
+#include "src/study/image_records.h"
+
+namespace quarry {
+
+std::int32_t learning_cycles(const RunConfig& config) {
+  if (config.n_initial < 0) return 1;  // everything is labelled: nothing to acquire
+  return 1 + (config.budget + config.size - 1) / config.size;
+}
+
+ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
+                                   const std::string& directory)
+    : run_(run),
+      data_(std::move(data)),
+      directory_(directory),
+      stream_(run.config),
+      rows_(stream_.pool_rows(data_->train.n)),
+      pool_(static_cast<std::int32_t>(rows_.size()), stream_.initial_pool(static_cast<std::int32_t>(rows_.size()))),
+      journal_((files.make_directories(directory), files), directory + "/journal.jsonl") {
+  const StrategyNeeds needs = make_strategy(run_.config.strategy)->needs();
+  needs_network_ = needs.probabilities || needs.features || needs.bald;
+  network_.spec = network_of(run_.config, *data_);
+  resume();
+}
+
+Json ImageLearningRun::run_record() const {
+  Json record = describe_image_run(run_, *data_);
+  return std::move(record.set("pool", pool_.size()).set("initial", Json::array_of(pool_.unviolated())));
+}
+
+void ImageLearningRun::resume() {
+  const Json expected = run_record();
+  const std::vector<Json>& records = journal_.records();
+  if (records.empty()) {
+    journal_.append(expected);
+    begin_cycle();
+    return;
+  }
+  if (records.front().dump() != expected.dump())
+    fail("{}/journal.jsonl was written for other data or another config; choose another output folder", directory_);
+  for (std::size_t r = 1; r < records.size(); ++r) {
+    const Json& record = records[r];
+    for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));
+    stream_.skip_to(static_cast<std::uint64_t>(record.at("stream").integer()));
+    diverged_once_ = diverged_once_ || record.at("diverged").boolean();
+    cycle_ = static_cast<std::int32_t>(record.at("cycle").integer());
+    ++committed_cycles_;
+  }
+  if (committed_cycles_ == 0) {
+    begin_cycle();
+  } else if (cycle_ < last_cycle()) {
+    replaying_ = needs_network_;  // the last network again, to select with
+    want_ = replaying_ ? Want::fit : Want::selection;
+  }
+}
+
+bool ImageLearningRun::tested() const {
+  const std::vector<std::int32_t>& wanted = run_.config.tested;
+  const auto labels = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
+  return wanted.empty() || std::find(wanted.begin(), wanted.end(), labels) != wanted.end();
+}
+
+void ImageLearningRun::begin_cycle() {
+  fitted_ = {};
+  if (tested() || (needs_network_ && cycle_ < last_cycle())) {
+    want_ = Want::fit;
+  } else {
+    commit(nullptr);
+  }
+}
+
+std::vector<std::int32_t> ImageLearningRun::rows_of(std::span<const std::int32_t> positions) const {
+  std::vector<std::int32_t> rows;
+  rows.reserve(positions.size());
+  for (const std::int32_t position : positions) rows.push_back(rows_[static_cast<std::size_t>(position)]);
+  return rows;
+}
+
+ConvMemberSpec ImageLearningRun::fit() const {
+  QUARRY_CHECK(want_ == Want::fit, "run {} wants no network", run_.id);
+  return learning_member(run_.config, *data_, cycle_, rows_of(pool_.labelled()));
+}
+
+void ImageLearningRun::give_fit(ConvMemberResult result) {
+  QUARRY_CHECK(want_ == Want::fit, "run {} wants no network", run_.id);
+  fitted_ = std::move(result);
+  network_.parameters = std::move(fitted_.parameters);
+  network_.buffers = std::move(fitted_.buffers);
+  if (std::exchange(replaying_, false)) {
+    want_ = Want::selection;
+  } else if (tested()) {
+    want_ = Want::test;
+  } else {
+    commit(nullptr);
+  }
+}
+
+void ImageLearningRun::give_test(const TestMetrics& metrics) {
+  QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
+  commit(&metrics);
+}
+
+void ImageLearningRun::commit(const TestMetrics* metrics) {
+  diverged_once_ = diverged_once_ || fitted_.diverged;
+  LearningFacts facts;
+  facts.cycle = cycle_;
+  facts.added = added_now_;
+  facts.all_scores_non_finite = all_scores_non_finite_;
+  facts.labelled = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
+  facts.unlabelled = static_cast<std::int32_t>(pool_.unlabelled().size());
+  facts.stream = stream_.place();
+  for (const std::int32_t row : rows_of(added_now_))
+    facts.targets.push_back(data_->train.labels[static_cast<std::size_t>(row)]);
+  journal_.append(describe_learning_cycle(facts, fitted_, metrics));
+  ++new_commits_;
+  want_ = cycle_ == last_cycle() ? Want::nothing : Want::selection;
+}
+
+std::int32_t ImageLearningRun::take_commits() {
+  return std::exchange(new_commits_, 0);
+}
+
+ImageSelectJob ImageLearningRun::select_job() {
+  QUARRY_CHECK(want_ == Want::selection, "run {} wants no picks", run_.id);
+  const RunConfig& config = run_.config;
+  const auto seed = static_cast<std::uint64_t>(config.seed);
+  const auto cycle = static_cast<std::uint64_t>(cycle_ + 1);
+  ImageSelectJob job;
+  job.network = needs_network_ ? &network_ : nullptr;
+  job.strategy = config.strategy;
+  job.layer = config.coreset_layer;
+  job.mc_passes = config.mc_passes;
+  job.mc_key = stream_key(seed, RngPurpose::mc, cycle);
+  // Random draws from the whole pool: a subset of it would be the same in distribution (spec 6.1).
+  const std::vector<std::int32_t> unlabelled(pool_.unlabelled().begin(), pool_.unlabelled().end());
+  job.candidates = stream_.candidates(unlabelled, needs_network_ ? config.candidates : 0, cycle);
+  job.candidate_rows = rows_of(job.candidates);
+  job.labelled_rows = rows_of(pool_.labelled());
+  job.problem.n = static_cast<std::int64_t>(job.candidates.size());
+  const auto bought = static_cast<std::int32_t>(pool_.added().size());
+  job.problem.count = std::min({config.size, config.budget - bought, static_cast<std::int32_t>(job.problem.n)});
+  job.problem.seed = seed;
+  job.problem.cycle = cycle;
+  job.problem.numpy_stream = stream_.numpy();
+  job.problem.bald_clamp = config.bald_clamp;
+  job.problem.ties = config.ties == Ties::numpy_isclose ? TieRule::numpy_isclose
+                     : config.ties == Ties::random      ? TieRule::random
+                                                        : TieRule::lowest_index;
+  return job;
+}
+
+void ImageLearningRun::give_picks(const Picks& picks) {
+  QUARRY_CHECK(want_ == Want::selection, "run {} wants no picks", run_.id);
+  added_now_ = picks.indices;
+  all_scores_non_finite_ = picks.all_non_finite;
+  for (const std::int32_t index : added_now_) pool_.acquire(index);
+  ++cycle_;
+  begin_cycle();
+}
+
+}  // namespace quarry

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: MIT
+// The journal records of runs on images, in one place: written here, read back by learning_rows and search_rows.
+// docs/formats.md lists the fields.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "quarry/core/json.h"
+#include "quarry/data/images.h"
+#include "quarry/nn/conv_fleet.h"
+#include "quarry/study/config.h"
+#include "quarry/study/executor.h"
+#include "quarry/study/results.h"
+
+namespace quarry {
+
+/// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
+Json describe_image_run(const StudyRun& run, const ImageDataset& data);
+
+/// What a cycle's record says beyond the fit and the test.
+struct LearningFacts {
+  std::int32_t cycle = 0;
+  std::vector<std::int32_t> added;    ///< pool positions, in pick order
+  std::vector<std::int32_t> targets;  ///< their classes
+  bool all_scores_non_finite = false;
+  std::int32_t labelled = 0, unlabelled = 0;
+  std::uint64_t stream = 0;  ///< RunStream::place
+};
+/// `metrics` null: not tested.
+Json describe_learning_cycle(const LearningFacts& facts, const ConvMemberResult& fitted, const TestMetrics* metrics);
+
+/// The test of a record, as results.csv has it.
+void read_test(const Json& record, ResultRow& row);
+void add_test(Json& record, const TestMetrics& metrics);
+/// A row with what the run says about itself; results not given are not numbers.
+ResultRow row_of_run(const std::string& study, const StudyRun& run);
+
+std::vector<std::int32_t> integers_of(const Json& array);
+
+}  // namespace quarry

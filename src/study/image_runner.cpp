@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: MIT
+// Studies of residual networks on images, on the CPU: both halves of the hyperparameter study.
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <set>
+#include <utility>
+#include <vector>
+
+#include "quarry/core/error.h"
+#include "quarry/study/cells.h"
+#include "quarry/study/frozen_set_run.h"
+#include "quarry/study/image_learning_run.h"
+#include "quarry/study/plan.h"
+#include "src/study/study_runner.h"
+
+namespace quarry {
+namespace {
+
+/// A run of either half.
+struct Active {
+  std::unique_ptr<ImageLearningRun> learning;
+  std::unique_ptr<FrozenSetRun> search;
+  std::int32_t data = 0;
+
+  const std::string& id() const { return learning ? learning->id() : search->id(); }
+  bool wants_fits() const {
+    return learning ? learning->want() == ImageLearningRun::Want::fit : search->want() == FrozenSetRun::Want::fits;
+  }
+  bool wants_test() const {
+    return learning ? learning->want() == ImageLearningRun::Want::test : search->want() == FrozenSetRun::Want::test;
+  }
+  bool wants_picks() const { return learning && learning->want() == ImageLearningRun::Want::selection; }
+  bool is_finished() const { return !wants_fits() && !wants_test() && !wants_picks(); }
+  std::vector<ConvMemberSpec> fits() {
+    if (search) return search->fits();
+    std::vector<ConvMemberSpec> one;
+    one.push_back(learning->fit());
+    return one;
+  }
+  void give_fits(std::vector<ConvMemberResult> results) {
+    if (learning) {
+      learning->give_fit(std::move(results.at(0)));
+    } else {
+      search->give_fits(std::move(results));
+    }
+  }
+  const TrainedConvNet& network() const { return learning ? learning->network() : search->network(); }
+  void give_test(const TestMetrics& metrics) {
+    if (learning) {
+      learning->give_test(metrics);
+    } else {
+      search->give_test(metrics);
+    }
+  }
+  std::int32_t take_commits() { return learning ? learning->take_commits() : search->take_commits(); }
+  std::int32_t committed() const { return learning ? learning->committed_cycles() : search->committed_trials(); }
+  bool diverged_once() const { return learning ? learning->diverged_once() : search->diverged_once(); }
+};
+
+std::int64_t commits_total(const RunConfig& config) {
+  return config.mode == Mode::frozen_set ? std::int64_t{config.trials} + 1 : learning_cycles(config);
+}
+
+class ImageRunner final : public StudyRunner {
+ public:
+  ImageRunner(FileSystem& files, const StudyConfig& study, const RunOptions& options)
+      : StudyRunner(files, study, options), executor_(context_, options.stop) {}
+
+ private:
+  void load_data() override {
+    if (study_.networks != "none") usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
+    for (const StudyRun* run : runs_) {
+      std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
+      if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
+    }
+    for (const StudyRun* run : runs_) {
+      const ImageDataset& data = *dataset_of(*run);
+      check_run_fits_data(run->config, {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()),
+                                        data.n_classes});
+      plan_resnet(network_of(run->config, data));
+      if (run->config.mode == Mode::frozen_set)
+        acquired_[run->id] = read_acquired(files_, run->config, pool_size(run->config, data.train.n));
+    }
+    std::set<std::string> cells;
+    for (const StudyRun& run : study_.runs)
+      one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
+  }
+
+  const std::shared_ptr<const ImageDataset>& dataset_of(const StudyRun& run) const {
+    return data_.at(data_identity(run.config.data));
+  }
+
+  Active open(const StudyRun& run) {
+    const auto& data = dataset_of(run);
+    Active active;
+    active.data = executor_.load(data);
+    if (run.config.mode == Mode::frozen_set) {
+      active.search =
+          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run));
+    } else {
+      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run));
+    }
+    return active;
+  }
+
+  void advance_all(const std::vector<const StudyRun*>& waiting, RunSummary& summary) override {
+    std::int64_t total = 0;
+    for (const StudyRun* run : waiting) total += commits_total(run->config);
+    Progress progress(total, "cycles and trials", options_.progress);
+    std::vector<Active> fleet;
+    std::size_t next = 0;
+    while (next < waiting.size() || !fleet.empty()) {
+      while (fleet.size() < fleet_width() && next < waiting.size()) {
+        fleet.push_back(open(*waiting[next++]));
+        summary.resumed += fleet.back().committed() > 0;
+        progress.skip(fleet.back().committed());
+        progress.advance(fleet.back().take_commits());
+      }
+      fit(fleet, progress);
+      select(fleet, progress);
+      for (const Active& active : fleet) {
+        if (!active.is_finished()) continue;
+        ++summary.finished;
+        summary.diverged += active.diverged_once();
+      }
+      std::erase_if(fleet, [](const Active& active) { return active.is_finished(); });
+    }
+    progress.finish();
+  }
+
+  /// Trains what the fleet wants; a run whose networks are there goes on to its test and commits at once, so that a
+  /// kill loses the networks in training alone.
+  void fit(std::vector<Active>& fleet, Progress& progress) {
+    std::vector<ImageFitJob> jobs;
+    std::vector<std::size_t> owner;  // place in the fleet of each job
+    std::vector<std::vector<ConvMemberResult>> results(fleet.size());
+    std::vector<std::size_t> wanted(fleet.size(), 0);
+    for (std::size_t a = 0; a < fleet.size(); ++a) {
+      if (!fleet[a].wants_fits()) continue;
+      for (ConvMemberSpec& member : fleet[a].fits()) {
+        jobs.push_back({fleet[a].data, std::move(member)});
+        owner.push_back(a);
+        ++wanted[a];
+      }
+    }
+    PhaseTimer timer;
+    std::vector<std::size_t> place(jobs.size());  // among the owner's jobs
+    for (std::size_t j = 0, begin = 0; j < jobs.size(); ++j) {
+      if (j > 0 && owner[j] != owner[j - 1]) begin = j;
+      place[j] = j - begin;
+    }
+    std::vector<std::size_t> arrived(fleet.size(), 0);
+    executor_.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
+      const std::size_t a = owner[job];
+      results[a].resize(wanted[a]);
+      results[a][place[job]] = std::move(result);
+      timings_.add(fleet[a].id(), "fit", timer.share(1, 1), 1);
+      timer = PhaseTimer();
+      if (++arrived[a] < wanted[a]) return;
+      fleet[a].give_fits(std::move(results[a]));
+      test(fleet[a]);
+      progress.advance(fleet[a].take_commits());
+    });
+    for (Active& active : fleet) {  // from before an interruption
+      test(active);
+      progress.advance(active.take_commits());
+    }
+  }
+
+  void test(Active& active) {
+    if (!active.wants_test()) return;
+    const PhaseTimer timer;
+    active.give_test(executor_.test({active.data, &active.network()}));
+    timings_.add(active.id(), "test", timer.share(1, 1), 1);
+  }
+
+  void select(std::vector<Active>& fleet, Progress& progress) {
+    for (Active& active : fleet) {
+      if (!active.wants_picks()) continue;
+      const PhaseTimer timer;
+      ImageSelectJob job = active.learning->select_job();
+      job.data = active.data;
+      active.learning->give_picks(executor_.select(job));
+      timings_.add(active.id(), "select", timer.share(1, 1), 1);
+      progress.advance(active.take_commits());
+    }
+  }
+
+  std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const override {
+    return run.config.mode == Mode::frozen_set ? search_rows(study_.study, run, records)
+                                               : learning_rows(study_.study, run, records);
+  }
+
+  void write_files_of(const StudyRun& run, const std::vector<Json>& records) override {
+    if (!one_cell_per_run_) return;
+    const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
+    files_.make_directories(folder);
+    const std::vector<CellFile> made = run.config.mode == Mode::frozen_set ? search_cell_files(run, records)
+                                                                           : learning_cell_files(run, records);
+    for (const CellFile& file : made) files_.write_atomically(folder + "/" + file.name, file.text);
+    files_.write_atomically(fmt::format("{}/cells/{}/data.json", directory_, cell_dataset(run.config.data.name)),
+                            cell_data_record(*dataset_of(run)));
+  }
+
+  ImageExecutor executor_;
+  std::map<std::string, std::shared_ptr<const ImageDataset>> data_;
+  std::map<std::string, std::vector<std::int32_t>> acquired_;
+  bool one_cell_per_run_ = true;  ///< false: axes that the published layout has no place for; then there are no cells
+};
+
+}  // namespace
+
+std::unique_ptr<StudyRunner> make_image_runner(FileSystem& files, const StudyConfig& study, const RunOptions& options) {
+  return std::make_unique<ImageRunner>(files, study, options);
+}
+
+}  // namespace quarry

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// What every study's runner does: its directory, config, environment record, journals' results. The two kinds of study
+// differ in what their runs train and in how they are advanced.
+#pragma once
+
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "quarry/core/context.h"
+#include "quarry/core/file_system.h"
+#include "quarry/core/json.h"
+#include "quarry/study/results.h"
+#include "quarry/study/runner.h"
+#include "src/study/timings.h"
+
+namespace quarry {
+
+class StudyRunner {
+ public:
+  StudyRunner(FileSystem& files, const StudyConfig& study, const RunOptions& options);
+  virtual ~StudyRunner() = default;
+  RunSummary run();
+
+ protected:
+  static constexpr std::int32_t kMaxFleet = 256;  ///< each run in the fleet holds its journal open
+
+  /// Every data set once, before anything is written: a missing file must not leave half a study behind.
+  virtual void load_data() = 0;
+  /// Advances the runs that are not left out to their ends, as far as nothing stops it.
+  virtual void advance_all(const std::vector<const StudyRun*>& waiting, RunSummary& summary) = 0;
+  virtual std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const = 0;
+  /// Further files derived from a run's journal.
+  virtual void write_files_of(const StudyRun&, const std::vector<Json>&) {}
+  /// Further files of the whole study, once its runs' files are there.
+  virtual void write_files() {}
+
+  std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
+  std::size_t fleet_width() const;
+
+  FileSystem& files_;
+  const StudyConfig& study_;
+  RunOptions options_;
+  std::string directory_;
+  Context context_;
+  std::vector<const StudyRun*> runs_;  ///< of this shard
+  Timings timings_;
+
+ private:
+  void check_config();
+  void leave_out_failed_runs(RunSummary& summary);
+  void write_results();
+
+  std::set<std::string> failed_;  ///< left out
+};
+
+std::unique_ptr<StudyRunner> make_perceptron_runner(FileSystem& files, const StudyConfig& study,
+                                                    const RunOptions& options);
+std::unique_ptr<StudyRunner> make_image_runner(FileSystem& files, const StudyConfig& study, const RunOptions& options);
+
+}  // namespace quarry
