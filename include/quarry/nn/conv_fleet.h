@@ -47,7 +47,9 @@ enum class LrSchedule { constant, warmup_cosine };
 double lr_factor(LrSchedule schedule, std::int32_t epoch, std::int32_t epochs, std::int32_t warmup_epochs,
                  double warmup_start);
 
-/// Everything that determines one member.
+/// Everything that determines one member. Training augmentation: augment_draw(augment_key, slot of the epoch's order,
+/// epoch); of a validation row: augment_draw(augment_key, place in `validation`, 2^32 - 1), the same in every epoch.
+/// Dropout: ops/conv_dropout.h.
 struct ConvMemberSpec {
   ResNetSpec network;
   double lr = 0.01, weight_decay = 5e-4, momentum = 0.9;
@@ -59,7 +61,8 @@ struct ConvMemberSpec {
   bool augment = true;              ///< training rows: padded crop and flip (ops/augment.h)
   bool augment_validation = false;  ///< validation rows too, once (the published search)
   std::uint64_t init_key = 0, order_key = 0, augment_key = 0, dropout_key = 0;  ///< Philox keys (stream_key)
-  std::vector<std::int32_t> train;       ///< rows of the pool part, at least 1 (2 in every batch)
+  /// Rows of the pool part, at least 1; no batch may leave a single value per channel in the last stage.
+  std::vector<std::int32_t> train;
   std::vector<std::int32_t> validation;  ///< rows, may be empty
   bool validate_every_epoch = false;     ///< record the validation result after each epoch
   bool keep_network = true;              ///< return parameters and buffers

@@ -57,7 +57,7 @@ struct ResNetPlan {
   std::int64_t n_parameters = 0, n_buffers = 0;
 };
 
-/// Error: a check fails on a shape that the strides do not leave a position of, or fewer than two classes.
+/// Error: a check fails on a shape without pixels, fewer than two classes, or a dropout rate outside [0, 1).
 ResNetPlan plan_resnet(const ResNetSpec& spec);
 
 /// Multiply-adds of one image: nominal, padding included (spec 12.1).
@@ -66,5 +66,20 @@ std::int64_t forward_macs(const ResNetPlan& plan);
 std::int64_t training_macs(const ResNetPlan& plan);
 
 std::string_view to_string(ResNetKind kind);
+
+/// The parameters before training: element i of the packed parameters is (2 u - 1) / sqrt(fan_in) with
+/// u = (word + 0.5) / 2^32, word = random_block(init_key, i / 4).word[i % 4]; gamma 1, beta 0.
+std::vector<float> initial_parameters(const ResNetPlan& plan, std::uint64_t init_key);
+/// Means 0, variances 1.
+std::vector<float> initial_buffers(const ResNetPlan& plan);
+
+/// Where channel dropout acts: the stem (site 0), then conv1 of each block. One row of factors holds the channels of
+/// every site, one after another.
+struct DropoutSites {
+  std::vector<std::int32_t> layers;   ///< index of ResNetPlan::layers
+  std::vector<std::int32_t> offsets;  ///< of the site's channels in a row of factors
+  std::int32_t width = 0;             ///< channels of all sites
+};
+DropoutSites dropout_sites(const ResNetPlan& plan);
 
 }  // namespace quarry
