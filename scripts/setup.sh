@@ -8,6 +8,7 @@ packages=(
   g++ cmake ninja-build git ca-certificates            # to build
   zlib1g-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libdnnl-dev libopenblas-dev                          # fast convolutions on the CPU; it builds without them too
+  libssl-dev libcurl4-openssl-dev libarchive-dev       # checksums, download and unpacking of data sets
   libgtest-dev libgmock-dev                            # to test
   gnuplot-nox                                          # to draw the pictures of a report
   dataset-fashion-mnist                                # real data for the quick start

@@ -13,6 +13,7 @@
 #include "quarry/core/text.h"
 #include "quarry/data/data_table.h"
 #include "quarry/data/describe.h"
+#include "quarry/data/images.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
 
@@ -57,7 +58,10 @@ void info(const InfoArguments& arguments) {
                                 {"none", Scaler::none}});
   data.scaler_fit =
       choice<ScalerFit>("--scaler-fit", arguments.scaler_fit, {{"train", ScalerFit::train}, {"test", ScalerFit::test}});
-  put(describe_dataset(load_dataset(data)));
+  // Images as bytes take a quarter of the memory; a scaler belongs to features.
+  const bool as_images =
+      has_images(data.name) && data.scaler == Scaler::automatic && data.scaler_fit == ScalerFit::train;
+  put(as_images ? describe_images(load_images(data)) : describe_dataset(load_dataset(data)));
 }
 
 }  // namespace

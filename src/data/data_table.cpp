@@ -19,6 +19,10 @@
         "files dna.scale.tr, dna.scale.val, dna.scale.t in data.path or in QUARRY_DATA/libsvm")                       \
   ENTRY(fashion_mnist, "28x28 pictures of clothes: 60000 + 10000 instances, 784 features, 10 classes",                \
         "Debian package dataset-fashion-mnist, or its four files in data.path")                                       \
+  ENTRY(cifar10, "32x32 colour photographs: 50000 + 10000 instances, 3072 features, 10 classes",                      \
+        "`quarry data fetch cifar10`, or folder cifar-10-batches-bin or -py in data.path or QUARRY_DATA")             \
+  ENTRY(cifar100, "32x32 colour photographs: 50000 + 10000 instances, 3072 features, 100 classes",                    \
+        "`quarry data fetch cifar100`, or folder cifar-100-binary or -python in data.path or QUARRY_DATA")            \
   ENTRY(file, "your own data set: a LIBSVM, CSV, NPY, NPZ or IDX file, described by keys of [data] alone", "data.path")
 
 namespace quarry {

@@ -2,6 +2,7 @@
 #include "quarry/data/describe.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <limits>
 #include <numeric>
@@ -15,9 +16,9 @@ namespace {
 
 constexpr std::size_t kMostClasses = 20, kMostFeatures = 10;
 
-std::vector<std::int64_t> class_counts(const DataPart& part, std::int32_t n_classes) {
+std::vector<std::int64_t> class_counts(const std::vector<std::int32_t>& labels, std::int32_t n_classes) {
   std::vector<std::int64_t> counts(static_cast<std::size_t>(n_classes));
-  for (const std::int32_t label : part.labels) ++counts[static_cast<std::size_t>(label)];
+  for (const std::int32_t label : labels) ++counts[static_cast<std::size_t>(label)];
   return counts;
 }
 
@@ -25,9 +26,11 @@ double percent(std::int64_t count, std::int64_t of) {
   return of == 0 ? 0 : 100.0 * static_cast<double>(count) / static_cast<double>(of);
 }
 
-std::string classes_text(const Dataset& set) {
-  const std::vector<std::int64_t> pool = class_counts(set.train, set.n_classes);
-  const std::vector<std::int64_t> test = class_counts(set.test, set.n_classes);
+/// Of a Dataset or an ImageDataset.
+template <class Set>
+std::string classes_text(const Set& set) {
+  const std::vector<std::int64_t> pool = class_counts(set.train.labels, set.n_classes);
+  const std::vector<std::int64_t> test = class_counts(set.test.labels, set.n_classes);
   std::string text = fmt::format("  {:<20} {:>17} {:>17}\n", "class", "pool", "test");
   for (std::size_t c = 0; c < std::min(pool.size(), kMostClasses); ++c) {
     const std::string name = c < set.class_names.size() ? printable(set.class_names[c]) : std::to_string(c);
@@ -88,6 +91,28 @@ std::string features_text(const Dataset& set) {
   return text;
 }
 
+/// Per channel: what the pool has, and the constants of the set. Exact sums of bytes and their squares.
+std::string channels_text(const ImageDataset& set) {
+  const auto channels = static_cast<std::size_t>(set.shape.channels);
+  const auto plane = static_cast<std::size_t>(set.shape.pixels()) / channels;
+  std::vector<std::uint64_t> sums(channels), squares(channels);
+  for (std::size_t i = 0; i < set.train.pixels.size(); ++i) {
+    const std::uint64_t pixel = set.train.pixels[i];
+    sums[i / plane % channels] += pixel;
+    squares[i / plane % channels] += pixel * pixel;
+  }
+  const double n = static_cast<double>(set.train.n) * static_cast<double>(plane);
+  std::string text = fmt::format("  {:<20} {:>20} {:>20}\n", "channel, pixel/255", "pool mean (sd)", "constants");
+  for (std::size_t c = 0; c < channels; ++c) {
+    const double mean = static_cast<double>(sums[c]) / n;
+    const double variance = std::max(0.0, static_cast<double>(squares[c]) / n - mean * mean);
+    text += fmt::format("  {:<20} {:>20} {:>20}\n", c,
+                        fmt::format("{:.4f} ({:.4f})", mean / 255, std::sqrt(variance) / 255),
+                        fmt::format("{:.4f} ({:.4f})", set.mean[c], set.deviation[c]));
+  }
+  return text;
+}
+
 std::int64_t flagged(const DataPart& part) {
   return std::accumulate(part.honeypot.begin(), part.honeypot.end(), std::int64_t{0});
 }
@@ -104,6 +129,18 @@ std::string describe_dataset(const Dataset& set) {
                         flagged(set.test));
   }
   return text + "\n" + features_text(set);
+}
+
+std::string describe_images(const ImageDataset& set) {
+  std::string text =
+      fmt::format("{}\n  {} images in the pool, {} for testing; {} x {} x {} (channels, height, width), {} classes\n",
+                  printable(set.name), set.train.n, set.test.n, set.shape.channels, set.shape.height, set.shape.width,
+                  set.n_classes);
+  text += fmt::format("  source: {}\n", printable(set.source));
+  text += fmt::format("  origin: {}\n\n", set.origin == PixelOrigin::published
+                                              ? "the published files, by their checksums"
+                                              : "unverified: not known to be the published files; say so with results");
+  return text + classes_text(set) + "\n" + channels_text(set);
 }
 
 }  // namespace quarry

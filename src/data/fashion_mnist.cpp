@@ -6,11 +6,11 @@
 #include <string_view>
 #include <system_error>
 #include <utility>
-#include <vector>
 
 #include "quarry/core/error.h"
 #include "quarry/data/idx.h"
-#include "src/data/assemble.h"
+#include "src/data/checksum.h"
+#include "src/data/image_sets.h"
 #include "src/data/input.h"
 
 namespace quarry {
@@ -18,6 +18,14 @@ namespace {
 
 constexpr std::string_view kPackageFolder = "/usr/share/datasets/fashion-mnist";
 constexpr std::uint64_t kSide = 28, kClasses = 10;
+
+/// SHA-256 of the unpacked contents in Debian's package dataset-fashion-mnist 0.0~git20200523.55506a9-1.
+constexpr std::array<std::pair<std::string_view, std::string_view>, 4> kPublished = {{
+    {"train-images-idx3-ubyte", "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"},
+    {"train-labels-idx1-ubyte", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"},
+    {"t10k-images-idx3-ubyte", "5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b"},
+    {"t10k-labels-idx1-ubyte", "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"},
+}};
 
 bool exists(const std::string& path) {
   std::error_code error;
@@ -35,31 +43,46 @@ InputFile read_either(const std::string& folder, const std::string& name) {
       zipped);
 }
 
-/// `limit` > 0: only the first rows.
-RawPart<float> read_part(const std::string& folder, const std::string& prefix, std::int64_t limit,
-                         std::string& source) {
-  RawPart<float> part;
+/// Whether the elements are those of the published file, whose header the reader has checked.
+bool is_published(const std::string& name, const NumericArray& array) {
+  Checksum checksum(Digest::sha256);
+  std::string header = {0, 0, 8, static_cast<char>(array.shape.size())};
+  for (const std::uint64_t extent : array.shape) {
+    for (int shift = 24; shift >= 0; shift -= 8) header += static_cast<char>(extent >> shift);
+  }
+  checksum.update(header);
+  checksum.update(array.bytes);
+  const std::string sum = checksum.hex();
+  return std::any_of(kPublished.begin(), kPublished.end(),
+                     [&](const auto& published) { return published.first == name && published.second == sum; });
+}
+
+/// `limit` > 0: only the first images. Clears `published` if the files are others.
+ImagePart read_part(const std::string& folder, const std::string& prefix, std::int64_t limit, std::string& source,
+                    bool& published) {
+  ImagePart part;
   std::uint64_t n = 0;
+  const std::string images_name = prefix + "-images-idx3-ubyte", labels_name = prefix + "-labels-idx1-ubyte";
   {
-    const InputFile file = read_either(folder, prefix + "-images-idx3-ubyte");
-    NumericArray images = parse_idx(file.bytes, file.path);
+    const InputFile file = read_either(folder, images_name);
+    const NumericArray images = parse_idx(file.bytes, file.path);
     if (images.type != ElementType::u8 || images.shape.size() != 3 || images.shape[1] != kSide ||
         images.shape[2] != kSide) {
       fail("{}: not a file of {}x{} byte images", file.path, kSide, kSide);
     }
+    published = published && is_published(images_name, images);
     n = images.shape[0];
     part.n = static_cast<std::int64_t>(n);
     if (limit > 0) part.n = std::min(part.n, limit);
-    images.bytes.resize(static_cast<std::size_t>(part.n) * kSide * kSide);
-    part.features = to_floats(images, file.path);
-    for (float& value : part.features) value /= 255.0f;
+    part.pixels.assign(images.bytes.begin(), images.bytes.begin() + part.n * static_cast<std::int64_t>(kSide * kSide));
     source += file.provenance;
   }
-  const InputFile file = read_either(folder, prefix + "-labels-idx1-ubyte");
+  const InputFile file = read_either(folder, labels_name);
   const NumericArray labels = parse_idx(file.bytes, file.path);
   if (labels.type != ElementType::u8 || labels.shape.size() != 1 || labels.shape[0] != n) {
     fail("{}: not a byte label for each of the {} images", file.path, n);
   }
+  published = published && is_published(labels_name, labels);
   for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(part.n); ++i) {
     const double label = labels.at(i);
     if (label >= kClasses) {
@@ -73,21 +96,22 @@ RawPart<float> read_part(const std::string& folder, const std::string& prefix, s
 
 }  // namespace
 
-Dataset load_fashion_mnist(const DataConfig& config) {
-  static constexpr std::array<std::string_view, 1> kKeys = {"path"};
-  refuse_unused_keys(config, kKeys);
-  const std::string folder = config.path.empty() ? std::string(kPackageFolder) : config.path;
-  RawDataset<float> raw;
-  raw.name = config.name;
-  raw.n_features = kSide * kSide;
-  raw.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
+ImageDataset load_fashion_images(const std::string& path, std::int64_t limit) {
+  const std::string folder = path.empty() ? std::string(kPackageFolder) : path;
+  ImageDataset set;
+  set.name = "fashion_mnist";
+  set.shape = {1, kSide, kSide};
+  set.n_classes = kClasses;
+  set.mean = {0.2860f};
+  set.deviation = {0.3530f};
+  set.class_names = {"T-shirt/top", "Trouser", "Pullover", "Dress", "Coat",
                      "Sandal",      "Shirt",   "Sneaker",  "Bag",   "Ankle boot"};
-  // A scaler is fitted on the whole pool; without one, rows beyond the limit need not be made.
-  const bool unscaled = config.scaler == Scaler::automatic || config.scaler == Scaler::none;
-  raw.train = read_part(folder, "train", unscaled ? config.pool_limit : 0, raw.source);
-  raw.source += "; ";
-  raw.test = read_part(folder, "t10k", 0, raw.source);
-  return assemble(std::move(raw), config, Scaler::none);
+  bool published = true;
+  set.train = read_part(folder, "train", limit, set.source, published);
+  set.source += "; ";
+  set.test = read_part(folder, "t10k", 0, set.source, published);
+  set.origin = published ? PixelOrigin::published : PixelOrigin::unverified;
+  return set;
 }
 
 }  // namespace quarry

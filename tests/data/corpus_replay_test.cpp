@@ -7,11 +7,13 @@
 #include <string_view>
 
 #include "quarry/core/file_system.h"
+#include "tests/fuzz/cifar_body.h"
 #include "tests/fuzz/csv_body.h"
 #include "tests/fuzz/idx_body.h"
 #include "tests/fuzz/libsvm_body.h"
 #include "tests/fuzz/npy_body.h"
 #include "tests/fuzz/npz_body.h"
+#include "tests/fuzz/pickle_body.h"
 
 namespace quarry {
 namespace {
@@ -44,6 +46,12 @@ TEST(CorpusReplay, Npz) {
 }
 TEST(CorpusReplay, Idx) {
   replay("idx", fuzz_idx);
+}
+TEST(CorpusReplay, Cifar) {
+  replay("cifar", fuzz_cifar);
+}
+TEST(CorpusReplay, Pickle) {
+  replay("pickle", fuzz_pickle);
 }
 
 }  // namespace

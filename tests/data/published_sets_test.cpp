@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <numeric>
@@ -12,7 +13,9 @@
 #include <vector>
 
 #include "quarry/data/data_table.h"
+#include "quarry/data/images.h"
 #include "tests/data/support.h"
+#include "tests/support/kept_variable.h"
 #include "tests/support/temp_dir.h"
 
 namespace quarry {
@@ -27,39 +30,36 @@ DataConfig named(const std::string& name) {
   return config;
 }
 
-std::vector<std::int64_t> counts(const DataPart& part, std::int32_t n_classes) {
+/// The constants of a set are the mean and deviation of its pool. In double, by two passes.
+void expect_normalisation(const ImageDataset& set, double tolerance) {
+  const auto channels = static_cast<std::size_t>(set.shape.channels);
+  const auto plane = static_cast<std::size_t>(set.shape.height * set.shape.width);
+  for (std::size_t c = 0; c < channels; ++c) {
+    double sum = 0, squares = 0, n = static_cast<double>(set.train.n) * static_cast<double>(plane);
+    const auto over = [&](auto&& add) {
+      for (std::size_t i = c * plane; i < set.train.pixels.size(); i += channels * plane) {
+        for (std::size_t j = 0; j < plane; ++j) add(set.train.pixels[i + j] / 255.0);
+      }
+    };
+    over([&](double x) { sum += x; });
+    over([&](double x) { squares += (x - sum / n) * (x - sum / n); });
+    EXPECT_NEAR(static_cast<double>(set.mean[c]), sum / n, tolerance) << "channel " << c;
+    EXPECT_NEAR(static_cast<double>(set.deviation[c]), std::sqrt(squares / n), tolerance) << "channel " << c;
+  }
+}
+
+template <class Part>
+std::vector<std::int64_t> counts(const Part& part, std::int32_t n_classes) {
   std::vector<std::int64_t> result(static_cast<std::size_t>(n_classes));
   for (const std::int32_t label : part.labels) ++result[static_cast<std::size_t>(label)];
   return result;
 }
 
-/// The value of an environment variable, put back at the end.
-class KeptVariable {
- public:
-  explicit KeptVariable(const char* name) : name_(name) {
-    if (const char* value = std::getenv(name)) value_ = value;
-  }
-  ~KeptVariable() {
-    if (value_.empty()) {
-      unsetenv(name_);
-    } else {
-      setenv(name_, value_.c_str(), 1);
-    }
-  }
-  KeptVariable(const KeptVariable&) = delete;
-  KeptVariable& operator=(const KeptVariable&) = delete;
-
- private:
-  const char* name_;
-  std::string value_;
-};
-
 TEST(PublishedSets, WithoutAFolderTheMessageNamesTheFiles) {
-  const KeptVariable kept("QUARRY_DATA");
-  unsetenv("QUARRY_DATA");
+  test::KeptVariable kept("QUARRY_DATA", "");
   EXPECT_THAT(error_of([] { load_dataset(named("splice")); }, ErrorKind::usage), HasSubstr("splice.t, splice"));
   EXPECT_THAT(error_of([] { load_dataset(named("dna")); }, ErrorKind::usage), HasSubstr("QUARRY_DATA"));
-  setenv("QUARRY_DATA", "/nonexistent", 1);
+  kept.set("/nonexistent");
   EXPECT_THAT(error_of([] { load_dataset(named("dna")); }), HasSubstr("/nonexistent/libsvm/dna.scale.tr"));
 }
 
@@ -140,6 +140,59 @@ TEST(PublishedSets, FashionMnistFromThePackage) {
   EXPECT_EQ(*high, 1);
 }
 
+TEST(PublishedSets, FashionMnistAsImages) {
+  if (!std::filesystem::exists("/usr/share/datasets/fashion-mnist/train-images-idx3-ubyte.gz")) {
+    GTEST_SKIP() << "the package dataset-fashion-mnist is not installed";
+  }
+  DataConfig config = named("fashion_mnist");
+  const ImageDataset set = load_images(config);
+  EXPECT_EQ(set.origin, PixelOrigin::published);
+  EXPECT_EQ(set.shape.channels, 1);
+  EXPECT_EQ(set.shape.pixels(), 784);
+  EXPECT_EQ(set.train.n, 60'000);
+  ASSERT_EQ(set.train.pixels.size(), 60'000u * 784);
+  expect_normalisation(set, 0.00005);
+  config.pool_limit = 10;
+  const ImageDataset few = load_images(config);
+  EXPECT_EQ(few.origin, PixelOrigin::published) << "the files are, whatever is used of them";
+  EXPECT_EQ(few.train.n, 10);
+  EXPECT_TRUE(std::equal(few.train.pixels.begin(), few.train.pixels.end(), set.train.pixels.begin()));
+  const Dataset features = load_dataset(config);
+  for (std::size_t i = 0; i < features.train.features.size(); ++i) {
+    ASSERT_EQ(features.train.features[i], static_cast<float>(few.train.pixels[i]) / 255.0f);
+  }
+}
+
+/// Whether $QUARRY_DATA has a folder.
+bool have_folder(const std::string& name) {
+  const char* root = std::getenv("QUARRY_DATA");
+  return root != nullptr && *root != '\0' && std::filesystem::exists(std::string(root) + "/" + name);
+}
+
+TEST(PublishedSets, Cifar10FromQuarryData) {
+  if (!have_folder("cifar-10-batches-bin")) GTEST_SKIP() << "QUARRY_DATA has no cifar-10-batches-bin: it was not read";
+  const ImageDataset set = load_images(named("cifar10"));
+  EXPECT_EQ(set.train.n, 50'000);
+  EXPECT_EQ(set.test.n, 10'000);
+  EXPECT_THAT(counts(set.train, 10), ::testing::Each(5000));
+  EXPECT_THAT(counts(set.test, 10), ::testing::Each(1000));
+  EXPECT_THAT(std::vector<std::int32_t>(set.train.labels.begin(), set.train.labels.begin() + 10),
+              ElementsAre(6, 9, 9, 4, 1, 1, 2, 7, 8, 3));
+  EXPECT_THAT(std::vector<std::int32_t>(set.test.labels.begin(), set.test.labels.begin() + 10),
+              ElementsAre(3, 8, 8, 0, 6, 6, 1, 6, 3, 1));
+  expect_normalisation(set, 0.002);  // copies through JPEG differ a little
+}
+
+TEST(PublishedSets, Cifar100FromQuarryData) {
+  if (!have_folder("cifar-100-binary")) GTEST_SKIP() << "QUARRY_DATA has no cifar-100-binary: it was not read";
+  const ImageDataset set = load_images(named("cifar100"));
+  EXPECT_GE(set.train.n, 1000);
+  EXPECT_GE(set.test.n, 900);
+  EXPECT_EQ(set.class_names[0], "apple");
+  EXPECT_EQ(set.class_names[99], "worm");
+  expect_normalisation(set, 0.02);  // of a part of the images
+}
+
 /// A folder with tiny files of the four names.
 TEST(PublishedSets, FashionMnistFromAFolder) {
   const test::TempDir folder;
@@ -160,6 +213,7 @@ TEST(PublishedSets, FashionMnistFromAFolder) {
   EXPECT_EQ(set.train.features[0], 1.0f);
   EXPECT_EQ(set.train.features[784], 0.2f);
   EXPECT_EQ(set.class_names[9], "Ankle boot");
+  EXPECT_EQ(load_images(config).origin, PixelOrigin::unverified);
   folder.write("t10k-labels-idx1-ubyte", labels("\x02\x0a"));
   EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("label 1 is 10"));
   folder.write("t10k-labels-idx1-ubyte", labels("\x02"));

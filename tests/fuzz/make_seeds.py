@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """Writes the seed corpora of the data readers from the golden files and a few hand-made inputs.
 
-usage: python3 make_seeds.py        (writes corpus/{libsvm,csv,npy,npz,idx}/ beside this file)
+usage: python3 make_seeds.py        (writes corpus/{libsvm,csv,npy,npz,idx,cifar,pickle}/ beside this file)
 """
 import gzip
 import io
@@ -66,3 +66,27 @@ write("idx", "gzipped_zeros", gzip.compress(struct.pack(">HBBI", 0, 8, 1, 60000)
 write("idx", "bomb", gzip.compress(bytes(4 << 20), mtime=0))
 write("idx", "absurd", struct.pack(">HBBIII", 0, 14, 3, 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF))
 write("idx", "rank_9", struct.pack(">HBB", 0, 8, 9) + bytes(36))
+CIFAR = GOLDENS / "cifar"
+
+
+def golden(name):
+    return gzip.decompress((CIFAR / (name + ".gz")).read_bytes())
+
+
+ten, hundred = golden("cifar-10-batches-bin/test_batch.bin"), golden("cifar-100-binary/test.bin")
+for name, data in {
+    "ten": b"0" + ten, "ten_cut": b"0" + ten[:-1], "ten_label_10": b"0\x0a" + ten[1:], "hundred": b"1" + hundred,
+    "hundred_label_100": b"1\x00\x64" + hundred[2:], "empty": b"0", "names": b"n" + golden("cifar-10-batches-bin/batches.meta.txt"),
+    "nine_names": b"n" + b"a\n" * 9, "no_newline": b"n" + b"a\r\n" * 9 + b"b",
+}.items():
+    write("cifar", name, data)
+for name in ("protocol_2", "protocol_3", "protocol_4", "protocol_5", "fortran", "fortran_5", "numpy_2", "int64"):
+    write("pickle", name, golden("python3/" + name))
+for name in ("cifar-10-batches-py/test_batch", "cifar-10-batches-py/batches.meta", "cifar-100-python/meta"):
+    write("pickle", "python2_" + name.replace("/", "_"), golden(name))
+for name, data in {
+    "itself": b"]q\x00h\x00a.", "deep": b"]" * 17 + b"a" * 16 + b".", "system": b"cos\nsystem\nU\x02ls\x85R.",
+    "unfilled": b"]cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85U\x01b\x87Ra.", "nothing": b"N.",
+    "array": b"cnumpy.core.numeric\n_frombuffer\n(U\x06abcdefcnumpy\ndtype\nU\x02u1\x89\x88\x87RK\x02K\x03\x86U\x01FtR.",
+}.items():
+    write("pickle", name, b"\x80\x02" + data)

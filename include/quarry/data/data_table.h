@@ -38,7 +38,8 @@ struct DataEntry {
   Dataset (*load)(const DataConfig& config);
 };
 
-/// Every named data set: moons, adversarial_moons, blobs, diverging_sine, splice, dna, fashion_mnist, and "file".
+/// Every named data set: moons, adversarial_moons, blobs, diverging_sine, splice, dna, fashion_mnist, cifar10,
+/// cifar100, and "file".
 std::span<const DataEntry> data_table();
 
 /// Loads and encodes the data set: reader or generator, split, scaler (fitted per scaler_fit), pool_limit.

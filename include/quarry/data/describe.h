@@ -5,11 +5,16 @@
 #include <string>
 
 #include "quarry/data/dataset.h"
+#include "quarry/data/images.h"
 
 namespace quarry {
 
 /// Sizes, instances of each class in pool and test part, the accuracy of always answering the commonest test class,
 /// honeypots, the ranges of the features, and the source; lines of text, ending in a newline.
 std::string describe_dataset(const Dataset& dataset);
+
+/// The same of an image set, with the shape of an image, what is known of the origin of the pixels, and per channel the
+/// measured mean and deviation of the pool beside the set's constants.
+std::string describe_images(const ImageDataset& images);
 
 }  // namespace quarry

@@ -31,7 +31,7 @@ struct ImageDataset {
   ImageShape shape;
   std::int32_t n_classes = 0;
   ImagePart train, test;
-  std::vector<float> mean, deviation;  ///< [channels], of pixel / 255: the study's normalisation
+  std::vector<float> mean, deviation;  ///< [channels], of pixel / 255: the normalisation, constants of the set
   std::vector<std::string> class_names;
   std::string source;  ///< where it came from, one line for the environment record
   PixelOrigin origin = PixelOrigin::unverified;
@@ -40,8 +40,13 @@ struct ImageDataset {
 /// Whether a name of the data set table has images (cifar10, cifar100, fashion_mnist).
 bool has_images(std::string_view name);
 
-/// Loads an image set by the [data] keys name, path and pool_limit. Never a function of the run seed.
-/// Errors: usage for a set without images or keys that have no meaning for it, failed for unreadable files.
+/// Loads an image set by the [data] keys name, path and pool_limit. Never a function of the run seed. A part may hold
+/// fewer images than the published one. Where the files are looked for: cifar.h, docs/data_sets.md.
+/// `published` are: CIFAR in the Python layout whose batches have the published MD5 sums; CIFAR in the binary layout
+/// whose files are still those that `quarry data fetch` unpacked from the published archive; Fashion-MNIST whose
+/// unpacked contents are those of Debian's package.
+/// Errors: usage for a set without images, files that are not found, and keys that have no meaning for it (a scaler is
+/// one: images have their own normalisation); failed for unreadable files.
 ImageDataset load_images(const DataConfig& config);
 
 }  // namespace quarry
