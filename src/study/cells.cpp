@@ -58,6 +58,25 @@ Json rest_of(std::int64_t pool, std::vector<std::int32_t> taken) {
   fail("{}: {}; expected an object of cycle0, cycle1, ..., each a list of pool positions", path, what);
 }
 
+std::string find_acquired(FileSystem& files, const RunConfig& config) {
+  const std::string cell = acquired_cell_path(config) + "/queried_indices.json";
+  std::string root = config.acquired;
+  while (root.size() > 1 && root.back() == '/') root.pop_back();
+  std::vector<std::string> places = {root + "/cells/" + cell, root + "/" + cell};
+  const std::size_t slash = root.rfind('/');
+  const std::string parent = slash == std::string::npos ? "." : root.substr(0, slash + 1);
+  const std::string name = root.substr(slash + 1) + ".shard-";  // npos + 1 = 0
+  if (files.is_directory(parent))
+    for (const std::string& entry : files.list(parent))
+      if (entry.starts_with(name)) places.push_back(fmt::format("{}/{}/cells/{}", parent, entry, cell));
+  for (const std::string& place : places)
+    if (files.exists(place)) return place;
+  fail(
+      "{}: there is no such file (nor {}); pool.acquired must name the folder of a finished active-learning study that "
+      "has this data set, strategy, learning rate, weight decay and seed",
+      places[0], places[1]);
+}
+
 }  // namespace
 
 std::string cell_dataset(const std::string& data_name) {
@@ -94,14 +113,7 @@ std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view te
 }
 
 std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool) {
-  const std::string cell = acquired_cell_path(config) + "/queried_indices.json";
-  const std::string ours = fmt::format("{}/cells/{}", config.acquired, cell);
-  const std::string theirs = fmt::format("{}/{}", config.acquired, cell);
-  const std::string& path = files.exists(ours) ? ours : theirs;
-  if (!files.exists(path))
-    fail("{}: there is no such file (nor {}); pool.acquired must name the folder of a finished active-learning study "
-         "that has this data set, strategy, learning rate, weight decay and seed",
-         theirs, ours);
+  const std::string path = find_acquired(files, config);
   std::vector<std::int32_t> positions;
   for (const std::vector<std::int32_t>& cycle : parse_queried_indices(files.read(path), path))
     positions.insert(positions.end(), cycle.begin(), cycle.end());
@@ -142,7 +154,8 @@ std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Jso
     results.set(cycle_name(cycle), std::move(entry));
     if (record.at("diverged").boolean()) diverged.push(static_cast<std::int64_t>(cycle));
   }
-  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"}, {"queried_indices.json", queried.dump() + "\n"}};
+  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"},
+                                 {"queried_indices.json", queried.dump() + "\n"}};
   if (!diverged.items().empty())
     files.push_back({"notes.json", Json::object().set("diverged_cycles", std::move(diverged)).dump() + "\n"});
   return files;
@@ -154,8 +167,7 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
   Json trials = Json::array();
   for (const Json& record : records) {
     if (record.at("type").string() != "trial") continue;
-    const Json conf =
-        Json::object().set("lr", record.at("lr")).set("weight_decay", record.at("weight_decay"));
+    const Json conf = Json::object().set("lr", record.at("lr")).set("weight_decay", record.at("weight_decay"));
     Json res = Json::object();
     res.set("val_loss", record.at("val_loss")).set("val_acc", record.at("val_acc"));
     res.set("val_nll", record.at("val_loss")).set("trial_id", fmt::format("{:05}", record.at("number").integer()));
@@ -164,8 +176,9 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
   }
   Json results = Json::object();
   results.set("args", arguments_text(run.config));
-  results.set("test_stats", Json::object().set("test_acc", as_float(last.at("test_acc").number()))
-                                .set("test_nll", last.at("test_nll")));
+  results.set(
+      "test_stats",
+      Json::object().set("test_acc", as_float(last.at("test_acc").number())).set("test_nll", last.at("test_nll")));
   results.set("ray-results", std::move(trials));
   std::vector<CellFile> files = {{"results.json", results.dump() + "\n"}};
   if (last.at("diverged").boolean())

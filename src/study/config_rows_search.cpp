@@ -18,18 +18,19 @@ void add_search(std::vector<ConfigRow>& t) {
       "search", "mode",
       {"fixed", "constant_whole", "constant_initial", "online_static", "online_dynamic", "frozen_set"},
       "fixed: no search, the [model] values; constant: one search at the start, on the whole pool or the initial "
-      "set; online: a search after every acquisition, on one split or on several; frozen_set: no acquisition, one search "
+      "set; online: a search after every acquisition, on one split or on several; frozen_set: no acquisition, one "
+      "search "
       "over learning rate and weight decay on the labels of an earlier study (residual networks)"));
   t.push_back(number<&D::run, &R::trials>(kInteger, "search", "trials", {1, 1000000}, "trials of a search"));
   t.push_back(name_in<&D::run, &R::sampler>(sampler_names, "quarry list samplers", "search", "sampler",
                                             "what proposes hyperparameters"));
   t.push_back(published("none", name_in<&D::run, &R::pruner>(pruner_names, "quarry list pruners", "search", "pruner",
-                                                              "what stops hopeless trials; asha: frozen_set only")));
+                                                             "what stops hopeless trials; asha: frozen_set only")));
   t.push_back(number<&D::run, &R::startup_trials>(kInteger, "search", "startup_trials", {1, 1000000},
                                                   "random trials before the sampler and the pruner use results"));
-  t.push_back(published(10, number<&D::run, &R::folds>(
-                                kInteger, "search", "folds", {1, 1000},
-                                "online_dynamic, frozen_set: splits that a trial is the mean of")));
+  t.push_back(
+      published(10, number<&D::run, &R::folds>(kInteger, "search", "folds", {1, 1000},
+                                               "online_dynamic, frozen_set: splits that a trial is the mean of")));
   t.push_back(published("k_fold", choice<&D::run, &R::cross_validation>(
                                       "search", "cross_validation", {"shuffle_split", "k_fold"},
                                       "online_dynamic, frozen_set: repeated random splits with val_share, or disjoint "
@@ -65,14 +66,15 @@ void add_search(std::vector<ConfigRow>& t) {
 }
 
 void add_space(std::vector<ConfigRow>& t) {
-  t.push_back(published(
-      1e-5, number<&D::run, &R::lr_low>(kReal, "search", "lr_low", {0, 1000, true}, "learning rate, from")));
-  t.push_back(published(
-      0.1, number<&D::run, &R::lr_high>(kReal, "search", "lr_high", {0, 1000, true}, "learning rate, to")));
+  t.push_back(
+      published(1e-5, number<&D::run, &R::lr_low>(kReal, "search", "lr_low", {0, 1000, true}, "learning rate, from")));
+  t.push_back(
+      published(0.1, number<&D::run, &R::lr_high>(kReal, "search", "lr_high", {0, 1000, true}, "learning rate, to")));
   t.push_back(published("log", choice<&D::run, &R::lr_scale>("search", "lr_scale", {"linear", "log"},
                                                              "scale on which the learning rate is sampled")));
-  t.push_back(published(1e-5, number<&D::run, &R::weight_decay_low>(kReal, "search", "weight_decay_low",
-                                                                    {0, 1000, true}, "weight decay (log scale), from")));
+  t.push_back(
+      published(1e-5, number<&D::run, &R::weight_decay_low>(kReal, "search", "weight_decay_low", {0, 1000, true},
+                                                            "weight decay (log scale), from")));
   t.push_back(number<&D::run, &R::weight_decay_high>(kReal, "search", "weight_decay_high", {0, 1000, true},
                                                      "weight decay, to"));
   t.push_back(number<&D::run, &R::drop_rate_low>(kReal, "search", "drop_rate_low", {0, 1, true, true},

@@ -28,10 +28,11 @@ void add_training(std::vector<ConfigRow>& t) {
                                            "if above 0: as many epochs as give at least this many updates"));
   t.push_back(number<&D::run, &R::batch_size>(kInteger, "training", "batch_size", {1, 65536}, "rows per update"));
   t.push_back(published(
-      "fill", choice<&D::run, &R::batches>(
-                  "training", "batches", {"fill", "fill_last", "drop_last", "keep_last"},
-                  "residual networks, batches of an epoch of n rows: fill: floor(n / size) + 1 full ones, as published; "
-                  "fill_last: ceil(n / size) full ones; drop_last: floor(n / size); keep_last: the last one short")));
+      "fill",
+      choice<&D::run, &R::batches>(
+          "training", "batches", {"fill", "fill_last", "drop_last", "keep_last"},
+          "residual networks, batches of an epoch of n rows: fill: floor(n / size) + 1 full ones, as published; "
+          "fill_last: ceil(n / size) full ones; drop_last: floor(n / size); keep_last: the last one short")));
   t.push_back(published("warmup_cosine",
                         choice<&D::run, &R::schedule>("training", "schedule", {"constant", "warmup_cosine"},
                                                       "residual networks: learning rate over the epochs; linear from "

@@ -122,8 +122,7 @@ std::vector<ConvMemberSpec> FrozenSetRun::fits() {
     return asked() < run_.config.trials && search_.independent_asks() > 0 &&
            (!prunes() || asked() - told_ <= run_.config.lag);
   };
-  while (may_ask())
-    running_.push_back({search_.ask().number, {}, false});
+  while (may_ask()) running_.push_back({search_.ask().number, {}, false});
   std::vector<ConvMemberSpec> members;
   for (const Running& trial : running_) {
     const std::vector<double>& point = search_.trials()[static_cast<std::size_t>(trial.number)].point;
@@ -168,8 +167,7 @@ void FrozenSetRun::tell_finished() {
   for (Running& trial : running_) {
     if (!prunes() || is_over(trial)) continue;
     const std::vector<double> reports = reports_of(trial.folds);
-    const std::vector<double> thresholds =
-        search_.thresholds(static_cast<std::int32_t>(reports.size()), trial.number);
+    const std::vector<double> thresholds = search_.thresholds(static_cast<std::int32_t>(reports.size()), trial.number);
     double best = std::numeric_limits<double>::quiet_NaN();
     for (std::size_t step = 0; step < reports.size(); ++step) {
       best = run_.config.pruner == "median_current" ? reports[step] : std::fmin(best, reports[step]);

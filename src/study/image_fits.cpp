@@ -85,10 +85,9 @@ std::vector<std::int32_t> RunStream::initial_pool(std::int32_t n) {
 std::vector<std::int32_t> RunStream::candidates(const std::vector<std::int32_t>& unlabelled, std::int64_t wanted,
                                                 std::uint64_t cycle) {
   if (wanted == 0 || wanted >= static_cast<std::int64_t>(unlabelled.size())) return unlabelled;
-  std::vector<std::int32_t> order =
-      numpy_ ? numpy_->permutation(static_cast<std::int32_t>(unlabelled.size()))
-             : philox_permutation(stream_key(seed_, RngPurpose::subset), static_cast<std::uint32_t>(cycle),
-                                  unlabelled.size());
+  std::vector<std::int32_t> order = numpy_ ? numpy_->permutation(static_cast<std::int32_t>(unlabelled.size()))
+                                           : philox_permutation(stream_key(seed_, RngPurpose::subset),
+                                                                static_cast<std::uint32_t>(cycle), unlabelled.size());
   order.resize(static_cast<std::size_t>(wanted));
   std::vector<std::int32_t> chosen;
   chosen.reserve(order.size());
@@ -119,8 +118,7 @@ ResNetSpec network_of(const RunConfig& config, const ImageDataset& data) {
 
 ConvMemberSpec learning_member(const RunConfig& config, const ImageDataset& data, std::int32_t cycle,
                                std::vector<std::int32_t> train) {
-  ConvMemberSpec member =
-      bare_member(config, data, config.lr, config.weight_decay, config.batches, std::move(train));
+  ConvMemberSpec member = bare_member(config, data, config.lr, config.weight_decay, config.batches, std::move(train));
   const auto use = static_cast<std::uint64_t>(cycle);
   // Cold start from the same initial weights in every cycle (spec 5.3), or from new ones.
   set_keys(member, run_seed(config), config.initial_weights == SeedPolicy::fixed ? 0 : use, use);
@@ -151,9 +149,8 @@ ConvMemberSpec final_member(const RunConfig& config, const ImageDataset& data, d
 std::vector<Split> search_splits(const RunConfig& config, std::int32_t n) {
   const std::uint64_t seed = kSearchSeedOffset + run_seed(config);
   const PermutationSource source{config.rng == RngKind::numpy, seed, stream_key(seed, RngPurpose::split)};
-  return config.cross_validation == CrossValidation::k_fold
-             ? k_fold(n, config.folds, source)
-             : shuffle_split(n, config.val_share, config.folds, source);
+  return config.cross_validation == CrossValidation::k_fold ? k_fold(n, config.folds, source)
+                                                            : shuffle_split(n, config.val_share, config.folds, source);
 }
 
 }  // namespace quarry

@@ -69,15 +69,16 @@ class ImageRunner final : public StudyRunner {
 
  private:
   void load_data() override {
-    if (study_.networks != "none") usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
+    if (study_.networks != "none")
+      usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
     }
     for (const StudyRun* run : runs_) {
       const ImageDataset& data = *dataset_of(*run);
-      check_run_fits_data(run->config, {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()),
-                                        data.n_classes});
+      check_run_fits_data(run->config,
+                          {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes});
       plan_resnet(network_of(run->config, data));
       if (run->config.mode == Mode::frozen_set)
         acquired_[run->id] = read_acquired(files_, run->config, pool_size(run->config, data.train.n));
@@ -96,8 +97,7 @@ class ImageRunner final : public StudyRunner {
     Active active;
     active.data = executor_.load(data);
     if (run.config.mode == Mode::frozen_set) {
-      active.search =
-          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run));
+      active.search = std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run));
     } else {
       active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run));
     }
@@ -144,24 +144,30 @@ class ImageRunner final : public StudyRunner {
         ++wanted[a];
       }
     }
-    PhaseTimer timer;
     std::vector<std::size_t> place(jobs.size());  // among the owner's jobs
     for (std::size_t j = 0, begin = 0; j < jobs.size(); ++j) {
       if (j > 0 && owner[j] != owner[j - 1]) begin = j;
       place[j] = j - begin;
     }
     std::vector<std::size_t> arrived(fleet.size(), 0);
+    PhaseTimer timer;
+    double seconds = 0;  // of training, tests apart
     executor_.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
       const std::size_t a = owner[job];
       results[a].resize(wanted[a]);
       results[a][place[job]] = std::move(result);
-      timings_.add(fleet[a].id(), "fit", timer.share(1, 1), 1);
-      timer = PhaseTimer();
       if (++arrived[a] < wanted[a]) return;
+      seconds += timer.share(1, 1);
       fleet[a].give_fits(std::move(results[a]));
       test(fleet[a]);
       progress.advance(fleet[a].take_commits());
+      timer = PhaseTimer();
     });
+    seconds += timer.share(1, 1);
+    for (std::size_t a = 0; a < fleet.size(); ++a)
+      if (wanted[a] > 0)
+        timings_.add(fleet[a].id(), "fit", seconds * static_cast<double>(wanted[a]) / static_cast<double>(jobs.size()),
+                     wanted[a]);
     for (Active& active : fleet) {  // from before an interruption
       test(active);
       progress.advance(active.take_commits());
@@ -196,8 +202,8 @@ class ImageRunner final : public StudyRunner {
     if (!one_cell_per_run_) return;
     const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
     files_.make_directories(folder);
-    const std::vector<CellFile> made = run.config.mode == Mode::frozen_set ? search_cell_files(run, records)
-                                                                           : learning_cell_files(run, records);
+    const std::vector<CellFile> made =
+        run.config.mode == Mode::frozen_set ? search_cell_files(run, records) : learning_cell_files(run, records);
     for (const CellFile& file : made) files_.write_atomically(folder + "/" + file.name, file.text);
     files_.write_atomically(fmt::format("{}/cells/{}/data.json", directory_, cell_dataset(run.config.data.name)),
                             cell_data_record(*dataset_of(run)));

@@ -35,9 +35,7 @@ class ImageCostSum {
     cost.training_flops += 2.0 * static_cast<double>(training_macs(plan_)) * static_cast<double>(count) *
                            static_cast<double>(images) * run_.epochs;
   }
-  void add_scored(double images) {
-    cost.scoring_flops += 2.0 * static_cast<double>(forward_macs(plan_)) * images;
-  }
+  void add_scored(double images) { cost.scoring_flops += 2.0 * static_cast<double>(forward_macs(plan_)) * images; }
   std::int32_t features() const { return plan_.features; }
 
   RunCost cost;
@@ -55,13 +53,13 @@ void add_learning(ImageCostSum& sum, const RunConfig& run, const DataSize& size)
   std::int64_t labels = run.n_initial < 0 ? pool : run.n_initial;
   for (std::int32_t cycle = 0; cycle < cycles; ++cycle) {
     const bool last = cycle + 1 == cycles;
-    const bool tested = run.tested.empty() || std::find(run.tested.begin(), run.tested.end(), labels) != run.tested.end();
+    const bool tested =
+        run.tested.empty() || std::find(run.tested.begin(), run.tested.end(), labels) != run.tested.end();
     if (tested || (network && !last)) sum.add_fits(1, 1, labels, run.batches);
     if (tested) sum.add_scored(static_cast<double>(size.test));
     if (last) break;
     const std::int64_t left = pool - labels;
-    const auto candidates =
-        static_cast<double>(network && run.candidates > 0 ? std::min(run.candidates, left) : left);
+    const auto candidates = static_cast<double>(network && run.candidates > 0 ? std::min(run.candidates, left) : left);
     if (needs.probabilities || needs.features) sum.add_scored(candidates);
     if (needs.bald) sum.add_scored(run.mc_passes * candidates);
     if (needs.labelled_features) {
@@ -106,7 +104,8 @@ PlanMemory image_run_memory(const RunConfig& run, const DataSize& size) {
   const ResNetPlan plan = plan_of(run, size);
   constexpr std::int64_t kNumber = sizeof(float);
   std::int64_t maps = size.image.pixels();  // numbers of an image's activations: of each convolution and its ReLU
-  for (const ConvLayer& layer : plan.layers) maps += 2 * std::int64_t{layer.out_channels} * layer.out_height * layer.out_width;
+  for (const ConvLayer& layer : plan.layers)
+    maps += 2 * std::int64_t{layer.out_channels} * layer.out_height * layer.out_width;
   PlanMemory memory;
   constexpr std::int64_t kCopies = 4;  // weights, momentum, gradients, what the library reorders
   memory.workers = kNumber * (kCopies * plan.n_parameters + 2 * run.batch_size * maps);

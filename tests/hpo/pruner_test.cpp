@@ -104,12 +104,31 @@ TEST(MedianPruner, RefusesNegativeOptions) {
   EXPECT_THROW(make_median_current_pruner({0, -1}), Error);
 }
 
+TEST(HalvingPruner, TheBestThirdGoesOnAtTheRungs) {
+  const auto pruner = make_halving_pruner();
+  // Best values so far of seven trials after one step: 1 ... 7; the third of them ends at 2.
+  std::vector<Trial> trials = complete_trials({{4}, {2}, {7}, {1}, {6}, {3}, {5}});
+  EXPECT_EQ(pruner->threshold(trials, 0), 2);
+  EXPECT_TRUE(std::isnan(pruner->threshold(trials, 1))) << "no rung after two steps";
+  EXPECT_TRUE(std::isnan(pruner->threshold(trials, 2))) << "nobody got so far";
+  trials = complete_trials({{9, 9, 3}, {9, 1, 9}, {2, 9, 9}});
+  EXPECT_EQ(pruner->threshold(trials, 2), 1) << "the best value up to the rung counts";
+  trials.push_back(trial_of(TrialState::pruned, {0.5}));
+  trials.push_back(trial_of(TrialState::failed, {0.1, 0.1, 0.1}));
+  trials.push_back(trial_of(TrialState::running, {0.1, 0.1, 0.1}));
+  EXPECT_EQ(pruner->threshold(trials, 2), 1) << "of the others only those that reached it";
+  EXPECT_EQ(pruner->threshold(trials, 0), 0.5) << "a pruned trial counts where it was";
+  EXPECT_TRUE(std::isnan(pruner->threshold(complete_trials({{1}, {2}}), 0))) << "no third of two";
+  EXPECT_EQ(pruned_at(*pruner, complete_trials({{1}, {2}, {kNaN}}), {1}), -1);
+  EXPECT_EQ(pruned_at(*pruner, complete_trials({{1}, {2}, {kNaN}}), {1.5}), 0);
+}
+
 TEST(PrunerTable, EveryPrunerWorksByName) {
   ASSERT_FALSE(pruner_table().empty());
   for (const NamedSummary& entry : pruner_table()) {
     EXPECT_FALSE(entry.summary.empty());
     const auto pruner = make_pruner(entry.name, {1, 0});
-    const std::vector<Trial> trials = complete_trials({{1.0}});
+    const std::vector<Trial> trials = complete_trials({{1.0}, {1.0}, {1.0}});
     EXPECT_EQ(pruned_at(*pruner, trials, {2.0}), entry.name == "none" ? -1 : 0) << entry.name;
   }
   try {

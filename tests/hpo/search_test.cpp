@@ -81,6 +81,57 @@ TEST(Search, ParallelStartUpGivesTheSequentialResult) {
   }
 }
 
+Search lagging_search(std::int32_t lag, std::uint64_t key = 1) {
+  SearchOptions options;
+  options.lag = lag;
+  return Search(mlp_study_space(), make_tpe_sampler(tpe_options(key, false)), make_no_pruner(), options);
+}
+
+TEST(Search, WithALagTrialsThatRunTogetherGiveTheSequentialResult) {
+  for (const std::int32_t lag : {1, 3}) {
+    Search sequential = lagging_search(lag), parallel = lagging_search(lag);
+    run_sequentially(sequential, 40);
+    std::size_t told = 0;
+    std::size_t most_together = 0;
+    while (told < 40) {
+      while (parallel.independent_asks() > 0 && parallel.trials().size() < 40) parallel.ask();
+      if (told > 20) most_together = std::max(most_together, parallel.trials().size() - told);
+      const std::vector<double> curve = curve_of(parallel.trials()[told].point);  // one worker is done
+      parallel.tell(static_cast<std::int32_t>(told), curve, curve.back());
+      ++told;
+    }
+    EXPECT_EQ(most_together, static_cast<std::size_t>(lag) + 1);
+    for (std::size_t i = 0; i < 40; ++i) expect_same_trial(sequential.trials()[i], parallel.trials()[i]);
+  }
+}
+
+TEST(Search, WithALagTheLatestResultsAreNotKnown) {
+  // Two searches whose results differ from trial 20 on part at trial 20 + lag + 1, not before.
+  for (const std::int32_t lag : {0, 3}) {
+    Search one = lagging_search(lag), other = lagging_search(lag);
+    for (std::int32_t t = 0; t < 30; ++t) {
+      const Trial a = one.ask(), b = other.ask();
+      EXPECT_EQ(same_bits(a.point, b.point), t <= 20 + lag) << "trial " << t << " with lag " << lag;
+      one.tell(t, {}, curve_of(a.point).back());
+      other.tell(t, {}, t < 20 ? curve_of(b.point).back() : -1.0 - t);
+    }
+  }
+}
+
+TEST(Search, TheFirstPointCanBeGiven) {
+  SearchOptions options;
+  options.first_point = {0.25, 1e-3};
+  Space space;
+  space.parameters = {real("lr", 1e-5, 1, true), real("weight_decay", 1e-5, 0.1, true)};
+  Search search(space, make_tpe_sampler(tpe_options(1, false)), make_no_pruner(), options);
+  Search plain(space, make_tpe_sampler(tpe_options(1, false)), make_no_pruner());
+  EXPECT_EQ(search.ask().point, options.first_point);
+  EXPECT_NE(plain.ask().point, options.first_point);
+  EXPECT_TRUE(same_bits(search.ask().point, plain.ask().point)) << "the others are the sampler's own";
+  options.first_point = {1};
+  EXPECT_THROW(Search(space, make_tpe_sampler({}), make_no_pruner(), options), Error);
+}
+
 TEST(Search, StartUpPointsDoNotDependOnResults) {
   for (const bool numpy : {false, true}) {
     Search one = study_search(numpy), other = study_search(numpy), third = study_search(numpy, 2);

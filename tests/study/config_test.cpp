@@ -99,6 +99,55 @@ TEST(Config, FaithfulIsThePublishedBehaviour) {
   EXPECT_FALSE(run.data.separate_honeypot_noise);
 }
 
+TEST(Config, TheHyperparameterStudyIsAPreset) {
+  const RunConfig run = parse("preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"").runs[0].config;
+  EXPECT_EQ(run.rng, RngKind::numpy);
+  EXPECT_EQ(run.holdout_share, 0.1);
+  EXPECT_EQ(run.n_initial, 100);
+  EXPECT_EQ(run.val_share, 0);
+  EXPECT_EQ(run.budget, 3900);
+  EXPECT_EQ(run.size, 100);
+  EXPECT_EQ(run.candidates, 10000);
+  EXPECT_EQ(run.network, NetworkKind::resnet18);
+  EXPECT_EQ(run.momentum, 0.9);
+  EXPECT_EQ(run.dropout, 0);
+  EXPECT_EQ(run.epochs, 200);
+  EXPECT_EQ(run.batch_size, 32);
+  EXPECT_EQ(run.batches, BatchRule::fill);
+  EXPECT_EQ(run.schedule, LrSchedule::warmup_cosine);
+  EXPECT_EQ(run.warmup_epochs, 10);
+  EXPECT_TRUE(run.augment);
+  EXPECT_EQ(run.initial_weights, SeedPolicy::fixed);
+  EXPECT_EQ(run.trials, 50);
+  EXPECT_EQ(run.pruner, "none");
+  EXPECT_EQ(run.folds, 10);
+  EXPECT_EQ(run.cross_validation, CrossValidation::k_fold);
+  EXPECT_EQ(run.measure, TrialMeasure::accuracy);
+  EXPECT_EQ(run.first_point, FirstPoint::model);
+  EXPECT_EQ(run.lag, 3);
+  EXPECT_TRUE(run.augment_validation);
+  EXPECT_EQ(run.lr_low, 1e-5);
+  EXPECT_EQ(run.lr_high, 0.1);
+  EXPECT_EQ(run.lr_scale, Scale::log);
+  EXPECT_EQ(run.weight_decay_low, 1e-5);
+  EXPECT_EQ(run.weight_decay_high, 0.1);
+}
+
+TEST(Config, KeysTogetherAreWalkedSideBySide) {
+  const std::string text =
+      "together = \"model.lr, model.weight_decay\"\n[run]\nseed = [1, 2]\n[acquisition]\nstrategy = [\"random\", "
+      "\"entropy\"]\n[model]\nlr = [0.1, 0.2, 0.1]\nweight_decay = [0.5, 0.5, 0.25]\n";
+  const StudyConfig study = parse(text);
+  ASSERT_EQ(study.runs.size(), 2u * 3 * 2);
+  std::vector<std::pair<double, double>> pairs;
+  for (std::size_t i = 0; i < 6; i += 2) pairs.emplace_back(study.runs[i].config.lr, study.runs[i].config.weight_decay);
+  EXPECT_THAT(pairs, ElementsAre(std::pair(0.1, 0.5), std::pair(0.2, 0.5), std::pair(0.1, 0.25)));
+  EXPECT_EQ(study.runs[0].config.strategy, study.runs[5].config.strategy) << "pairs vary faster than strategies";
+  EXPECT_EQ(study.runs[0].config.lr, study.runs[1].config.lr) << "seeds are innermost";
+  EXPECT_EQ(parse(study.resolved).resolved, study.resolved);
+  EXPECT_EQ(parse(text, {"model.lr=0.3", "model.weight_decay=0.1"}).runs.size(), 4u) << "one pair is no axis";
+}
+
 TEST(Config, KeysOfTheFileBeatThePreset) {
   const RunConfig run = parse("preset = \"faithful\"\n[training]\nloss = \"ce_on_logits\"\n").runs[0].config;
   EXPECT_EQ(run.loss, Loss::ce_on_logits);
@@ -304,14 +353,25 @@ std::string random_value(const ConfigKey& key, std::uint64_t stream, std::uint64
   return choices[below(choices.size())];
 }
 
+// Keys that a study of perceptrons, or one of residual networks, has no use for.
+bool is_foreign(const ConfigKey& key, bool residual) {
+  static const std::set<std::string_view> only_residual = {
+      "holdout_share", "tested", "batches", "schedule", "augment", "measure", "first_point", "lag", "warmup_epochs"};
+  static const std::set<std::string_view> only_perceptron = {"optimizer",    "loss",   "updates",   "drop_last",
+                                                             "refit_on_all", "scaler", "val_share", "mode"};
+  return key.name == "together" || (residual ? only_perceptron : only_residual).contains(key.name);
+}
+
 TEST(Config, RandomConfigsRoundTrip) {
-  int accepted = 0;
-  for (std::uint64_t seed = 0; seed < 400; ++seed) {
+  int accepted = 0, accepted_residual = 0;
+  for (std::uint64_t seed = 0; seed < 600; ++seed) {
+    const bool residual = seed % 3 == 0;
     std::vector<std::string> overrides;
+    if (residual) overrides = {"data.name=cifar10", "model.network=resnet8", "pool.val_share=0"};
     std::uint64_t draw = 0;
     for (const ConfigKey& key : config_keys()) {
       draw += 4;
-      if (random_below(seed, 4, draw) != 0) continue;
+      if (random_below(seed, 4, draw) != 0 || key.name == "network" || is_foreign(key, residual)) continue;
       const std::string name =
           key.section.empty() ? std::string(key.name) : fmt::format("{}.{}", key.section, key.name);
       std::string value = random_value(key, seed, draw + 1);
@@ -330,6 +390,7 @@ TEST(Config, RandomConfigsRoundTrip) {
       continue;
     }
     ++accepted;
+    accepted_residual += residual;
     const StudyConfig again = parse(study.resolved);
     EXPECT_EQ(again.resolved, study.resolved);
     EXPECT_EQ(again.hash, study.hash);
@@ -337,6 +398,7 @@ TEST(Config, RandomConfigsRoundTrip) {
     for (std::size_t i = 0; i < study.runs.size(); ++i) EXPECT_EQ(again.runs[i].id, study.runs[i].id);
   }
   EXPECT_GT(accepted, 40);
+  EXPECT_GT(accepted_residual, 10);
 }
 
 }  // namespace

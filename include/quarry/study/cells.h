@@ -32,7 +32,8 @@ std::string acquired_cell_path(const RunConfig& config);
 std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view text, const std::string& path);
 
 /// The labelled set of a frozen_set run: the first acquired_labels positions of its cell below pool.acquired (with or
-/// without cells/). Errors: failed if the file is missing or has fewer, a position twice or beyond `pool`.
+/// without cells/, or in one of the study's shards). Errors: failed if the file is missing or has fewer, a position
+/// twice or beyond `pool`.
 std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool);
 
 /// Files of one run, from its journal: path below the cell's folder, and text. `pool` positions.

@@ -29,8 +29,8 @@ class FrozenSetRun {
  public:
   enum class Want { fits, test, nothing };
 
-  /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal in
-  /// `directory`. Error: failed if the journal belongs to another run.
+  /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
+  /// in `directory`. Error: failed if the journal belongs to another run.
   FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
                std::vector<std::int32_t> acquired, const std::string& directory);
 

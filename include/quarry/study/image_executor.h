@@ -37,9 +37,9 @@ struct ImageSelectJob {
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
   std::uint64_t mc_key = 0;
-  std::vector<std::int32_t> candidates;  ///< ascending pool positions
+  std::vector<std::int32_t> candidates;                     ///< ascending pool positions
   std::vector<std::int32_t> candidate_rows, labelled_rows;  ///< rows of the data set
-  SelectionProblem problem;  ///< as SelectJob's
+  SelectionProblem problem;                                 ///< as SelectJob's
 };
 
 class ImageExecutor {

@@ -1,0 +1,318 @@
+// SPDX-License-Identifier: MIT
+// Runs of both halves of the hyperparameter study on tiny images: same bytes whatever the packing, the workers or a
+// stop in between; a network that diverges is recorded and changes nothing else.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quarry/study/cells.h"
+#include "quarry/study/frozen_set_run.h"
+#include "quarry/study/image_learning_run.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tiny_images.h"
+
+namespace quarry {
+namespace {
+
+using test::TempDir;
+
+std::shared_ptr<const ImageDataset> tiny() {
+  static const auto data = std::make_shared<const ImageDataset>(test::tiny_images());
+  return data;
+}
+
+std::vector<StudyRun> runs_of(std::vector<std::string> overrides) {
+  std::vector<std::string> all = {"preset=hyperparameter_study", "data.name=cifar10", "model.network=resnet8",
+                                  "training.epochs=2",           "training.warmup_epochs=1",
+                                  "training.batch_size=8",       "pool.n_initial=10",
+                                  "acquisition.budget=10",       "acquisition.size=5",
+                                  "acquisition.candidates=20",   "run.seed=3"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return parse_study("", "test.toml", all).runs;
+}
+
+std::string journal_of(const std::string& directory) {
+  return read_file(directory + "/journal.jsonl");
+}
+
+/// Takes one step. False when there is nothing left to do.
+bool step(ImageLearningRun& run, ImageExecutor& executor) {
+  switch (run.want()) {
+    case ImageLearningRun::Want::fit: {
+      const ImageFitJob job{0, run.fit()};
+      executor.fit(std::span(&job, 1), [&](std::size_t, ConvMemberResult result) { run.give_fit(std::move(result)); });
+      return true;
+    }
+    case ImageLearningRun::Want::test:
+      run.give_test(executor.test({0, &run.network()}));
+      return true;
+    case ImageLearningRun::Want::selection:
+      run.give_picks(executor.select(run.select_job()));
+      return true;
+    case ImageLearningRun::Want::nothing:
+      break;
+  }
+  return false;
+}
+
+bool step(FrozenSetRun& run, ImageExecutor& executor) {
+  if (run.want() == FrozenSetRun::Want::nothing) return false;
+  if (run.want() == FrozenSetRun::Want::test) {
+    run.give_test(executor.test({0, &run.network()}));
+    return true;
+  }
+  std::vector<ImageFitJob> jobs;
+  for (ConvMemberSpec& member : run.fits()) jobs.push_back({0, std::move(member)});
+  std::vector<ConvMemberResult> results(jobs.size());
+  executor.fit(jobs, [&](std::size_t job, ConvMemberResult result) { results[job] = std::move(result); });
+  run.give_fits(std::move(results));
+  return true;
+}
+
+struct Machine {
+  explicit Machine(int workers) : context({}, workers), executor(context, nullptr) { executor.load(tiny()); }
+  Context context;
+  ImageExecutor executor;
+};
+
+/// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
+std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  Machine machine(workers);
+  for (;;) {
+    ImageLearningRun learning(posix_file_system(), run, tiny(), out.path());
+    int steps = 0;
+    while ((stop_every == 0 || steps < stop_every) && step(learning, machine.executor)) ++steps;
+    if (learning.want() == ImageLearningRun::Want::nothing) return journal_of(out.path());
+  }
+}
+
+const std::vector<std::int32_t> kAcquired = {3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37};
+
+std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  Machine machine(workers);
+  for (;;) {
+    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path());
+    int steps = 0;
+    while ((stop_every == 0 || steps < stop_every) && step(frozen, machine.executor)) ++steps;
+    if (frozen.want() == FrozenSetRun::Want::nothing) return journal_of(out.path());
+  }
+}
+
+std::vector<StudyRun> search_runs(std::vector<std::string> more) {
+  std::vector<std::string> all = {"search.mode=frozen_set",    "pool.acquired=somewhere", "pool.acquired_labels=20",
+                                  "search.trials=6",           "search.startup_trials=2", "search.folds=2",
+                                  "model.lr=0.05",             "model.weight_decay=0.001"};
+  all.insert(all.end(), more.begin(), more.end());
+  return runs_of(all);
+}
+
+std::vector<Json> records_of(const std::string& text) {
+  return parse_journal(text, "journal.jsonl").records;
+}
+
+TEST(ImageLearningRun, BytesDoNotDependOnWorkersOrStops) {
+  for (const StudyRun& run : runs_of({"acquisition.strategy=[random, entropy, coreset, badge, bald]", "model.dropout=0.2",
+                                      "acquisition.mc_passes=2"})) {
+    SCOPED_TRACE(run.config.strategy);
+    const std::string whole = learn(run);
+    const std::vector<Json> records = records_of(whole);
+    ASSERT_EQ(records.size(), 4u);
+    EXPECT_EQ(records[3].at("labelled").integer(), 20);
+    EXPECT_EQ(learn(run, 3), whole);
+    // Three steps make a cycle; a stop after five is in the middle of one, where the last network is trained again.
+    EXPECT_EQ(learn(run, 1, 5), whole);
+  }
+}
+
+TEST(ImageLearningRun, WithPhiloxToo) {
+  const StudyRun run = runs_of({"run.rng=philox", "acquisition.strategy=badge"})[0];
+  const std::string whole = learn(run);
+  EXPECT_EQ(learn(run, 2, 5), whole);
+  EXPECT_EQ(records_of(whole)[2].at("stream").integer(), 0);
+}
+
+TEST(ImageLearningRun, OnlyTheCyclesThatCountAreTrained) {
+  const StudyRun all = runs_of({})[0], last = runs_of({"acquisition.tested=[20]"})[0],
+                 entropy = runs_of({"acquisition.strategy=entropy", "acquisition.tested=[20]"})[0];
+  const std::vector<Json> a = records_of(learn(all)), b = records_of(learn(last)), e = records_of(learn(entropy));
+  for (std::size_t cycle = 1; cycle <= 3; ++cycle) {
+    EXPECT_EQ(a[cycle].at("added").dump(), b[cycle].at("added").dump()) << "Random does not look at networks";
+    EXPECT_TRUE(a[cycle].at("tested").boolean());
+    EXPECT_EQ(b[cycle].at("tested").boolean(), cycle == 3);
+    EXPECT_EQ(b[cycle].at("steps").integer() > 0, cycle == 3);
+    EXPECT_GT(e[cycle].at("steps").integer(), 0) << "entropy needs its networks";
+    EXPECT_EQ(e[cycle].at("tested").boolean(), cycle == 3);
+  }
+  EXPECT_EQ(a[3].at("test_acc").number(), b[3].at("test_acc").number());
+  EXPECT_EQ(learning_rows("s", last, b).size(), 1u);
+}
+
+TEST(ImageLearningRun, StepsFollowThePublishedBatchRule) {
+  const std::vector<Json> records = records_of(learn(runs_of({})[0]));
+  // floor(n / 8) + 1 batches for 10, 15, 20 labels, two epochs.
+  const std::int64_t steps[] = {2 * 2, 2 * 2, 2 * 3};
+  for (std::size_t cycle = 0; cycle < 3; ++cycle)
+    EXPECT_EQ(records[cycle + 1].at("steps").integer(), steps[cycle]);
+}
+
+TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
+  const TempDir out;
+  { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path()); }
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path()), Error);
+}
+
+TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
+  Machine machine(2);
+  const RunConfig config = runs_of({})[0].config;
+  std::vector<ImageFitJob> alone, mixed;
+  for (int cycle = 0; cycle < 3; ++cycle)
+    alone.push_back({0, learning_member(config, *tiny(), cycle, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9})});
+  mixed = alone;
+  mixed[1].member.lr = 1e30;
+  std::vector<ConvMemberResult> good(3), bad(3);
+  machine.executor.fit(alone, [&](std::size_t j, ConvMemberResult r) { good[j] = std::move(r); });
+  machine.executor.fit(mixed, [&](std::size_t j, ConvMemberResult r) { bad[j] = std::move(r); });
+  EXPECT_TRUE(bad[1].diverged);
+  EXPECT_FALSE(good[1].diverged);
+  for (const std::size_t j : {0u, 2u}) {
+    EXPECT_EQ(good[j].parameters, bad[j].parameters);
+    EXPECT_EQ(good[j].buffers, bad[j].buffers);
+  }
+}
+
+TEST(ImageExecutor, IdenticalJobsAreTrainedOnceAndHandedToAll) {
+  Machine machine(1);
+  const ConvMemberSpec member = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
+  const std::vector<ImageFitJob> jobs(3, ImageFitJob{0, member});
+  std::vector<std::vector<float>> parameters(3);
+  machine.executor.fit(jobs, [&](std::size_t j, ConvMemberResult r) { parameters[j] = r.parameters; });
+  EXPECT_FALSE(parameters[0].empty());
+  EXPECT_EQ(parameters[0], parameters[1]);
+  EXPECT_EQ(parameters[0], parameters[2]);
+}
+
+TEST(FrozenSetRun, BytesDoNotDependOnWorkersOrStops) {
+  for (const StudyRun& run : search_runs({"search.lag=[0, 2]", "search.pruner=[none, median, asha]"})) {
+    SCOPED_TRACE(run.variant);
+    const std::string whole = search(run);
+    const std::vector<Json> records = records_of(whole);
+    ASSERT_EQ(records.size(), 1u + 6 + 1);
+    EXPECT_EQ(records.back().at("type").string(), "final");
+    EXPECT_EQ(search(run, 3), whole);
+    EXPECT_EQ(search(run, 1, 2), whole) << "stopped whenever a trial may have been committed";
+  }
+}
+
+TEST(FrozenSetRun, TheFirstTrialIsTheModelsOwn) {
+  const std::vector<Json> records = records_of(search(search_runs({})[0]));
+  EXPECT_EQ(records[1].at("lr").number(), 0.05);
+  EXPECT_EQ(records[1].at("weight_decay").number(), 0.001);
+  for (std::size_t t = 1; t <= 6; ++t) {
+    EXPECT_GE(records[t].at("lr").number(), 1e-5);
+    EXPECT_LE(records[t].at("lr").number(), 0.1);
+  }
+  EXPECT_NE(records_of(search(search_runs({"search.first_point=sampler"})[0]))[1].at("lr").number(), 0.05);
+}
+
+TEST(FrozenSetRun, TheBestMeanAccuracyWins) {
+  const std::vector<Json> records = records_of(search(search_runs({})[0]));
+  double best = -1;
+  std::int64_t number = -1;
+  for (std::size_t t = 1; t <= 6; ++t) {
+    const auto& folds = records[t].at("fold_acc").items();
+    ASSERT_EQ(folds.size(), 2u);
+    const double mean = (folds[0].number() + folds[1].number()) / 2;
+    EXPECT_EQ(records[t].at("value").number(), -mean);
+    if (mean > best) {
+      best = mean;
+      number = records[t].at("number").integer();
+    }
+  }
+  EXPECT_EQ(records.back().at("chosen").integer(), number);
+}
+
+TEST(FrozenSetRun, APrunedTrialTrainsNoFurtherFolds) {
+  const StudyRun run = search_runs({"search.pruner=median", "search.lag=0", "search.measure=loss", "search.trials=12", "search.folds=4",
+                                    "search.startup_trials=1"})[0];
+  std::int64_t pruned = 0;
+  for (const Json& record : records_of(search(run))) {
+    if (record.at("type").string() != "trial") continue;
+    const bool is_pruned = record.at("state").string() == "pruned";
+    pruned += is_pruned;
+    const std::size_t folds = record.at("fold_acc").items().size();
+    EXPECT_EQ(folds == 4, !is_pruned || folds == 4) << "a trial that goes on trains all its folds";
+  }
+  EXPECT_GT(pruned, 0);
+}
+
+TEST(FrozenSetRun, ADivergedTrialIsRecordedAndTheSearchGoesOn) {
+  const StudyRun run = search_runs({"search.lr_high=1000", "search.weight_decay_high=1000", "model.lr=1000",
+                                    "model.weight_decay=1000", "training.schedule=constant", "training.epochs=8"})[0];
+  const std::vector<Json> records = records_of(search(run));
+  ASSERT_EQ(records.size(), 8u);
+  EXPECT_TRUE(records[1].at("diverged").boolean());
+  EXPECT_EQ(records[1].at("state").string(), "complete") << "its accuracy is a number";
+}
+
+TEST(Cells, FilesHaveThePublishedShapes) {
+  const StudyRun run = runs_of({"acquisition.strategy=entropy", "model.lr=0.001", "model.weight_decay=0.05"})[0];
+  EXPECT_EQ(cell_path(run.config), "CIFAR10/entropy/lr0.001_wd0.05/seed3");
+  const std::vector<Json> records = records_of(learn(run));
+  const std::vector<CellFile> files = learning_cell_files(run, records);
+  ASSERT_EQ(files.size(), 2u);
+  const auto queried = parse_queried_indices(files[1].text, "q");
+  ASSERT_EQ(queried.size(), 3u);
+  EXPECT_EQ(queried[0].size(), 10u);
+  const Json results = Json::parse(files[0].text, "r");
+  const Json& first = results.at("cycle0");
+  EXPECT_EQ(first.find("query_indices"), nullptr);
+  EXPECT_EQ(first.members()[0].first, "test_stats");
+  const Json& last = results.at("cycle2");
+  EXPECT_EQ(last.members()[0].first, "query_indices");
+  EXPECT_EQ(last.at("query_time").number(), 0.0);
+  EXPECT_EQ(last.at("test_stats").at("num_labeled_samples").integer(), 20);
+  EXPECT_EQ(last.at("labeled_indices").items().size(), 20u);
+  EXPECT_EQ(last.at("unlabeled_indices").items().size(), 34u) << "54 of 60 are the pool";
+  const double accuracy = last.at("test_stats").at("accuracy").number();
+  EXPECT_EQ(accuracy, static_cast<double>(static_cast<float>(accuracy)));
+}
+
+TEST(Cells, TheSearchHalfReadsWhatTheLearningHalfWrote) {
+  const StudyRun learning = runs_of({"model.lr=0.001", "model.weight_decay=0.05"})[0];
+  const std::vector<CellFile> files = learning_cell_files(learning, records_of(learn(learning)));
+  for (const std::string prefix : {"/cells/", "/", ".shard-2-of-3/cells/"}) {
+    const TempDir out;
+    const std::string root = out.path() + "/study";
+    const std::string folder = root + prefix + cell_path(learning.config);
+    posix_file_system().make_directories(folder);
+    posix_file_system().write_atomically(folder + "/queried_indices.json", files[1].text);
+    const StudyRun run = search_runs({"pool.acquired=" + root, "pool.acquired_labels=15", "model.lr=0.001",
+                                      "model.weight_decay=0.05"})[0];
+    const std::vector<std::int32_t> acquired = read_acquired(posix_file_system(), run.config, 54);
+    ASSERT_EQ(acquired.size(), 15u) << prefix;
+    const auto cycles = parse_queried_indices(files[1].text, "q");
+    EXPECT_TRUE(std::equal(cycles[0].begin(), cycles[0].end(), acquired.begin()));
+    EXPECT_THROW(read_acquired(posix_file_system(), run.config, 3), Error) << "beyond the pool";
+  }
+}
+
+TEST(Cells, BadAcquisitionFilesAreRefusedWithTheirPath) {
+  for (const char* text : {"", "[]", "{}", R"({"cycle1":[1]})", R"({"cycle0":1})", R"({"cycle0":[1.5]})",
+                           R"({"cycle0":[-1]})", R"({"cycle0":["1"]})", R"({"cycle0":[1],"cycle0":[2]})"}) {
+    try {
+      parse_queried_indices(text, "some/file.json");
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr("some/file.json"));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace quarry
