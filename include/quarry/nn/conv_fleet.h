@@ -66,7 +66,7 @@ struct ConvMemberSpec {
 };
 
 struct ConvMemberResult {
-  std::vector<float> parameters, buffers;  ///< packed as ResNetPlan says; empty without keep_network
+  std::vector<float> parameters, buffers;    ///< packed as ResNetPlan says; empty without keep_network
   std::vector<Evaluation> epoch_validation;  ///< if validate_every_epoch
   Evaluation validation;                     ///< after the last epoch; loss = mean negative log-likelihood
   double train_loss = 0;                     ///< mean over the rows of the last epoch, as they were trained on

@@ -36,8 +36,8 @@ struct ConvLayer {
   std::int32_t in_channels = 0, out_channels = 0;
   std::int32_t kernel = 3, stride = 1, padding = 1;
   std::int32_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;
-  std::int64_t weight = 0;         ///< offset in the packed parameters: [out][in][k][k]
-  std::int64_t gamma = 0, beta = 0;  ///< offsets in the packed parameters: [out]
+  std::int64_t weight = 0;              ///< offset in the packed parameters: [out][in][k][k]
+  std::int64_t gamma = 0, beta = 0;     ///< offsets in the packed parameters: [out]
   std::int64_t mean = 0, variance = 0;  ///< offsets in the packed buffers: [out]
 };
 
