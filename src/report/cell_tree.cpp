@@ -34,8 +34,9 @@ std::optional<std::int64_t> numbered(std::string_view name, std::string_view wor
 std::optional<HyperparameterPair> pair_of(std::string_view name) {
   const std::size_t middle = name.find("_wd");
   HyperparameterPair pair;
-  if (!name.starts_with("lr") || middle == std::string_view::npos || !parse_number(name.substr(2, middle - 2), pair.lr) ||
-      !parse_number(name.substr(middle + 3), pair.weight_decay) || pair.lr < 0 || pair.weight_decay < 0)
+  if (!name.starts_with("lr") || middle == std::string_view::npos ||
+      !parse_number(name.substr(2, middle - 2), pair.lr) || !parse_number(name.substr(middle + 3), pair.weight_decay) ||
+      pair.lr < 0 || pair.weight_decay < 0)
     return std::nullopt;
   return pair;
 }
@@ -54,9 +55,10 @@ class TreeReader {
       for (const std::string& strategy : folders_in(files_, place)) strategy_folder(place, dataset, strategy);
     }
     if (tree_.cells.size() + tree_.notes.size() == before)
-      usage_error("'{}' holds no cells of a hyperparameter study: expected folders such as "
-                  "cells/CIFAR10/random/lr0.001_wd0.05/seed1, or CIFAR10/... directly",
-                  printable(directory));
+      usage_error(
+          "'{}' holds no cells of a hyperparameter study: expected folders such as "
+          "cells/CIFAR10/random/lr0.001_wd0.05/seed1, or CIFAR10/... directly",
+          printable(directory));
   }
 
  private:
@@ -96,7 +98,8 @@ class TreeReader {
     for (const std::string& seed_name : folders_in(files_, place + "/" + name)) {
       const std::string here = place + "/" + name + "/" + seed_name;
       const auto seed = numbered(seed_name, "seed");
-      if (!seed) usage_error("'{}' is no part of a hyperparameter study: expected a name such as seed1", printable(here));
+      if (!seed)
+        usage_error("'{}' is no part of a hyperparameter study: expected a name such as seed1", printable(here));
       key.seed = *seed;
       add_cell(here, key);
     }
@@ -168,8 +171,7 @@ CellTree read_cells(FileSystem& files, const std::vector<std::string>& directori
   for (const std::string& directory : directories) reader.read(directory);
   std::sort(tree.datasets.begin(), tree.datasets.end(),
             [](const CellDataset& a, const CellDataset& b) { return a.folder < b.folder; });
-  std::sort(tree.cells.begin(), tree.cells.end(),
-            [](const StudyCell& a, const StudyCell& b) { return a.key < b.key; });
+  std::sort(tree.cells.begin(), tree.cells.end(), [](const StudyCell& a, const StudyCell& b) { return a.key < b.key; });
   for (std::size_t i = 1; i < tree.cells.size(); ++i)
     if (tree.cells[i - 1].key == tree.cells[i].key)
       usage_error("the cell {} is in '{}' and in '{}': give each once", tree.cells[i].key.path(),

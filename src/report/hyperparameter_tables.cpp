@@ -28,9 +28,7 @@ constexpr std::string_view kCollapsed =
     "mean.";
 
 std::string thousands(std::int64_t n) {
-  std::string text = std::to_string(n);
-  for (std::size_t at = text.size(); at > 3; at -= 3) text.insert(at - 3, ",");
-  return text;
+  return n < 1000 ? std::to_string(n) : fmt::format("{},{:03}", n / 1000, n % 1000);
 }
 
 bool less_pair(const HyperparameterPair& a, const HyperparameterPair& b) {
@@ -58,8 +56,7 @@ class DatasetTables {
       if (cell.key.budget > 0) budgets_.insert(cell.key.budget);
     }
     whole_size_ = most_labels_ >= kFirstBudget || (!budgets_.empty() && *budgets_.rbegin() >= kFirstBudget);
-    published_ = is_published_dataset(dataset.folder) && whole_size_ &&
-                 names_agree(dataset);
+    published_ = is_published_dataset(dataset.folder) && whole_size_ && names_agree(dataset);
     judged_ = published_ && dataset.origin == CellDataset::Origin::published;
   }
 
@@ -80,7 +77,8 @@ class DatasetTables {
 
  private:
   bool has_other_pairs() const {
-    return std::any_of(cells_.begin(), cells_.end(), [](const StudyCell* cell) { return pair_name(cell->key.pair).empty(); });
+    return std::any_of(cells_.begin(), cells_.end(),
+                       [](const StudyCell* cell) { return pair_name(cell->key.pair).empty(); });
   }
 
   /// Half of the labels, all of them, and the budgets of searches.
@@ -193,10 +191,11 @@ class DatasetTables {
                           thousands(al_labels), thousands(labels)));
     add_named_columns(table, al_labels, labels);
     if (al_labels != labels)
-      table.notes.push_back(fmt::format(
-          "AL and BO are not at equal labels here: the newer table takes AL one cycle later, after {} labels, and BO on "
-          "{}. Compare them in the older table's counterpart.",
-          thousands(al_labels), thousands(labels)));
+      table.notes.push_back(
+          fmt::format("AL and BO are not at equal labels here: the newer table takes AL one cycle later, after {} "
+                      "labels, and BO on "
+                      "{}. Compare them in the older table's counterpart.",
+                      thousands(al_labels), thousands(labels)));
     fill(table, false);
     if (older && dataset_.folder == "CIFAR100" && published_) {
       table.notes.emplace_back("The older table leaves CIFAR-100 to do.");
@@ -209,7 +208,9 @@ class DatasetTables {
   }
 
   HyperparameterTable small_table(std::int64_t labels) const {
-    const std::string_view when = labels == most_labels_ ? " (the end)" : 2 * labels <= most_labels_ ? " (half or less)" : "";
+    const std::string_view when = labels == most_labels_       ? " (the end)"
+                                  : 2 * labels <= most_labels_ ? " (half or less)"
+                                                               : "";
     HyperparameterTable table = start(
         fmt::format("labels-{}", labels),
         fmt::format("{}, after {} labels{}: a study of {} labels at most, so at no label count of the published tables",
@@ -221,9 +222,9 @@ class DatasetTables {
 
   /// AL with every fixed pair: the nine of the published grid and any other that is there.
   HyperparameterTable pairs_table(std::int64_t labels) const {
-    HyperparameterTable table = start(
-        fmt::format("pairs-{}", labels),
-        fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)));
+    HyperparameterTable table =
+        start(fmt::format("pairs-{}", labels),
+              fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)));
     std::vector<HyperparameterPair> pairs;
     for (const double lr : {0.001, 0.01, 0.1})
       for (const double weight_decay : {0.0005, 0.005, 0.05}) pairs.push_back({lr, weight_decay});
@@ -232,8 +233,9 @@ class DatasetTables {
     std::sort(pairs.begin(), pairs.end(), less_pair);
     for (const HyperparameterPair& pair : pairs) {
       const std::string name = pair_name(pair);
-      table.columns.push_back({fmt::format("{}lr {} wd {}", name.empty() ? "" : name + ": ", pair.lr, pair.weight_decay),
-                               pair, false, labels});
+      table.columns.push_back(
+          {fmt::format("{}lr {} wd {}", name.empty() ? "" : name + ": ", pair.lr, pair.weight_decay), pair, false,
+           labels});
     }
     if (judged_)
       table.notes.emplace_back("Judged are HP1, HP2 and the pair (0.01, 0.005), whose published runs are stable.");

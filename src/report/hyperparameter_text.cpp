@@ -148,9 +148,9 @@ std::string table_text(const Table& table, std::size_t width) {
 }
 
 std::string cells_csv(const std::vector<HyperparameterTable>& tables) {
-  CsvText csv({"dataset", "table", "strategy", "pair", "lr", "weight_decay", "column", "labels", "n", "mean", "sd_population",
-               "collapsed", "published_n", "published_mean", "published_sd", "difference", "allowed_difference",
-               "verdict"});
+  CsvText csv({"dataset", "table", "strategy", "pair", "lr", "weight_decay", "column", "labels", "n", "mean",
+               "sd_population", "collapsed", "published_n", "published_mean", "published_sd", "difference",
+               "allowed_difference", "verdict"});
   for (const HyperparameterTable& table : tables)
     for (std::size_t i = 0; i < table.strategies.size(); ++i)
       for (std::size_t j = 0; j < table.columns.size(); ++j) {

@@ -14,7 +14,7 @@ namespace quarry {
 
 /// One cell over its seeds, in percent.
 struct CellSummary {
-  std::vector<double> values;  ///< by seed
+  std::vector<double> values;      ///< by seed
   double mean = 0, deviation = 0;  ///< population standard deviation (divided by n)
   /// Networks that name one class for everything (exactly 1 / classes) or diverged; they stay in the mean.
   std::int64_t collapsed = 0;
