@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 #include <set>
 
 #include "quarry/core/text.h"
@@ -28,8 +29,7 @@ std::vector<Curve> curves_of(const CellTree& tree, const std::string& dataset) {
   for (const StudyCell& cell : tree.cells) {
     if (cell.key.dataset != dataset || cell.cycles.empty()) continue;
     if (!curves.empty() && curves.back().strategy == cell.key.strategy && curves.back().pair == cell.key.pair) continue;
-    curves.push_back(
-        {cell.key.strategy, cell.key.pair, pair_curve(tree, dataset, cell.key.strategy, cell.key.pair)});
+    curves.push_back({cell.key.strategy, cell.key.pair, pair_curve(tree, dataset, cell.key.strategy, cell.key.pair)});
   }
   std::erase_if(curves, [](const Curve& curve) { return curve.points.empty(); });
   return curves;
@@ -75,7 +75,9 @@ std::string ranges_of(const std::vector<const Curve*>& curves) {
     }
   const double margin = std::max(0.05 * (high - low), 0.5);
   const double side = std::max(0.02 * static_cast<double>(last - first), 1.0);
-  return fmt::format("set xrange [{:.6g}:{:.6g}]\nset yrange [{:.4g}:{:.4g}]\n",
+  double step = 1;  // 1, 2, 5, 10, ...: at most five steps
+  for (int i = 0; static_cast<double>(last) > 5 * step; ++i) step *= i % 3 == 1 ? 2.5 : 2;
+  return fmt::format("set xtics {:.6g}\nset xrange [{:.6g}:{:.6g}]\nset yrange [{:.4g}:{:.4g}]\n", step,
                      std::max(0.0, static_cast<double>(first) - side), static_cast<double>(last) + side,
                      std::max(0.0, low - margin), std::min(100.0, high + margin));
 }
@@ -128,20 +130,27 @@ std::vector<HyperparameterPair> pairs_of(const std::vector<Curve>& curves) {
   return pairs;
 }
 
-std::string title_of(const CellDataset& dataset, const std::string& what, const std::string& seeds) {
+struct PictureTitle {
+  std::string text;     ///< in one line
+  std::string gnuplot;  ///< as an expression; what must be said about the pixels in a line of its own
+  int lines = 1;
+};
+
+PictureTitle title_of(const CellDataset& dataset, const std::string& what, const std::string& seeds) {
   const std::string warning = pixel_warning(dataset);
-  return fmt::format("{}: {} ({}){}", dataset_title(dataset), what, seeds,
-                     warning.empty() ? "" : ". " + warning);
+  const std::string text = fmt::format("{}: {} ({})", dataset_title(dataset), what, seeds);
+  if (warning.empty()) return {text, gnuplot_quoted(text), 1};
+  return {text + ". " + warning, gnuplot_quoted(text) + ".\"\\n\"." + gnuplot_quoted(warning), 2};
 }
 
-/// Panel titles and a legend line that only names the looks.
+/// Legend lines that draw nothing: all pairs, whatever the last panel has.
 std::string legend_items(const std::vector<HyperparameterPair>& pairs) {
   std::vector<std::string> items;
   for (const HyperparameterPair& pair : pairs) {
     const PairLook look = look_of(pair, pairs);
-    items.push_back(
-        fmt::format("NaN with linespoints linewidth 2 dashtype {} pointtype {} pointsize 0.5 linecolor rgb '{}' title {}",
-                    look.dash, look.point, look.colour, gnuplot_quoted(pair_title(pair))));
+    items.push_back(fmt::format(
+        "NaN with linespoints linewidth 2 dashtype {} pointtype {} pointsize 0.5 linecolor rgb '{}' title {}",
+        look.dash, look.point, look.colour, gnuplot_quoted(pair_title(pair))));
   }
   return join(items, ", \\\n     ");
 }
@@ -169,12 +178,13 @@ Picture draw_pair_curves(Gnuplot& gnuplot, const CellTree& tree, const CellDatas
   const double foot = 105.0 / height;
   std::string script = svg_header(across == 1 ? 720 : 1080, height);
   const std::string what = "test accuracy along the labels, by pair of learning rate and weight decay";
-  const std::string title = title_of(dataset, what, seeds_of(all));
-  script += fmt::format("set multiplot layout {},{} title {} font ',15' margins {},0.985,{:.4f},{:.4f} spacing 0.07,{:.4f}\n",
-                        down, across, gnuplot_quoted(title), across == 1 ? 0.1 : 0.065, foot + 45.0 / height,
-                        1 - 60.0 / height, 75.0 / height);
+  const PictureTitle title = title_of(dataset, what, seeds_of(all));
+  script +=
+      fmt::format("set multiplot layout {},{} title {} font ',15' margins {},0.985,{:.4f},{:.4f} spacing 0.07,{:.4f}\n",
+                  down, across, title.gnuplot, across == 1 ? 0.1 : 0.065, foot + 45.0 / height,
+                  1 - (45.0 + 20 * title.lines) / height, 85.0 / height);
   script += ranges_of(all) + "set style fill transparent solid 0.10 noborder\n";
-  script += "set xtics autofreq\nset ylabel 'test accuracy, %' offset 1,0\n";
+  script += "set ylabel 'test accuracy, %' offset 1,0\n";
   for (std::size_t s = 0; s < strategies.size(); ++s) {
     std::vector<std::string> bands, lines;
     for (std::size_t i = 0; i < curves.size(); ++i) {
@@ -187,14 +197,14 @@ Picture draw_pair_curves(Gnuplot& gnuplot, const CellTree& tree, const CellDatas
                           s + across >= strategies.size() ? kLabelAxis : "''");
     bands.insert(bands.end(), lines.begin(), lines.end());
     if (s + 1 == strategies.size()) {
-      script += "set key at screen 0.5,0.012 center bottom horizontal maxcols 3 samplen 4 width 1\n";
+      script += "set key at screen 0.5,0.012 center bottom vertical maxrows 3 samplen 4 width 1\n";
       bands.push_back(legend_items(pairs));
     }
     script += "plot " + join(bands, ", \\\n     ") + "\n";
   }
   Picture picture =
       gnuplot.draw("plots", name, PictureKind::svg, script + "unset multiplot\n", data_of(all),
-                   title + ". Mean over the seeds; bands reach from the lowest seed to the highest." +
+                   title.text + ". Mean over the seeds; bands reach from the lowest seed to the highest." +
                        (every_pair ? "" : " The pair (0.1, 0.05) is left out."));
   picture.wide = true;
   return picture;
@@ -212,13 +222,13 @@ Picture draw_pair_grid(Gnuplot& gnuplot, const CellTree& tree, const CellDataset
     decays.insert(curve.pair.weight_decay);
   }
   const int width = 120 + 310 * static_cast<int>(decays.size()), height = 130 + 235 * static_cast<int>(rates.size());
-  const std::string title =
-      title_of(dataset, "Random and BADGE under every fixed pair", seeds_of(all));
+  const PictureTitle title = title_of(dataset, "Random and BADGE under every fixed pair", seeds_of(all));
   std::string script = svg_header(width, height);
-  script += fmt::format("set multiplot layout {},{} title {} font ',15' margins {:.4f},0.985,{:.4f},{:.4f} spacing 0.035,{:.4f}\n",
-                        rates.size(), decays.size(), gnuplot_quoted(title), 75.0 / width, 95.0 / height,
-                        1 - 65.0 / height, 55.0 / height);
-  script += ranges_of(all) + "set style fill transparent solid 0.18 noborder\nset xtics autofreq\n";
+  script += fmt::format(
+      "set multiplot layout {},{} title {} font ',15' margins {:.4f},0.985,{:.4f},{:.4f} spacing 0.035,{:.4f}\n",
+      rates.size(), decays.size(), title.gnuplot, 75.0 / width, 95.0 / height, 1 - (45.0 + 20 * title.lines) / height,
+      65.0 / height);
+  script += ranges_of(all) + "set style fill transparent solid 0.18 noborder\n";
   std::size_t panel = 0;
   const std::size_t panels = rates.size() * decays.size();
   for (const double rate : rates)
@@ -231,25 +241,33 @@ Picture draw_pair_grid(Gnuplot& gnuplot, const CellTree& tree, const CellDataset
         bands.push_back(band_item(i, colour));
         lines.push_back(curve_item(i, curves[i], colour, "solid", point_type(curves[i].strategy), ""));
       }
-      script += fmt::format("unset key\nunset label\nset title {} offset 0,-0.8\nset xlabel {}\nset ylabel {} offset 1,0\n",
-                            gnuplot_quoted(pair_title(pair)), panel + decays.size() >= panels ? kLabelAxis : "''",
-                            panel % decays.size() == 0 ? "'test accuracy, %'" : "''");
-      if (lines.empty()) {
-        script += "set label 1 'no finished run' at graph 0.5,0.5 center textcolor rgb '#6b7280'\n";
-        lines.emplace_back("NaN notitle");
-      }
+      script +=
+          fmt::format("unset key\nunset label\nset title {} offset 0,-0.8\nset xlabel {}\nset ylabel {} offset 1,0\n",
+                      gnuplot_quoted(pair_title(pair)), panel + decays.size() >= panels ? kLabelAxis : "''",
+                      panel % decays.size() == 0 ? "'test accuracy, %'" : "''");
+      std::vector<std::string> missing;
+      for (const char* strategy : {"random", "badge"})
+        if (std::none_of(curves.begin(), curves.end(),
+                         [&](const Curve& c) { return c.pair == pair && c.strategy == strategy; }))
+          missing.emplace_back(strategy);
+      if (!missing.empty())
+        script += fmt::format("set label 1 {} at graph 0.5,0.5 center textcolor rgb '#6b7280'\n",
+                              gnuplot_quoted("no finished run: " + join(missing, ", ")));
+      if (lines.empty()) lines.emplace_back("NaN notitle");
       bands.insert(bands.end(), lines.begin(), lines.end());
       if (++panel == panels) {
         script += "set key at screen 0.5,0.012 center bottom horizontal maxrows 1 samplen 3 width 1\n";
         for (const char* strategy : {"random", "badge"})
-          bands.push_back(fmt::format("NaN with linespoints linewidth 2 pointtype {} pointsize 0.5 linecolor rgb '{}' title '{}'",
-                                      point_type(strategy), colour_code(colour_index(strategy)),
-                                      strategy == std::string_view("random") ? "Random" : "BADGE"));
+          bands.push_back(
+              fmt::format("NaN with linespoints linewidth 2 pointtype {} pointsize 0.5 linecolor rgb '{}' title '{}'",
+                          point_type(strategy), colour_code(colour_index(strategy)),
+                          strategy == std::string_view("random") ? "Random" : "BADGE"));
       }
       script += "plot " + join(bands, ", \\\n     ") + "\n";
     }
-  Picture picture = gnuplot.draw("plots", name, PictureKind::svg, script + "unset multiplot\n", data_of(all),
-                                 title + ". Mean over the seeds; bands reach from the lowest seed to the highest.");
+  Picture picture =
+      gnuplot.draw("plots", name, PictureKind::svg, script + "unset multiplot\n", data_of(all),
+                   title.text + ". Mean over the seeds; bands reach from the lowest seed to the highest.");
   picture.wide = true;
   return picture;
 }

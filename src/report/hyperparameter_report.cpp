@@ -59,12 +59,13 @@ class Writer {
     page.title = "Role of hyperparameters in deep active learning";
     const BuildInfo& build = build_info();
     page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
-    page.sections.push_back({"What was run", {facts(), Paragraph{"Accuracy on the test set, in percent. AL: inside the "
-                                                                 "active-learning run with the fixed pair. BO: after "
-                                                                 "searching the pair again on the labelled set that "
-                                                                 "the run chose. HP1 to HP4 are the pairs (learning "
-                                                                 "rate, weight decay) (0.001, 0.05), (0.01, 0.0005), "
-                                                                 "(0.01, 0.05) and (0.1, 0.005)."}}});
+    page.sections.push_back({"What was run",
+                             {facts(), Paragraph{"Accuracy on the test set, in percent. AL: inside the "
+                                                 "active-learning run with the fixed pair. BO: after "
+                                                 "searching the pair again on the labelled set that "
+                                                 "the run chose. HP1 to HP4 are the pairs (learning "
+                                                 "rate, weight decay) (0.001, 0.05), (0.01, 0.0005), "
+                                                 "(0.01, 0.05) and (0.1, 0.005)."}}});
     for (const CellDataset& dataset : tree_.datasets) page.sections.push_back(section_of(dataset));
     if (!order_.empty()) page.sections.push_back({"HP3 and HP4", {shown_qualitative(order_)}});
     if (!gnuplot_.available())
@@ -126,10 +127,11 @@ class Writer {
   Section again() const {
     std::string command = "quarry report --study hyperparameter";
     for (const std::string& directory : options_.directories) command += " " + printable(directory);
-    return {"How to make it again",
-            {Commands{command},
-             Paragraph{"Beside this page: tables/ has every figure, plots/ has each picture with the gnuplot script and "
-                       "the data that draw it. docs/reading_reports.md explains the figures."}}};
+    return {
+        "How to make it again",
+        {Commands{command},
+         Paragraph{"Beside this page: tables/ has every figure, plots/ has each picture with the gnuplot script and "
+                   "the data that draw it. docs/reading_reports.md explains the figures."}}};
   }
 
   FileSystem& files_;

@@ -93,7 +93,7 @@ Table shown_table(const HyperparameterTable& table) {
     };
     add("quarry", ours_text);
     if (std::any_of(cells.begin(), cells.end(), [](const TableCell& c) { return c.ours && c.ours->collapsed > 0; }))
-      add("", collapsed_text);
+      add("collapsed", collapsed_text);
     if (table.with_published) add("published", published_text);
     if (table.judged) add("verdict", [](const TableCell& cell) { return verdict_text(cell.verdict); });
   }

@@ -18,7 +18,7 @@ Table shown_table(const HyperparameterTable& table);
 Table shown_qualitative(const std::vector<QualitativeRow>& rows);
 
 /// For a terminal: columns aligned, those that do not fit into `width` in further blocks.
-std::string table_text(const Table& table, std::size_t width = 110);
+std::string table_text(const Table& table, std::size_t width = 100);
 
 /// One line per cell of every table; absent figures are empty.
 std::string cells_csv(const std::vector<HyperparameterTable>& tables);

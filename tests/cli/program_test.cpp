@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::vector<std::vector<std::string>> kCommands = {{"run"},  {"report"},       {"list"},
+const std::vector<std::vector<std::string>> kCommands = {{"run"},  {"report"},       {"compare"}, {"list"},
                                                          {"data"}, {"data", "info"}, {"doctor"}};
 
 ProgramResult quarry(const std::vector<std::string>& arguments, const ProgramOptions& options = {}) {
