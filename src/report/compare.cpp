@@ -106,11 +106,15 @@ class RunComparison {
            sum / static_cast<double>(compared));
   }
 
-  static bool near(double a, double b) { return a == b || std::abs(a - b) <= 1e-12 * std::max(std::abs(a), std::abs(b)); }
+  static bool near(double a, double b) {
+    return a == b || std::abs(a - b) <= 1e-12 * std::max(std::abs(a), std::abs(b));
+  }
   static bool near(const std::optional<double>& a, const std::optional<double>& b, double tolerance) {
     return a && b ? std::abs(*a - *b) < tolerance : a.has_value() == b.has_value();
   }
-  static std::string number(const std::optional<double>& value) { return value ? fmt::format("{:.6g}", *value) : "none"; }
+  static std::string number(const std::optional<double>& value) {
+    return value ? fmt::format("{:.6g}", *value) : "none";
+  }
 
   void compare_searches(const SearchResult& a, const SearchResult& b) {
     compare_trials(a.trials, b.trials);
@@ -127,8 +131,9 @@ class RunComparison {
     if (a.size() != b.size()) differ("trials: ours has {}, theirs {}", a.size(), b.size());
     for (std::size_t t = 0; t < common; ++t) {
       if (!near(a[t].lr, b[t].lr) || !near(a[t].weight_decay, b[t].weight_decay))
-        return differ("trials: trial {} is the first that differs: ours lr {:.6g} wd {:.6g}, theirs lr {:.6g} wd {:.6g}",
-                      t, a[t].lr, a[t].weight_decay, b[t].lr, b[t].weight_decay);
+        return differ(
+            "trials: trial {} is the first that differs: ours lr {:.6g} wd {:.6g}, theirs lr {:.6g} wd {:.6g}", t,
+            a[t].lr, a[t].weight_decay, b[t].lr, b[t].weight_decay);
       if (!near(a[t].accuracy, b[t].accuracy, kAccuracyTolerance))
         return differ("trials: trial {} is the first that differs, in its validation accuracy: ours {}, theirs {}", t,
                       number(a[t].accuracy), number(b[t].accuracy));
