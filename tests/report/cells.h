@@ -14,7 +14,7 @@
 namespace quarry::test {
 
 struct MadeRun {
-  std::vector<std::optional<double>> accuracies;  ///< by cycle; nothing: not tested
+  std::vector<std::optional<double>> accuracies;    ///< by cycle; nothing: not tested
   std::int64_t first = 100, batch = 100, pool = 0;  ///< pool 0: no unlabelled lists
   std::vector<std::vector<std::int64_t>> picks;     ///< empty: 0, 1, 2, ... in order
 };
@@ -95,8 +95,8 @@ class CellWriter {
   }
   void data(const std::string& dataset, const std::string& name, const std::string& origin, int classes) const {
     file(dataset, "data.json",
-         fmt::format("{{\"name\": \"{}\", \"origin\": \"{}\", \"source\": \"the files\", \"classes\": {}}}", name, origin,
-                     classes));
+         fmt::format("{{\"name\": \"{}\", \"origin\": \"{}\", \"source\": \"the files\", \"classes\": {}}}", name,
+                     origin, classes));
   }
   /// 40 cycles of 100, with these accuracies at cycles 19, 20 and 39, and 0.5 elsewhere.
   void whole(const std::string& cell, double at_2000, double at_2100, double at_4000) const {

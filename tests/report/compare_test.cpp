@@ -45,9 +45,10 @@ TEST(Compare, FirstCycleWhosePicksDiffer) {
   other.picks = {{1, 2}, {3, 9}, {7, 8}};
   const CellComparison cell = compare_made(small_run(), other);
   EXPECT_FALSE(cell.equal);
-  EXPECT_THAT(cell.lines, ElementsAre("picks: cycle 1 is the first that differs, from place 1: ours 4, theirs 9; 1 of 2 "
-                                      "and 2 picks are in both",
-                                      "accuracy: equal in 3 cycles"));
+  EXPECT_THAT(cell.lines,
+              ElementsAre("picks: cycle 1 is the first that differs, from place 1: ours 4, theirs 9; 1 of 2 "
+                          "and 2 picks are in both",
+                          "accuracy: equal in 3 cycles"));
 }
 
 TEST(Compare, OrderCountsButForTheInitialLabels) {
@@ -94,7 +95,8 @@ TEST(Compare, FirstTrialThatDiffers) {
             "trials: trial 1 is the first that differs: ours lr 0.02 wd 0.003, theirs lr 0.02 wd 0.004");
   const CellComparison end = compare_runs(ours, search(0.76, {{0.001, 0.05}, {0.02, 0.003}}), false);
   EXPECT_FALSE(end.equal);
-  EXPECT_THAT(end.lines, ElementsAre("trials: 2 equal", "test accuracy: ours 0.7700, theirs 0.7600, difference +0.0100"));
+  EXPECT_THAT(end.lines,
+              ElementsAre("trials: 2 equal", "test accuracy: ours 0.7700, theirs 0.7600, difference +0.0100"));
   EXPECT_FALSE(compare_runs(ours, search(0.77, {{0.001, 0.05}}), false).equal);
 }
 

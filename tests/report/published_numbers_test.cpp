@@ -19,7 +19,8 @@ TEST(PublishedNumbers, GridMeansAndDeviationsAreThoseOfTheirSeeds) {
     ASSERT_EQ(row.seeds, row.dataset == "CIFAR10" ? 5 : 3);
     double mean = 0, square = 0;
     for (int i = 0; i < row.seeds; ++i) mean += row.values[static_cast<std::size_t>(i)] / row.seeds;
-    for (int i = 0; i < row.seeds; ++i) square += std::pow(row.values[static_cast<std::size_t>(i)] - mean, 2) / row.seeds;
+    for (int i = 0; i < row.seeds; ++i)
+      square += std::pow(row.values[static_cast<std::size_t>(i)] - mean, 2) / row.seeds;
     EXPECT_NEAR(row.mean, mean, 0.0101);
     EXPECT_NEAR(row.deviation, std::sqrt(square), 0.0101);  // with n - 1 it would be 12 to 22 % larger
   }
@@ -46,8 +47,8 @@ TEST(PublishedNumbers, NewerTableIsTheGrid) {
   for (const PublishedGridRow& row : kPublishedGrid)
     for (std::size_t i = 0; i < kNamedPairs.size(); ++i) {
       if (!(kNamedPairs[i] == HyperparameterPair{row.lr, row.weight_decay})) continue;
-      const auto cell = published_cell(PublishedTable::newer, row.dataset, row.labels == 2100 ? 2000 : 4000,
-                                       row.strategy, i, false);
+      const auto cell =
+          published_cell(PublishedTable::newer, row.dataset, row.labels == 2100 ? 2000 : 4000, row.strategy, i, false);
       ASSERT_TRUE(cell);
       EXPECT_DOUBLE_EQ(cell->mean, row.mean);
       EXPECT_DOUBLE_EQ(cell->deviation, row.deviation);
@@ -62,7 +63,8 @@ TEST(PublishedNumbers, OlderTableIsThreeOfTheGridsSeeds) {
   int compared = 0;
   for (const PublishedGridRow& row : kPublishedGrid)
     for (std::size_t i = 0; i < kNamedPairs.size(); ++i) {
-      if (row.dataset != "CIFAR10" || row.labels != 4000 || !(kNamedPairs[i] == HyperparameterPair{row.lr, row.weight_decay}))
+      if (row.dataset != "CIFAR10" || row.labels != 4000 ||
+          !(kNamedPairs[i] == HyperparameterPair{row.lr, row.weight_decay}))
         continue;
       const auto cell = published_cell(PublishedTable::older, "CIFAR10", 4000, row.strategy, i, false);
       ASSERT_TRUE(cell);

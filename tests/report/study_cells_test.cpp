@@ -91,9 +91,13 @@ TEST(StudyCells, DamagedFilesAreRefusedByName) {
            Case{message_of(active(replace_all(good, "_samples\": 3", "_samples\": 4"))), "more than the 3 positions"},
            Case{message_of([] { parse_queried_indices("{\"cycle0\": 3}", "a/r.json"); }), "no list of positions"},
            Case{message_of([] { parse_search_results("{\"ray-results\": []}", "a/r.json"); }), "has no 'test_stats'"},
-           Case{message_of([] { parse_search_results(replace_all(test::search_text(.5, {{1, 2}}), "\"conf\"", "\"c\""), "a/r.json"); }),
+           Case{message_of([] {
+                  parse_search_results(replace_all(test::search_text(.5, {{1, 2}}), "\"conf\"", "\"c\""), "a/r.json");
+                }),
                 "trial 0 has no 'conf'"},
-           Case{message_of([] { parse_cell_dataset("{\"name\":\"a\",\"source\":\"b\",\"origin\":\"c\",\"classes\":2}", "a/r.json"); }),
+           Case{message_of([] {
+                  parse_cell_dataset("{\"name\":\"a\",\"source\":\"b\",\"origin\":\"c\",\"classes\":2}", "a/r.json");
+                }),
                 "expected published or unverified"},
        }) {
     EXPECT_THAT(message, StartsWith("a/r.json"));
