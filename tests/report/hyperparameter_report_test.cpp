@@ -54,9 +54,26 @@ TEST(HyperparameterReport, PageTablesAndPictures) {
   EXPECT_EQ(count_of(curves, "# random lr"), 2u);
   EXPECT_THAT(curves, Not(HasSubstr("lr 0.1 wd 0.05")));
   EXPECT_EQ(count_of(curves, "\n2100 75"), 4u);
+  const std::string grid = test::slurp(folder / "study/report/plots/CIFAR10_grid.gp");
+  EXPECT_EQ(count_of(grid, "set label 1 'no finished run: random, badge'"), 6u);  // of nine pairs
+  EXPECT_EQ(count_of(grid, "set title 'lr "), 9u);
   options.every_pair = true;
   write_hyperparameter_report(posix_file_system(), options);
   EXPECT_THAT(test::slurp(folder / "study/report/plots/CIFAR10_pairs.dat"), HasSubstr("# random lr 0.1 wd 0.05"));
+}
+
+TEST(HyperparameterReport, PicturesSayThatPixelsAreNotVerified) {
+  const test::TempDir folder;
+  write_tree(folder.path());
+  CellWriter(folder.path()).data("CIFAR10", "cifar10", "unverified", 10);
+  HyperparameterReportOptions options;
+  options.directories = {folder.path()};
+  const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
+  for (const char* name : {"/report/plots/CIFAR10_pairs.gp", "/report/plots/CIFAR10_grid.gp"})
+    EXPECT_THAT(test::slurp(folder.path() + name),
+                HasSubstr(".\"\\n\".'On the files: the pixels are not verified as the published CIFAR files'"));
+  // The report lies in the tree that it was made from, and is no part of it.
+  EXPECT_EQ(write_hyperparameter_report(posix_file_system(), options).cells, summary.cells);
 }
 
 TEST(HyperparameterReport, SameBytesTwiceAndWhereverTheTreeIs) {

@@ -154,8 +154,9 @@ TEST_F(SmallCase, NewerTableTakesTheNextCycleAndSaysSo) {
 TEST_F(SmallCase, NothingIsJudgedOnOtherPixels) {
   write("unverified");
   for (const HyperparameterTable& table : tables_of(study())) {
-    EXPECT_THAT(table.title, HasSubstr("On the files: the pixels are not verified as the published CIFAR files; nothing "
-                                       "is judged"));
+    EXPECT_THAT(table.title,
+                HasSubstr("On the files: the pixels are not verified as the published CIFAR files; nothing "
+                          "is judged"));
     EXPECT_FALSE(table.judged);
     EXPECT_TRUE(table.with_published);
     for (const auto& row : table.cells)
@@ -217,7 +218,8 @@ TEST(HyperparameterTables, EveryPairAndTheStableOneWithoutAName) {
   cells.whole("CIFAR10/random/lr0.1_wd0.0005/seed1", 0.7, 0.7381, 0.82);
   cells.whole("CIFAR10/random/lr0.02_wd0.005/seed1", 0.7, 0.7, 0.8);
   const auto tables = tables_of(folder.path());
-  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2100", "pairs-4000"));
+  EXPECT_THAT(names_of(tables),
+              ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2100", "pairs-4000"));
   const HyperparameterTable& first = named(tables, "CIFAR10", "pairs-2100");
   ASSERT_EQ(first.columns.size(), 10u);
   EXPECT_EQ(cell_of(first, "random", "lr 0.01 wd 0.005").verdict, Verdict::agrees);
@@ -309,8 +311,7 @@ TEST(HyperparameterTables, CurvesOverSeeds) {
   cells.active("CIFAR10/random/lr0.001_wd0.05/seed1", run);
   run.accuracies = {0.3, 0.5, 0.1};
   cells.active("CIFAR10/random/lr0.001_wd0.05/seed2", run);
-  const auto curve =
-      pair_curve(read_cells(posix_file_system(), {folder.path()}), "CIFAR10", "random", kNamedPairs[0]);
+  const auto curve = pair_curve(read_cells(posix_file_system(), {folder.path()}), "CIFAR10", "random", kNamedPairs[0]);
   ASSERT_EQ(curve.size(), 3u);
   EXPECT_EQ(curve[2].labels, 300);
   EXPECT_NEAR(curve[0].value.mean, 25, 1e-5);
