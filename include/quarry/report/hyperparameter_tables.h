@@ -69,6 +69,8 @@ struct QualitativeRow {
 /// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published.
 std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTable>& tables);
 
+/// Whether the name in data.json is the folder's ("cifar10" of CIFAR10), or there is none.
+bool names_agree(const CellDataset& dataset);
 /// "CIFAR-10"; other data sets by the name in their data.json.
 std::string dataset_title(const CellDataset& dataset);
 /// "", or what a title must say about the pixels: not verified, or unknown.
