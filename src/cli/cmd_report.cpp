@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 // quarry report DIR...: pictures, tables and a page from what quarry run wrote.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
+#include "quarry/report/hyperparameter_report.h"
 #include "quarry/report/report.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
@@ -16,6 +18,8 @@ namespace {
 struct Arguments {
   std::vector<std::string> directories;
   std::string out, panels = "final", format = "all";
+  std::optional<std::string> study;
+  bool every_pair = false;
 };
 
 void read_panels(const std::string& text, ReportOptions& options) {
@@ -33,7 +37,8 @@ void read_panels(const std::string& text, ReportOptions& options) {
   }
 }
 
-void read_format(const std::string& text, ReportOptions& options) {
+template <class Options>
+void read_format(const std::string& text, Options& options) {
   if (text == "all") return;
   options.html = text == "html";
   options.markdown = text == "md";
@@ -42,7 +47,29 @@ void read_format(const std::string& text, ReportOptions& options) {
     usage_error("--format is '{}', expected all, html, md or csv", text);
 }
 
+int hyperparameter_report(const Arguments& arguments) {
+  if (arguments.panels != "final") usage_error("--panels has no meaning with --study hyperparameter");
+  HyperparameterReportOptions options;
+  options.directories = arguments.directories;
+  options.out = arguments.out;
+  options.every_pair = arguments.every_pair;
+  read_format(arguments.format, options);
+  const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
+  put(summary.text);
+  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
+  print("{} cells, {} pictures\n", summary.cells, summary.pictures);
+  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
+  return 0;
+}
+
 int report(const Arguments& arguments) {
+  if (arguments.study) {
+    if (*arguments.study != "hyperparameter")
+      usage_error("--study is '{}', expected hyperparameter, the one published study that has tables of its own",
+                  printable(*arguments.study));
+    return hyperparameter_report(arguments);
+  }
+  if (arguments.every_pair) usage_error("--every-pair needs --study hyperparameter");
   ReportOptions options;
   options.directories = arguments.directories;
   options.out = arguments.out;
@@ -61,7 +88,8 @@ int report(const Arguments& arguments) {
 void add_report_command(Command& program) {
   Command command = program.add("report", "Make pictures, tables and a page of one or several studies' results",
                                 "quarry report results/smoke\n"
-                                "quarry report results/moons.shard-1-of-2 results/moons.shard-2-of-2 --out report");
+                                "quarry report results/moons.shard-1-of-2 results/moons.shard-2-of-2 --out report\n"
+                                "quarry report --study hyperparameter results/hyperparameter");
   auto arguments = std::make_shared<Arguments>();
   command.option("DIR", arguments->directories, "directories that quarry run wrote; shards of a study are merged",
                  true);
@@ -69,6 +97,11 @@ void add_report_command(Command& program) {
   command.option("--panels", arguments->panels,
                  "maps of decision boundaries and scores for data of two features: none, final, or every=N "
                  "acquisitions (needs networks saved: [output] networks)");
+  command.option("--study", arguments->study,
+                 "hyperparameter: tables of that study beside the published ones; DIR is then a study's folder (its "
+                 "cells/ is read) or a tree of results in the same layout");
+  command.flag("--every-pair", arguments->every_pair,
+               "with --study hyperparameter: curves of the pair (0.1, 0.05) too, whose networks name one class");
   command.option("--format", arguments->format, "all, html, md or csv");
   command.action([arguments] { return report(*arguments); });
 }

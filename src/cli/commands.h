@@ -8,6 +8,7 @@ namespace quarry::cli {
 
 void add_run_command(Command& program);
 void add_report_command(Command& program);
+void add_compare_command(Command& program);
 void add_list_command(Command& program);
 void add_data_command(Command& program);
 void add_doctor_command(Command& program);

@@ -21,6 +21,7 @@ int run_program(int argc, char** argv) {
                   "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.");
   add_run_command(program);
   add_report_command(program);
+  add_compare_command(program);
   add_list_command(program);
   add_data_command(program);
   add_doctor_command(program);

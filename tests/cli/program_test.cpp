@@ -17,7 +17,7 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::vector<std::vector<std::string>> kCommands = {{"run"},  {"report"},       {"list"},
+const std::vector<std::vector<std::string>> kCommands = {{"run"},  {"report"},       {"compare"}, {"list"},
                                                          {"data"}, {"data", "info"}, {"doctor"}};
 
 ProgramResult quarry(const std::vector<std::string>& arguments, const ProgramOptions& options = {}) {
@@ -83,7 +83,7 @@ TEST(Program, UnknownNamesGetSuggestions) {
   const std::vector<Case> cases = {
       {{"rnu"}, "quarry has no command 'rnu'. Did you mean 'run'?"},
       {{"reprot", "x"}, "quarry has no command 'reprot'. Did you mean 'report'?"},
-      {{"xyzzy"}, "quarry has no command 'xyzzy'. The commands are run, report, list, data, doctor."},
+      {{"xyzzy"}, "quarry has no command 'xyzzy'. The commands are run, report, compare, list, data, doctor."},
       {{"--versoin"}, "quarry has no option '--versoin'. Did you mean '--version'?"},
       {{"data", "inf"}, "quarry data has no command 'inf'. Did you mean 'info'?"},
       {{"data"}, "quarry data needs a command: info."},

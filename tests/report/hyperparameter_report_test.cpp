@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/report/hyperparameter_report.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "src/report/subprocess.h"
+#include "tests/report/cells.h"
+#include "tests/support/temp_dir.h"
+#include "tests/support/tree.h"
+
+namespace quarry {
+namespace {
+
+using test::CellWriter;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+void write_tree(const std::string& root) {
+  const CellWriter cells(root);
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  for (const char* strategy : {"random", "badge"})
+    for (const char* pair : {"lr0.001_wd0.05", "lr0.01_wd0.005", "lr0.1_wd0.05"})
+      for (const char* seed : {"/seed1", "/seed2"})
+        cells.whole(std::string("CIFAR10/") + strategy + "/" + pair + seed, 0.74, 0.75, 0.83);
+  cells.file("CIFAR10/random/lr0.1_wd0.005/seed1", "log.txt", "");
+}
+
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(HyperparameterReport, PageTablesAndPictures) {
+  if (!run_program({"gnuplot", "--version"}, "/", 60).found) GTEST_SKIP() << "gnuplot is not installed";
+  const test::TempDir folder;
+  write_tree(folder / "study/cells");
+  HyperparameterReportOptions options;
+  options.directories = {folder / "study/"};
+  const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
+  EXPECT_EQ(summary.out, folder / "study/report");
+  EXPECT_EQ(summary.cells, 12);
+  EXPECT_EQ(summary.pictures, 2);
+  EXPECT_THAT(summary.text, HasSubstr("CIFAR-10, 2K, as in the older table"));
+  const std::string html = test::slurp(folder / "study/report/report.html");
+  EXPECT_EQ(count_of(html, "<img "), 2u);
+  EXPECT_EQ(count_of(html, "<figure class=\"table\">"), 7u);  // four, two of every pair, the order of HP3 and HP4
+  EXPECT_THAT(html, HasSubstr("lr0.1_wd0.005/seed1 has no results.json"));
+  const std::string markdown = test::slurp(folder / "study/report/report.md");
+  EXPECT_THAT(markdown, HasSubstr("](plots/CIFAR10_grid.svg)"));
+  EXPECT_THAT(markdown, HasSubstr("74.00 \u00b1 0.00 (2)"));
+  const std::string curves = test::slurp(folder / "study/report/plots/CIFAR10_pairs.dat");
+  EXPECT_EQ(count_of(curves, "# random lr"), 2u);
+  EXPECT_THAT(curves, Not(HasSubstr("lr 0.1 wd 0.05")));
+  EXPECT_EQ(count_of(curves, "\n2100 75"), 4u);
+  const std::string grid = test::slurp(folder / "study/report/plots/CIFAR10_grid.gp");
+  EXPECT_EQ(count_of(grid, "set label 1 'no finished run: random, badge'"), 6u);  // of nine pairs
+  EXPECT_EQ(count_of(grid, "set title 'lr "), 9u);
+  options.every_pair = true;
+  write_hyperparameter_report(posix_file_system(), options);
+  EXPECT_THAT(test::slurp(folder / "study/report/plots/CIFAR10_pairs.dat"), HasSubstr("# random lr 0.1 wd 0.05"));
+}
+
+TEST(HyperparameterReport, PicturesSayThatPixelsAreNotVerified) {
+  const test::TempDir folder;
+  write_tree(folder.path());
+  CellWriter(folder.path()).data("CIFAR10", "cifar10", "unverified", 10);
+  HyperparameterReportOptions options;
+  options.directories = {folder.path()};
+  const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
+  for (const char* name : {"/report/plots/CIFAR10_pairs.gp", "/report/plots/CIFAR10_grid.gp"})
+    EXPECT_THAT(test::slurp(folder.path() + name),
+                HasSubstr(".\"\\n\".'On the files: the pixels are not verified as the published CIFAR files'"));
+  // The report lies in the tree that it was made from, and is no part of it.
+  EXPECT_EQ(write_hyperparameter_report(posix_file_system(), options).cells, summary.cells);
+}
+
+TEST(HyperparameterReport, SameBytesTwiceAndWhereverTheTreeIs) {
+  const test::TempDir folder;
+  write_tree(folder / "a");
+  write_tree(folder / "b/cells");
+  HyperparameterReportOptions options;
+  options.html = options.markdown = false;
+  options.directories = {folder / "a"};
+  options.out = folder / "first";
+  write_hyperparameter_report(posix_file_system(), options);
+  options.directories = {folder / "b"};
+  options.out = folder / "second";
+  write_hyperparameter_report(posix_file_system(), options);
+  const auto first = test::read_tree(folder / "first");
+  EXPECT_EQ(first.size(), 2u);
+  EXPECT_EQ(first, test::read_tree(folder / "second"));
+}
+
+}  // namespace
+}  // namespace quarry

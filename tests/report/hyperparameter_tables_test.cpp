@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: MIT
+#include "quarry/report/hyperparameter_tables.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "src/report/hyperparameter_text.h"
+#include "tests/report/cells.h"
+#include "tests/support/temp_dir.h"
+
+namespace quarry {
+namespace {
+
+using test::CellWriter;
+using test::MadeRun;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::vector<HyperparameterTable> tables_of(const std::string& folder) {
+  return hyperparameter_tables(read_cells(posix_file_system(), {folder}));
+}
+
+const HyperparameterTable& named(const std::vector<HyperparameterTable>& tables, const std::string& dataset,
+                                 const std::string& name) {
+  for (const HyperparameterTable& table : tables)
+    if (table.dataset == dataset && table.name == name) return table;
+  throw std::runtime_error("no table " + name);
+}
+
+std::vector<std::string> names_of(const std::vector<HyperparameterTable>& tables) {
+  std::vector<std::string> names;
+  for (const HyperparameterTable& table : tables) names.push_back(table.name);
+  return names;
+}
+
+const TableCell& cell_of(const HyperparameterTable& table, const std::string& strategy, const std::string& column) {
+  for (std::size_t i = 0; i < table.strategies.size(); ++i)
+    for (std::size_t j = 0; j < table.columns.size(); ++j)
+      if (table.strategies[i] == strategy && table.columns[j].name == column) return table.cells[i][j];
+  throw std::runtime_error("no cell " + column);
+}
+
+TEST(HyperparameterTables, PopulationDeviation) {
+  const CellSummary summary = summarise_cell({70, 72, 77});
+  EXPECT_DOUBLE_EQ(summary.mean, 73);
+  EXPECT_DOUBLE_EQ(summary.deviation, std::sqrt((9.0 + 1 + 16) / 3));
+  EXPECT_EQ(summarise_cell({70}).deviation, 0);
+}
+
+/// One standard error of each side, three of them together, and never less than half a point.
+TEST(HyperparameterTables, JudgementAtItsBoundaries) {
+  const auto ours = [](double mean, double deviation, std::size_t n) {
+    CellSummary summary;
+    summary.values.assign(n, mean);
+    summary.mean = mean;
+    summary.deviation = deviation;
+    return summary;
+  };
+  EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0, 1), {80, 0.1, 5}), 0.5);
+  EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0.6, 4), {80, 0.8, 4}), 1.5);  // 3 sqrt(0.64 / 4 + 0.36 / 4)
+  EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0.6, 9), {80, 0.8, 4}), 3 * std::sqrt(0.2));
+  EXPECT_EQ(judge(ours(80.5, 0, 1), {80, 0.1, 5}), Verdict::agrees);
+  EXPECT_EQ(judge(ours(75.61, 0, 1), {75.11, 0, 5}), Verdict::agrees);  // 0.5 in decimals
+  EXPECT_EQ(judge(ours(80.501, 0, 1), {80, 0.1, 5}), Verdict::differs);
+  EXPECT_EQ(judge(ours(79.499, 0, 1), {80, 0.1, 5}), Verdict::differs);
+  EXPECT_EQ(judge(ours(81.499, 0.6, 4), {80, 0.8, 4}), Verdict::agrees);
+  EXPECT_EQ(judge(ours(78.499, 0.6, 4), {80, 0.8, 4}), Verdict::differs);
+}
+
+/// Random under HP1 and HP3 and one search; every other cell is missing.
+class SmallCase : public ::testing::Test {
+ protected:
+  void write(const std::string& origin) {
+    const CellWriter cells(folder_ / "study/cells");
+    cells.whole("CIFAR10/random/lr0.001_wd0.05/seed1", 0.74, 0.75, 0.835);
+    cells.whole("CIFAR10/random/lr0.001_wd0.05/seed2", 0.742, 0.752, 0.837);
+    cells.whole("CIFAR10/random/lr0.01_wd0.05/seed1", 0.1, 0.6, 0.75);
+    cells.whole("CIFAR10/random/lr0.01_wd0.05/seed2", 0.7, 0.68, 0.76);
+    cells.search("CIFAR10/random/budget2000/lr0.001_wd0.05/seed1", 0.7702);
+    cells.search("CIFAR10/random/budget4000/lr0.001_wd0.05/seed1", 0.7702);
+    if (!origin.empty()) cells.data("CIFAR10", "cifar10", origin, 10);
+  }
+  std::string study() const { return folder_ / "study"; }
+  const test::TempDir folder_;
+};
+
+TEST_F(SmallCase, WholeTextOfATable) {
+  write("published");
+  const auto tables = tables_of(study());
+  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K"));
+  EXPECT_EQ(table_text(shown_table(tables[0])),
+            R"(CIFAR-10, 2K, as in the older table (June 2023): AL after 2,000 labels, BO on 2,000
+
+strategy  source               HP1 AL            HP1 BO            HP2 AL            HP2 BO
+random    quarry     74.10 ± 0.10 (2)  77.02 ± 0.00 (1)                 -                 -
+random    collapsed              none              none                 -                 -
+random    published  74.07 ± 0.66 (3)  77.42 ± 0.29 (5)  69.69 ± 0.24 (3)  76.73 ± 0.63 (5)
+random    verdict              agrees            agrees                 -                 -
+entropy   quarry                    -                 -                 -                 -
+entropy   published  74.54 ± 0.31 (3)  77.63 ± 0.34 (3)  69.12 ± 1.77 (3)  77.78 ± 0.76 (3)
+entropy   verdict                   -                 -                 -                 -
+coreset   quarry                    -                 -                 -                 -
+coreset   published  75.86 ± 0.51 (3)  77.42 ± 0.09 (3)  68.75 ± 1.88 (3)  76.47 ± 0.83 (3)
+coreset   verdict                   -                 -                 -                 -
+badge     quarry                    -                 -                 -                 -
+badge     published  76.14 ± 0.61 (3)  78.56 ± 0.44 (3)  71.47 ± 1.58 (3)  78.91 ± 0.48 (3)
+badge     verdict                   -                 -                 -                 -
+
+strategy  source                HP3 AL            HP3 BO            HP4 AL            HP4 BO
+random    quarry     40.00 ± 30.00 (2)                 -                 -                 -
+random    collapsed   1 of 2 collapsed                 -                 -                 -
+random    published   69.35 ± 0.78 (3)  76.52 ± 0.93 (5)  71.61 ± 0.61 (3)  77.70 ± 0.57 (5)
+random    verdict          qualitative                 -                 -                 -
+entropy   quarry                     -                 -                 -                 -
+entropy   published   26.08 ± 0.21 (3)  77.12 ± 0.24 (3)  16.61 ± 9.34 (3)  76.61 ± 1.17 (3)
+entropy   verdict                    -                 -                 -                 -
+coreset   quarry                     -                 -                 -                 -
+coreset   published   43.57 ± 7.43 (3)  76.76 ± 1.83 (3)  68.89 ± 1.77 (3)  76.98 ± 0.88 (3)
+coreset   verdict                    -                 -                 -                 -
+badge     quarry                     -                 -                 -                 -
+badge     published   59.79 ± 4.74 (3)  77.61 ± 0.61 (3)  66.69 ± 3.88 (3)  78.27 ± 1.37 (3)
+badge     verdict                    -                 -                 -                 -
+
+Test accuracy in percent: mean ± population standard deviation over the seeds (number of seeds). -:
+no finished run. collapsed: networks that name one class for everything (accuracy exactly 1/classes)
+or diverged; they stay in the mean. agrees: the means differ by at most max(0.5, 3 sqrt(s²/k
+published + s²/k ours)) points. qualitative: runs of HP3 and HP4 collapse now and then, so their
+means are not compared.
+)");
+}
+
+TEST_F(SmallCase, NewerTableTakesTheNextCycleAndSaysSo) {
+  write("published");
+  const auto tables = tables_of(study());
+  const HyperparameterTable& table = named(tables, "CIFAR10", "newer-2K");
+  EXPECT_THAT(table.title, HasSubstr("AL after 2,100 labels, BO on 2,000"));
+  EXPECT_THAT(table.notes, ::testing::Contains(HasSubstr("AL and BO are not at equal labels here")));
+  const TableCell& cell = cell_of(table, "random", "HP1 AL");
+  EXPECT_NEAR(cell.ours->mean, 75.1, 1e-5);
+  EXPECT_DOUBLE_EQ(cell.published->mean, 75.11);
+  EXPECT_EQ(cell.published->seeds, 5);
+  EXPECT_NEAR(cell_of(table, "random", "HP1 BO").ours->mean, 77.02, 1e-9);
+  EXPECT_THAT(named(tables, "CIFAR10", "older-2K").notes, Not(::testing::Contains(HasSubstr("equal labels"))));
+  const HyperparameterTable& end = named(tables, "CIFAR10", "newer-4K");
+  EXPECT_NEAR(cell_of(end, "random", "HP1 AL").ours->mean, 83.6, 1e-5);
+  EXPECT_EQ(cell_of(end, "random", "HP1 AL").verdict, Verdict::agrees);   // 83.57
+  EXPECT_EQ(cell_of(end, "random", "HP1 BO").verdict, Verdict::differs);  // 77.02 against 83.41
+}
+
+TEST_F(SmallCase, NothingIsJudgedOnOtherPixels) {
+  write("unverified");
+  for (const HyperparameterTable& table : tables_of(study())) {
+    EXPECT_THAT(table.title,
+                HasSubstr("On the files: the pixels are not verified as the published CIFAR files; nothing "
+                          "is judged"));
+    EXPECT_FALSE(table.judged);
+    EXPECT_TRUE(table.with_published);
+    for (const auto& row : table.cells)
+      for (const TableCell& cell : row) EXPECT_EQ(cell.verdict, Verdict::none);
+  }
+  EXPECT_TRUE(qualitative_rows(tables_of(study())).empty());
+}
+
+TEST_F(SmallCase, NothingIsJudgedOnUnknownPixels) {
+  write("");
+  for (const HyperparameterTable& table : tables_of(study())) {
+    EXPECT_THAT(table.title, HasSubstr("Pixels unknown: there is no data.json; nothing is judged"));
+    EXPECT_FALSE(table.judged);
+  }
+  EXPECT_EQ(cell_of(tables_of(study())[0], "random", "HP3 AL").ours->collapsed, 1);  // ten classes by the folder's name
+}
+
+TEST(HyperparameterTables, DivergedRunsAreCountedOnce) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  const std::string place = "CIFAR10/badge/lr0.1_wd0.005/seed";
+  cells.whole(place + "1", 0.1, 0.5, 0.5);
+  cells.file(place + "1", "notes.json", "{\"diverged_cycles\": [19]}");
+  cells.whole(place + "2", 0.3, 0.5, 0.5);
+  cells.file(place + "2", "notes.json", "{\"diverged_cycles\": [18, 19]}");
+  cells.whole(place + "3", 0.3, 0.5, 0.5);
+  cells.file(place + "3", "notes.json", "{\"diverged_cycles\": [18]}");
+  cells.search("CIFAR10/badge/budget2000/lr0.1_wd0.005/seed1", 0.5);
+  cells.file("CIFAR10/badge/budget2000/lr0.1_wd0.005/seed1", "notes.json", "{\"diverged\": true}");
+  const auto tables = tables_of(folder.path());
+  EXPECT_EQ(cell_of(tables[0], "badge", "HP4 AL").ours->collapsed, 2);
+  EXPECT_EQ(cell_of(tables[0], "badge", "HP4 AL").ours->n(), 3);
+  EXPECT_EQ(cell_of(tables[0], "badge", "HP4 BO").ours->collapsed, 1);
+  EXPECT_EQ(cell_of(tables[1], "badge", "HP4 AL").ours->collapsed, 0);
+}
+
+TEST(HyperparameterTables, Cifar100IsToDoInTheOlderTable) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR100", "cifar100", "published", 100);
+  cells.whole("CIFAR100/entropy/lr0.001_wd0.05/seed1", 0.2, 0.2345, 0.2256);
+  const auto tables = tables_of(folder.path());
+  const HyperparameterTable& older = named(tables, "CIFAR100", "older-2K");
+  EXPECT_THAT(older.title, HasSubstr("CIFAR-100, 2K, as in the older table"));
+  EXPECT_TRUE(cell_of(older, "entropy", "HP1 AL").published_todo);
+  EXPECT_NEAR(cell_of(older, "entropy", "HP1 AL").ours->mean, 20, 1e-5);
+  EXPECT_EQ(cell_of(older, "entropy", "HP1 AL").verdict, Verdict::none);
+  EXPECT_THAT(table_text(shown_table(older)), HasSubstr("entropy   published              todo"));
+  EXPECT_THAT(table_text(shown_table(older)), Not(HasSubstr("agrees")));
+  EXPECT_EQ(cell_of(named(tables, "CIFAR100", "newer-2K"), "entropy", "HP1 AL").verdict, Verdict::agrees);
+}
+
+TEST(HyperparameterTables, EveryPairAndTheStableOneWithoutAName) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  cells.whole("CIFAR10/random/lr0.01_wd0.005/seed1", 0.7, 0.7603, 0.86);
+  cells.whole("CIFAR10/random/lr0.1_wd0.0005/seed1", 0.7, 0.7381, 0.82);
+  cells.whole("CIFAR10/random/lr0.02_wd0.005/seed1", 0.7, 0.7, 0.8);
+  const auto tables = tables_of(folder.path());
+  EXPECT_THAT(names_of(tables),
+              ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2100", "pairs-4000"));
+  const HyperparameterTable& first = named(tables, "CIFAR10", "pairs-2100");
+  ASSERT_EQ(first.columns.size(), 10u);
+  EXPECT_EQ(cell_of(first, "random", "lr 0.01 wd 0.005").verdict, Verdict::agrees);
+  EXPECT_EQ(cell_of(named(tables, "CIFAR10", "pairs-4000"), "random", "lr 0.01 wd 0.005").verdict, Verdict::differs);
+  EXPECT_EQ(cell_of(first, "random", "lr 0.1 wd 0.0005").verdict, Verdict::none);  // published, but not judged
+  EXPECT_TRUE(cell_of(first, "random", "lr 0.1 wd 0.0005").published);
+  EXPECT_FALSE(cell_of(first, "random", "lr 0.02 wd 0.005").published);
+  EXPECT_TRUE(cell_of(first, "random", "HP1: lr 0.001 wd 0.05").published);
+  EXPECT_FALSE(cell_of(first, "badge", "lr 0.1 wd 0.05").published);  // never finished
+}
+
+TEST(HyperparameterTables, MiniatureShowsHalfAndEndAndItsBudgets) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  MadeRun run;
+  run.accuracies = {0.2, 0.3, 0.4, 0.5, 0.6};  // 20, 40, ... 100 labels
+  run.first = run.batch = 20;
+  cells.active("CIFAR10/random/lr0.001_wd0.05/seed1", run);
+  cells.search("CIFAR10/random/budget60/lr0.001_wd0.05/seed1", 0.45);
+  const auto tables = tables_of(folder.path());
+  EXPECT_THAT(names_of(tables), ElementsAre("labels-40", "labels-60", "labels-100"));
+  for (const HyperparameterTable& table : tables) {
+    EXPECT_FALSE(table.with_published);
+    EXPECT_THAT(table.title, HasSubstr("a study of 100 labels at most, so at no label count of the published tables"));
+  }
+  EXPECT_NEAR(cell_of(tables[0], "random", "HP1 AL").ours->mean, 30, 1e-5);
+  EXPECT_FALSE(cell_of(tables[0], "random", "HP1 BO").ours);
+  EXPECT_NEAR(cell_of(tables[1], "random", "HP1 AL").ours->mean, 40, 1e-5);
+  EXPECT_NEAR(cell_of(tables[1], "random", "HP1 BO").ours->mean, 45, 1e-9);
+  EXPECT_NEAR(cell_of(tables[2], "random", "HP1 AL").ours->mean, 60, 1e-5);
+  EXPECT_THAT(table_text(shown_table(tables[0])), Not(HasSubstr("published  ")));
+}
+
+TEST(HyperparameterTables, OtherDataSetsHaveNoPublishedColumns) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("FASHION_MNIST", "fashion_mnist", "unverified", 10);
+  cells.data("CIFAR10", "blurred", "published", 10);  // another data set under that name
+  cells.whole("FASHION_MNIST/margin/lr0.001_wd0.05/seed1", 0.7, 0.7, 0.8);
+  cells.whole("CIFAR10/margin/lr0.001_wd0.05/seed1", 0.7, 0.7, 0.8);
+  const auto tables = tables_of(folder.path());
+  ASSERT_EQ(tables.size(), 8u);
+  for (const HyperparameterTable& table : tables) EXPECT_FALSE(table.with_published || table.judged);
+  EXPECT_THAT(tables[0].title, HasSubstr("blurred, 2K"));
+  EXPECT_THAT(tables[4].title, HasSubstr("fashion_mnist, 2K"));
+  EXPECT_THAT(tables[4].strategies, ElementsAre("random", "entropy", "coreset", "badge", "margin"));
+}
+
+TEST(HyperparameterTables, OrderOfThePairsThatCollapse) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  const auto add = [&](const std::string& strategy, double hp1, double hp2, double hp3) {
+    cells.whole("CIFAR10/" + strategy + "/lr0.001_wd0.05/seed1", 0.5, 0.5, hp1);
+    cells.whole("CIFAR10/" + strategy + "/lr0.01_wd0.0005/seed1", 0.5, 0.5, hp2);
+    cells.whole("CIFAR10/" + strategy + "/lr0.01_wd0.05/seed1", 0.5, 0.5, hp3);
+  };
+  add("random", 0.8, 0.7, 0.75);
+  add("entropy", 0.8, 0.7, 0.3);
+  add("badge", 0.8, 0.7, 0.6);
+  std::vector<std::vector<std::string>> rows;
+  for (const QualitativeRow& row : qualitative_rows(tables_of(folder.path())))
+    if (row.table == "newer-4K") rows.push_back({row.pair, row.question, row.ours, row.published});
+  ASSERT_EQ(rows.size(), 6u);
+  EXPECT_THAT(rows[0], ElementsAre("HP3", "strategies below HP1 and HP2", "entropy, badge; not random",
+                                   "all: random, entropy, coreset, badge"));
+  EXPECT_THAT(rows[1], ElementsAre("HP3", "worst strategy", "entropy", "entropy"));
+  EXPECT_THAT(rows[2], ElementsAre("HP3", "best strategy", "random", "random"));
+  EXPECT_THAT(rows[5], ElementsAre("HP4", "best strategy", "-", "random"));
+}
+
+TEST_F(SmallCase, CsvHasEveryFigureExactly) {
+  write("published");
+  const std::string csv = cells_csv(tables_of(study()));
+  EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 * 4 * 8);
+  EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,random,HP1,0.001,0.05,BO,2000,1,77.02,0,0,5,77.42,0.29,-0.4"));
+  EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,badge,HP4,0.1,0.005,AL,2000,0,,,,3,66.69,3.88,,,\n"));
+  const std::string seeds = seeds_csv(read_cells(posix_file_system(), {study()}));
+  EXPECT_EQ(std::count(seeds.begin(), seeds.end(), '\n'), 1 + 4 * 40 + 2);
+  EXPECT_THAT(seeds, HasSubstr("CIFAR10,random,BO,0.001,0.05,1,,2000,0.7702,,0,2\n"));
+}
+
+TEST(HyperparameterTables, CurvesOverSeeds) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  MadeRun run;
+  run.accuracies = {0.2, std::nullopt, 0.4};
+  cells.active("CIFAR10/random/lr0.001_wd0.05/seed1", run);
+  run.accuracies = {0.3, 0.5, 0.1};
+  cells.active("CIFAR10/random/lr0.001_wd0.05/seed2", run);
+  const auto curve = pair_curve(read_cells(posix_file_system(), {folder.path()}), "CIFAR10", "random", kNamedPairs[0]);
+  ASSERT_EQ(curve.size(), 3u);
+  EXPECT_EQ(curve[2].labels, 300);
+  EXPECT_NEAR(curve[0].value.mean, 25, 1e-5);
+  EXPECT_EQ(curve[1].value.n(), 1);
+  EXPECT_EQ(curve[2].value.collapsed, 1);
+}
+
+}  // namespace
+}  // namespace quarry
