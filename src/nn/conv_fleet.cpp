@@ -69,8 +69,7 @@ class Training {
       if (spec_.validate_every_epoch) result_.epoch_validation.push_back(validate());
     }
     result_.epochs_run = spec_.epochs;
-    result_.validation =
-        result_.epoch_validation.empty() ? validate() : result_.epoch_validation.back();
+    result_.validation = result_.epoch_validation.empty() ? validate() : result_.epoch_validation.back();
     result_.parameters.resize(static_cast<std::size_t>(plan_.n_parameters));
     result_.buffers.resize(static_cast<std::size_t>(plan_.n_buffers));
     engine_.store(result_.parameters.data(), result_.buffers.data());
@@ -98,9 +97,10 @@ class Training {
     double loss = 0;
     const auto slots = static_cast<std::int64_t>(order.size());
     for (std::int64_t first = 0; first < slots; first += spec_.batch_size) {
-      loss += batch(e, first, std::span(order).subspan(static_cast<std::size_t>(first),
-                                                       static_cast<std::size_t>(std::min<std::int64_t>(
-                                                           spec_.batch_size, slots - first))));
+      loss += batch(
+          e, first,
+          std::span(order).subspan(static_cast<std::size_t>(first),
+                                   static_cast<std::size_t>(std::min<std::int64_t>(spec_.batch_size, slots - first))));
       engine_.update(lr, static_cast<float>(spec_.weight_decay), static_cast<float>(spec_.momentum));
       ++result_.steps;
     }
@@ -140,7 +140,8 @@ class Training {
 /// Expensive members first, so that no worker waits long for the last one.
 std::vector<std::size_t> longest_first(std::span<const ConvMemberSpec> members, std::span<const ResNetPlan> plans) {
   const auto cost = [&](std::size_t i) {
-    return static_cast<double>(training_macs(plans[i])) * members[i].epochs * static_cast<double>(members[i].train.size());
+    return static_cast<double>(training_macs(plans[i])) * members[i].epochs *
+           static_cast<double>(members[i].train.size());
   };
   std::vector<std::size_t> order(members.size());
   std::iota(order.begin(), order.end(), std::size_t{0});

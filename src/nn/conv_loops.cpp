@@ -142,8 +142,8 @@ void normalise_backward(std::int64_t rows, std::int64_t channels, std::int64_t p
 }
 
 template <class T>
-void cross_entropy(std::int64_t rows, std::int64_t classes, const T* logits, const std::int32_t* labels,
-                   double* losses, T* gradient) {
+void cross_entropy(std::int64_t rows, std::int64_t classes, const T* logits, const std::int32_t* labels, double* losses,
+                   T* gradient) {
   for (std::int64_t r = 0; r < rows; ++r) {
     const T* const z = logits + r * classes;
     double largest = z[0], sum = 0;
@@ -153,21 +153,20 @@ void cross_entropy(std::int64_t rows, std::int64_t classes, const T* logits, con
     if (gradient == nullptr) continue;
     for (std::int64_t c = 0; c < classes; ++c) {
       const double target = c == labels[r] ? 1 : 0;
-      gradient[r * classes + c] =
-          static_cast<T>((std::exp(z[c] - largest) / sum - target) / static_cast<double>(rows));
+      gradient[r * classes + c] = static_cast<T>((std::exp(z[c] - largest) / sum - target) / static_cast<double>(rows));
     }
   }
 }
 
-#define QUARRY_CONV_LOOPS(T)                                                                                          \
-  template void convolve(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);                    \
-  template void convolve_weights(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);            \
-  template void convolve_inputs(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);             \
-  template void norm_statistics(std::int64_t, std::int64_t, std::int64_t, const T*, NormStatistics<T>&, T*, T*);      \
-  template void normalise(std::int64_t, std::int64_t, std::int64_t, const T*, const NormStatistics<T>&, const T*,     \
-                          const T*, T*);                                                                              \
-  template void normalise_backward(std::int64_t, std::int64_t, std::int64_t, const T*, const NormStatistics<T>&,      \
-                                   const T*, T*, T*, T*);                                                             \
+#define QUARRY_CONV_LOOPS(T)                                                                                      \
+  template void convolve(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);                \
+  template void convolve_weights(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);        \
+  template void convolve_inputs(const ConvLayer&, std::int64_t, const T*, const T*, T*, std::vector<T>&);         \
+  template void norm_statistics(std::int64_t, std::int64_t, std::int64_t, const T*, NormStatistics<T>&, T*, T*);  \
+  template void normalise(std::int64_t, std::int64_t, std::int64_t, const T*, const NormStatistics<T>&, const T*, \
+                          const T*, T*);                                                                          \
+  template void normalise_backward(std::int64_t, std::int64_t, std::int64_t, const T*, const NormStatistics<T>&,  \
+                                   const T*, T*, T*, T*);                                                         \
   template void cross_entropy(std::int64_t, std::int64_t, const T*, const std::int32_t*, double*, T*)
 QUARRY_CONV_LOOPS(float);
 QUARRY_CONV_LOOPS(double);

@@ -54,7 +54,7 @@ void normalise_backward(std::int64_t rows, std::int64_t channels, std::int64_t p
 
 /// Mean cross-entropy of logits [rows][classes]: losses [rows] and, if not null, the gradient at the logits.
 template <class T>
-void cross_entropy(std::int64_t rows, std::int64_t classes, const T* logits, const std::int32_t* labels,
-                   double* losses, T* gradient);
+void cross_entropy(std::int64_t rows, std::int64_t classes, const T* logits, const std::int32_t* labels, double* losses,
+                   T* gradient);
 
 }  // namespace quarry

@@ -140,8 +140,8 @@ class ReferenceEngine : public ConvEngine<T> {
             static_cast<T>(1 / std::sqrt(buffer(l.variance)[c] + kNormEpsilon));
       }
     }
-    normalise(rows, l.out_channels, positions, convolved_[at].data(), statistics, parameter(l.gamma),
-              parameter(l.beta), out.data());
+    normalise(rows, l.out_channels, positions, convolved_[at].data(), statistics, parameter(l.gamma), parameter(l.beta),
+              out.data());
   }
 
   /// dx is added to, unless null; slope becomes that of the convolution's output.

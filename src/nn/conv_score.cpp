@@ -22,10 +22,9 @@ class ConvScorer {
                  "{} parameters and {} buffers for a network of {} and {}", network.parameters.size(),
                  network.buffers.size(), plan_.n_parameters, plan_.n_buffers);
     const ImageShape& in = network.spec.input;
-    QUARRY_CHECK(
-        in.channels == data.shape.channels && in.height == data.shape.height && in.width == data.shape.width,
-        "the network takes images of {} x {} x {}, the data has {} x {} x {}", in.channels, in.height, in.width,
-        data.shape.channels, data.shape.height, data.shape.width);
+    QUARRY_CHECK(in.channels == data.shape.channels && in.height == data.shape.height && in.width == data.shape.width,
+                 "the network takes images of {} x {} x {}, the data has {} x {} x {}", in.channels, in.height,
+                 in.width, data.shape.channels, data.shape.height, data.shape.width);
     for (const std::int32_t row : rows) {
       QUARRY_CHECK(row >= 0 && row < part.n, "row {} is not an image of the part ({} images)", row, part.n);
     }
@@ -101,7 +100,8 @@ void conv_forward(Context& context, const TrainedConvNet& network, const ImageDa
   const ConvScorer scorer(network, data, part, rows);
   const std::int64_t classes = network.spec.classes, width = scorer.plan().features;
   scorer.for_chunks(context, [&](ConvEngine<float>& engine, std::int64_t first, std::int32_t count) {
-    std::vector<float> z(static_cast<std::size_t>(kConvChunk * classes)), phi(static_cast<std::size_t>(kConvChunk * width));
+    std::vector<float> z(static_cast<std::size_t>(kConvChunk * classes)),
+        phi(static_cast<std::size_t>(kConvChunk * width));
     engine.evaluate(kConvChunk, nullptr, z.data(), phi.data());
     if (logits != nullptr) std::copy_n(z.data(), count * classes, logits + first * classes);
     if (features != nullptr) std::copy_n(phi.data(), count * width, features + first * width);

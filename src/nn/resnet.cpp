@@ -76,12 +76,13 @@ ResNetPlan plan_resnet(const ResNetSpec& spec) {
   builder.add("stem.conv", in.channels, stages.widths.front(), 3, 1, in.height, in.width);
   for (std::size_t s = 0; s < stages.widths.size(); ++s) {
     for (std::int32_t b = 0; b < stages.blocks; ++b) {
-      const ConvLayer before = plan.layers[static_cast<std::size_t>(plan.blocks.empty() ? 0 : plan.blocks.back().conv2)];
+      const ConvLayer before =
+          plan.layers[static_cast<std::size_t>(plan.blocks.empty() ? 0 : plan.blocks.back().conv2)];
       const std::int32_t width = stages.widths[s], stride = b == 0 && s > 0 ? 2 : 1;
       const std::string name = fmt::format("stage{}.block{}.", s + 1, b + 1);
       ResNetBlock block;
-      block.conv1 = builder.add(name + "conv1", before.out_channels, width, 3, stride, before.out_height,
-                                before.out_width);
+      block.conv1 =
+          builder.add(name + "conv1", before.out_channels, width, 3, stride, before.out_height, before.out_width);
       const ConvLayer first = plan.layers[static_cast<std::size_t>(block.conv1)];
       block.conv2 = builder.add(name + "conv2", width, width, 3, 1, first.out_height, first.out_width);
       if (stride != 1 || before.out_channels != width) {
