@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // quarry data info NAME|FILE: reads a data set as a study would, and describes it.
+// quarry data fetch NAME: downloads a published one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -10,9 +11,11 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/core/progress.h"
 #include "quarry/core/text.h"
 #include "quarry/data/data_table.h"
 #include "quarry/data/describe.h"
+#include "quarry/data/fetch.h"
 #include "quarry/data/images.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
@@ -64,10 +67,7 @@ void info(const InfoArguments& arguments) {
   put(as_images ? describe_images(load_images(data)) : describe_dataset(load_dataset(data)));
 }
 
-}  // namespace
-
-void add_data_command(Command& program) {
-  Command group = program.add_group("data", "Look at data sets", "quarry data info moons");
+void add_info(Command& group) {
   Command command = group.add("info", "Read a data set as a study would, and describe it",
                               "quarry data info fashion_mnist\n"
                               "quarry data info measurements.csv --label species --test-share 0.3");
@@ -92,6 +92,82 @@ void add_data_command(Command& program) {
     info(*arguments);
     return 0;
   });
+}
+
+struct FetchArguments {
+  std::string name;
+  FetchOptions options;
+};
+
+const FetchSource& source_of(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const FetchSource& source : fetch_sources()) {
+    if (source.name == name) return source;
+    names.push_back(source.name);
+  }
+  usage_error("`quarry data fetch` cannot get '{}'.{} It gets {}; what other sets need, `quarry list datasets` says",
+              printable(name), suggestion(name, names), fmt::join(names.begin(), names.end(), ", "));
+}
+
+/// The progress of a download in megabytes.
+class DownloadMeter {
+ public:
+  void show(std::uint64_t done, std::uint64_t total) {
+    const auto megabytes = static_cast<std::int64_t>(done >> 20);
+    if (!progress_) {
+      progress_ = std::make_unique<Progress>(static_cast<std::int64_t>(total >> 20), "MB");
+      progress_->skip(megabytes);  // of an earlier call
+    } else if (megabytes > shown_) {
+      progress_->advance(megabytes - shown_);
+    } else {
+      return;
+    }
+    shown_ = megabytes;
+  }
+
+ private:
+  std::unique_ptr<Progress> progress_;
+  std::int64_t shown_ = 0;
+};
+
+void fetch(const FetchArguments& arguments) {
+  const FetchSource& source = source_of(arguments.name);
+  FetchOptions options = arguments.options;
+  FetchResult result;
+  {
+    DownloadMeter meter;
+    options.progress = [&](std::uint64_t done, std::uint64_t total) { meter.show(done, total); };
+    result = fetch_dataset(source, options);
+  }
+  print("{}: {}{}\n", source.name, printable(result.folder), result.already_there ? " (was there)" : "");
+  print("  {} sha256:{}\n", source.archive, result.sha256);
+  print("  {}md5:{}{}\n", std::string(source.archive.size() + 1, ' '), result.md5,
+        result.published ? ", as published" : ", not the published one: results must say so");
+}
+
+void add_fetch(Command& group) {
+  Command command = group.add("fetch", "Download a published data set, check and unpack it",
+                              "quarry data fetch cifar10\n"
+                              "quarry data fetch cifar100 --to data --from https://mirror.example/cifar");
+  auto arguments = std::make_shared<FetchArguments>();
+  command.option("NAME", arguments->name, "cifar10 or cifar100", true);
+  command.option("--to", arguments->options.to,
+                 "Folder for the data, by default $QUARRY_DATA, else ~/.local/share/quarry; studies look in both");
+  command.option("--from", arguments->options.from, "Address of a folder with the archive, in place of the published");
+  command.option("--checksum", arguments->options.checksum,
+                 "md5:HEX, sha256:HEX or none: what the archive must have, in place of the published MD5 sum");
+  command.action([arguments] {
+    fetch(*arguments);
+    return 0;
+  });
+}
+
+}  // namespace
+
+void add_data_command(Command& program) {
+  Command group = program.add_group("data", "Look at data sets, and get them", "quarry data info moons");
+  add_info(group);
+  add_fetch(group);
 }
 
 }  // namespace quarry::cli

@@ -99,7 +99,8 @@ Found find_folder(const Publication& set, const std::string& path) {
   const auto& [binary, python] = set.layouts;
   usage_error(
       "the data set '{}' needs the folder {} (files {}, ..., {}) or {} (files {}, ..., {}), which is not in {}. Get it "
-      "with `quarry data fetch {}`, or set data.path, or the environment variable QUARRY_DATA, to the folder that has it",
+      "with `quarry data fetch {}`, or set data.path, or the environment variable QUARRY_DATA, to the folder that has "
+      "it",
       set.name, binary.folder, binary.train[0], binary.test, python.folder, python.train[0], python.test,
       tried.empty() ? "any known place" : join(tried, ", "), set.name);
 }
@@ -186,7 +187,8 @@ ImageDataset load_cifar(CifarKind kind, const std::string& path, std::int64_t li
   };
   for (const std::string& name : found.layout->train) {
     read(name, set.train, limit);
-    if (name == found.layout->train[0] && limit == 0) set.train.pixels.reserve(found.layout->train.size() * set.train.pixels.size());
+    if (name == found.layout->train[0] && limit == 0)
+      set.train.pixels.reserve(found.layout->train.size() * set.train.pixels.size());
   }
   read(found.layout->test, set.test, 0);
   set.class_names = class_names(kind, found);

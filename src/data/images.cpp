@@ -22,8 +22,10 @@ struct ImageEntry {
 /// One line per image set; each is in the data set table too.
 constexpr ImageEntry kImageSets[] = {
     {"fashion_mnist", load_fashion_images},
-    {"cifar10", [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar10, path, limit); }},
-    {"cifar100", [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar100, path, limit); }},
+    {"cifar10",
+     [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar10, path, limit); }},
+    {"cifar100",
+     [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar100, path, limit); }},
 };
 
 const ImageEntry* find_entry(std::string_view name) {

@@ -15,7 +15,7 @@ constexpr std::uint64_t kMemoEntry = 64;  // bytes that an entry of the memo tak
 }  // namespace
 
 std::string_view to_string(PickleValue::Kind kind) {
-  constexpr std::string_view kNames[] = {"None", "a boolean", "an integer", "bytes",   "text",
+  constexpr std::string_view kNames[] = {"None",   "a boolean", "an integer", "bytes",   "text",
                                          "a list", "a tuple",   "a dict",     "an array"};
   return kNames[static_cast<std::size_t>(kind)];
 }
@@ -52,8 +52,7 @@ Pickle PickleMachine::run() {
 }
 
 void PickleMachine::step(unsigned char opcode) {
-  if (!push_number(opcode) && !push_string(opcode) && !push_container(opcode) && !memoise(opcode) &&
-      !perform(opcode)) {
+  if (!push_number(opcode) && !push_string(opcode) && !push_container(opcode) && !memoise(opcode) && !perform(opcode)) {
     refuse("not one that the files of an image set have");
   }
 }

@@ -103,7 +103,8 @@ class PickleMachine {
   void spend(std::uint64_t bytes);
   template <class... Args>
   [[noreturn]] void refuse(fmt::format_string<Args...> format, Args&&... args) const {
-    fail("{}: byte {}: opcode {}: {}", path_, opcode_at_, opcode_text(), fmt::format(format, std::forward<Args>(args)...));
+    fail("{}: byte {}: opcode {}: {}", path_, opcode_at_, opcode_text(),
+         fmt::format(format, std::forward<Args>(args)...));
   }
   std::string opcode_text() const;
 

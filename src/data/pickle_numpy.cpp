@@ -48,8 +48,8 @@ PickleName PickleMachine::known_name(std::string_view module, std::string_view n
 void PickleMachine::push_name(std::string_view module, std::string_view name) {
   const PickleName meaning = known_name(module, name);
   if (meaning == PickleName::none) {
-    refuse("the name {} of the module {} is none that arrays need; nothing was imported",
-           printable(name.substr(0, 80)), printable(module.substr(0, 80)));
+    refuse("the name {} of the module {} is none that arrays need; nothing was imported", printable(name.substr(0, 80)),
+           printable(module.substr(0, 80)));
   }
   Value& value = push(Kind::none);
   value.role = Role::name;
@@ -159,7 +159,8 @@ void PickleMachine::fill_array(Value& array, const PickleValue* shape, const Pic
   if (shape->kind != Kind::tuple || shape->items.size() > kMaxRank) {
     refuse("the shape of an array is no tuple of at most {} extents", kMaxRank);
   }
-  if (contents->kind != Kind::bytes) refuse("the contents of an array are {}; expected bytes", to_string(contents->kind));
+  if (contents->kind != Kind::bytes)
+    refuse("the contents of an array are {}; expected bytes", to_string(contents->kind));
   for (const PickleValue* extent : shape->items) {
     if (extent->kind != Kind::integer || extent->integer < 0) refuse("an extent of an array is no count");
     array.shape.push_back(static_cast<std::uint64_t>(extent->integer));

@@ -18,11 +18,11 @@
 namespace quarry {
 namespace {
 
+using test::KeptVariable;
+using test::TempDir;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using test::KeptVariable;
-using test::TempDir;
 
 DataConfig config_of(const std::string& name, const std::string& path) {
   DataConfig config;
@@ -59,8 +59,8 @@ TEST(Cifar10, BothLayoutsGiveTheImages) {
     }
     for (std::size_t row = 0; row < 2; ++row) expect_image(set.test, row, row, 5);
     EXPECT_THAT(set.test.labels, ElementsAre(5, 2));
-    EXPECT_THAT(set.class_names, ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse",
-                                             "ship", "truck"));
+    EXPECT_THAT(set.class_names,
+                ElementsAre("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"));
     EXPECT_THAT(set.mean, ElementsAre(0.4914f, 0.4822f, 0.4465f));
     EXPECT_THAT(set.deviation, ElementsAre(0.247f, 0.243f, 0.262f));
     EXPECT_THAT(set.source, AllOf(HasSubstr("data_batch_1"), HasSubstr("; "), HasSubstr("test_batch")));
@@ -113,9 +113,9 @@ TEST(Cifar, TheFolderIsFound) {
   KeptVariable home("XDG_DATA_HOME", empty.path());
   EXPECT_EQ(load_images(config_of("cifar10", "")).train.n, 15) << "by QUARRY_DATA";
   const std::string message = error_of([] { load_images(config_of("cifar100", "")); }, ErrorKind::usage);
-  for (const std::string& part : {std::string("cifar-100-binary"), std::string("cifar-100-python"),
-                                  std::string("train.bin"), std::string("`quarry data fetch cifar100`"),
-                                  std::string("QUARRY_DATA"), folder.path(), empty / "quarry"}) {
+  for (const std::string& part :
+       {std::string("cifar-100-binary"), std::string("cifar-100-python"), std::string("train.bin"),
+        std::string("`quarry data fetch cifar100`"), std::string("QUARRY_DATA"), folder.path(), empty / "quarry"}) {
     EXPECT_THAT(message, HasSubstr(part));
   }
   std::filesystem::create_directories(folder / "quarry");
@@ -162,23 +162,34 @@ std::string dict(const std::string& members) {
   return "\x80\x02}(" + members + "u.";
 }
 std::string images(std::uint64_t n, std::uint64_t width) {
-  return "U\x04" "datacnumpy.core.numeric\n_frombuffer\n(T" + little_bytes(n * width, 4) + std::string(n * width, 'x') +
-         "cnumpy\ndtype\nU\x02u1\x89\x88\x87RM" + little_bytes(n, 2) + "M" + little_bytes(width, 2) + "\x86U\x01" "CtR";
+  return "U\x04"
+         "datacnumpy.core.numeric\n_frombuffer\n(T" +
+         little_bytes(n * width, 4) + std::string(n * width, 'x') + "cnumpy\ndtype\nU\x02u1\x89\x88\x87RM" +
+         little_bytes(n, 2) + "M" + little_bytes(width, 2) +
+         "\x86U\x01"
+         "CtR";
 }
 
 TEST(Cifar, BatchesAreChecked) {
   const auto message = [](const std::string& bytes, CifarKind kind = CifarKind::cifar10) {
     return error_of([&] { parse_cifar_batch(bytes, "file", kind); });
   };
-  const std::string two = "U\x06labels](K\x01K\x09" "e";
+  const std::string two =
+      "U\x06labels](K\x01K\x09"
+      "e";
   EXPECT_EQ(parse_cifar_batch(dict(images(2, 3072) + two), "file", CifarKind::cifar10).n, 2);
   EXPECT_THAT(message(dict(images(3, 3072) + two)), HasSubstr("3 images, but 2 'labels'"));
   EXPECT_THAT(message(dict(images(2, 3071) + two)), HasSubstr("'data' has the shape (2, 3071); expected (n, 3072)"));
   EXPECT_THAT(message(dict(images(0, 3072) + "U\x06labels]")), HasSubstr("(0, 3072)"));
-  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labels](K\x01K\x0a" "e")), HasSubstr("label of record 1 is 10"));
-  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labels](K\x01J\xff\xff\xff\xff" "e")), HasSubstr("record 1 is -1"));
+  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labels](K\x01K\x0a"
+                                             "e")),
+              HasSubstr("label of record 1 is 10"));
+  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labels](K\x01J\xff\xff\xff\xff"
+                                             "e")),
+              HasSubstr("record 1 is -1"));
   EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labels](K\x01Ne")), HasSubstr("item 1 of 'labels' is None"));
-  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labelsK\x01")), HasSubstr("'labels' is an integer; expected a list"));
+  EXPECT_THAT(message(dict(images(2, 3072) + "U\x06labelsK\x01")),
+              HasSubstr("'labels' is an integer; expected a list"));
   EXPECT_THAT(message(dict(two)), HasSubstr("the pickled dict has no 'data'"));
   EXPECT_THAT(message(dict(images(2, 3072) + two), CifarKind::cifar100), HasSubstr("no 'fine_labels'"));
   EXPECT_THAT(message("\x80\x02]."), HasSubstr("the pickle is a list; expected a dict"));
@@ -259,8 +270,11 @@ TEST(Cifar, PerceptronsGetPixelsOver255) {
 TEST(Images, KeysThatMeanNothingAreRefused) {
   EXPECT_TRUE(has_images("cifar10") && has_images("cifar100") && has_images("fashion_mnist"));
   EXPECT_FALSE(has_images("moons") || has_images("file") || has_images("cifar") || has_images(""));
-  const auto message = [](const DataConfig& config) { return error_of([&] { load_images(config); }, ErrorKind::usage); };
-  EXPECT_THAT(message(config_of("moons", "")), HasSubstr("'moons' has no images; a convolutional network needs one of"));
+  const auto message = [](const DataConfig& config) {
+    return error_of([&] { load_images(config); }, ErrorKind::usage);
+  };
+  EXPECT_THAT(message(config_of("moons", "")),
+              HasSubstr("'moons' has no images; a convolutional network needs one of"));
   DataConfig config = config_of("cifar10", "/nonexistent");
   EXPECT_THAT(message(config), HasSubstr("/nonexistent"));
   config.scaler = Scaler::standard;

@@ -55,9 +55,9 @@ TEST(Pickle, EveryWriterGivesTheSameBatch) {
 }
 
 TEST(Pickle, PlainValues) {
-  const std::string bytes = kProtocol2 +
-                            std::string("(NK\x07M\x01\x02J\xfe\xff\xff\xff\x88\x89\x8a\x00\x8a\x02\x00\xff", 20) +
-                            std::string("\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fU\x01xX\x02\x00\x00\x00\xc3\xa9)t.", 23);
+  const std::string bytes =
+      kProtocol2 + std::string("(NK\x07M\x01\x02J\xfe\xff\xff\xff\x88\x89\x8a\x00\x8a\x02\x00\xff", 20) +
+      std::string("\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7fU\x01xX\x02\x00\x00\x00\xc3\xa9)t.", 23);
   const Pickle pickle = parse_pickle(bytes, "file");
   const auto& items = pickle.root->items;
   ASSERT_EQ(pickle.root->kind, Kind::tuple);
@@ -103,7 +103,9 @@ TEST(Pickle, NothingIsImportedOrCalled) {
   EXPECT_THAT(refusal("(cnumpy\nndarray\no."), HasSubstr("byte 18: opcode 'o': not one"));
   EXPECT_THAT(refusal("cnumpy\nndarray\n)\x81."), HasSubstr("byte 18: opcode 0x81: not one"));
   EXPECT_THAT(refusal("P1\n."), HasSubstr("opcode 'P': not one"));
-  EXPECT_THAT(refusal("U\x01" "1Q."), HasSubstr("opcode 'Q': not one"));
+  EXPECT_THAT(refusal("U\x01"
+                      "1Q."),
+              HasSubstr("opcode 'Q': not one"));
   EXPECT_THAT(refusal("\x82\x01."), HasSubstr("opcode 0x82: not one"));
 }
 
@@ -111,8 +113,12 @@ TEST(Pickle, FunctionsAreNoData) {
   EXPECT_THAT(refusal("cnumpy\nndarray\n."), HasSubstr("no data"));
   EXPECT_THAT(refusal("cnumpy\nndarray\n\x85."), HasSubstr("no data"));
   EXPECT_THAT(refusal("]cnumpy\nndarray\na."), HasSubstr("a list that holds a function"));
-  EXPECT_THAT(refusal("]cnumpy\nndarray\n\x85" "a."), HasSubstr("a list that holds a function"));
-  EXPECT_THAT(refusal("}U\x01" "acnumpy\ndtype\ns."), HasSubstr("a dict that holds a function"));
+  EXPECT_THAT(refusal("]cnumpy\nndarray\n\x85"
+                      "a."),
+              HasSubstr("a list that holds a function"));
+  EXPECT_THAT(refusal("}U\x01"
+                      "acnumpy\ndtype\ns."),
+              HasSubstr("a dict that holds a function"));
   EXPECT_THAT(refusal("K\x01)R."), HasSubstr("a call of what is no function"));
   const std::string shell = "cnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK" + std::string(1, '\0') +
                             "\x85U\x01"
@@ -123,11 +129,16 @@ TEST(Pickle, FunctionsAreNoData) {
 
 std::string array_of(const std::string& type, const std::string& shape, const std::string& contents) {
   return "cnumpy.core.numeric\n_frombuffer\n(" + contents + "cnumpy\ndtype\n" + type + "\x89\x88\x87R" + shape +
-         "U\x01" "CtR.";
+         "U\x01"
+         "CtR.";
 }
 
 TEST(Pickle, ArraysMustBeBytesOfTheirShape) {
-  const std::string bytes = "U\x02u1", six = "U\x06" "abcdef", two_three = "K\x02K\x03\x86";
+  const std::string bytes = "U\x02u1",
+                    six =
+                        "U\x06"
+                        "abcdef",
+                    two_three = "K\x02K\x03\x86";
   EXPECT_EQ(parse_pickle(kProtocol2 + array_of(bytes, two_three, six), "file").root->bytes, "abcdef");
   EXPECT_THAT(refusal(array_of("U\x02i8", two_three, six)), HasSubstr("an array of the type 'i8'"));
   EXPECT_THAT(refusal(array_of(bytes, "K\x02K\x04\x86", six)), HasSubstr("an array of 8 elements has 6 bytes"));
@@ -150,8 +161,14 @@ TEST(Pickle, Latin1TextMustBeLatin1) {
 }
 
 TEST(Pickle, NoValueHoldsItself) {
-  EXPECT_THAT(refusal(std::string("]q\x00h\x00" "a.", 7)), HasSubstr("a list that holds itself"));
-  EXPECT_THAT(refusal(std::string("]q\x00\x85h\x00K\x01" "a0.", 10)), HasSubstr("a list grows after it was put into another value"));
+  EXPECT_THAT(refusal(std::string("]q\x00h\x00"
+                                  "a.",
+                                  7)),
+              HasSubstr("a list that holds itself"));
+  EXPECT_THAT(refusal(std::string("]q\x00\x85h\x00K\x01"
+                                  "a0.",
+                                  10)),
+              HasSubstr("a list grows after it was put into another value"));
   EXPECT_NO_THROW(parse_pickle(kProtocol2 + std::string(16, ']') + std::string(15, 'a') + ".", "file"));
   EXPECT_THAT(refusal(std::string(17, ']') + std::string(16, 'a') + "."), HasSubstr("nested more than 16 deep"));
 }
@@ -169,15 +186,22 @@ TEST(Pickle, TheProgramMustBeWhole) {
   for (const char* name : {"cifar-10-batches-py/batches.meta", "python3/protocol_5", "cifar-100-python/test"}) {
     const std::string bytes = cifar_golden(name);
     for (std::size_t n = 0; n < bytes.size(); n += n < 200 || n + 200 > bytes.size() ? 1 : 97) {
-      EXPECT_THAT(error_of([&] { parse_pickle(std::string_view(bytes).substr(0, n), "file"); }), HasSubstr("file: byte"));
+      EXPECT_THAT(error_of([&] { parse_pickle(std::string_view(bytes).substr(0, n), "file"); }),
+                  HasSubstr("file: byte"));
     }
     EXPECT_THAT(error_of([&] { parse_pickle(bytes + "x", "file"); }), HasSubstr("1 bytes follow the end"));
   }
 }
 
 TEST(Pickle, MisusedStacksAreRefused) {
-  for (const char* program : {".", "K\x01K\x01.", "(.", "a.", "]a.", "e.", "u.", "}U\x01" "as.", "(\x85.", "K\x01(\x86.",
-                              "t.", "h\x05.", "q\x05.", "R.", "b.", "K\x01)b.", "}K\x01K\x01s.", "}(U\x01" "xu.", "K\x01(]a."}) {
+  for (const char* program :
+       {".", "K\x01K\x01.", "(.", "a.", "]a.", "e.", "u.",
+        "}U\x01"
+        "as.",
+        "(\x85.", "K\x01(\x86.", "t.", "h\x05.", "q\x05.", "R.", "b.", "K\x01)b.", "}K\x01K\x01s.",
+        "}(U\x01"
+        "xu.",
+        "K\x01(]a."}) {
     EXPECT_THAT(refusal(program), HasSubstr("file: byte")) << program;
   }
   EXPECT_THAT(error_of([] { parse_pickle("(dp0\n.", "file"); }), HasSubstr("not a pickle of protocol 2 to 5"));
