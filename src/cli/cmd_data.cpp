@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // quarry data info NAME|FILE: reads a data set as a study would, and describes it.
-// quarry data fetch NAME: downloads a published one.
+// quarry data fetch NAME: downloads a published one. quarry data synthetic NAME: writes a made-up one.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +17,7 @@
 #include "quarry/data/describe.h"
 #include "quarry/data/fetch.h"
 #include "quarry/data/images.h"
+#include "quarry/data/synthetic.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
 
@@ -162,12 +163,46 @@ void add_fetch(Command& group) {
   });
 }
 
+struct SyntheticArguments {
+  std::string name, to;
+  std::int64_t train = 50'000, test = 10'000;
+};
+
+void synthetic(const SyntheticArguments& arguments) {
+  const bool ten = arguments.name == "cifar10";
+  if (!ten && arguments.name != "cifar100") {
+    const std::vector<std::string_view> names = {"cifar10", "cifar100"};
+    usage_error("`quarry data synthetic` knows no '{}'.{} It imitates cifar10 and cifar100", printable(arguments.name),
+                suggestion(arguments.name, names));
+  }
+  const std::string folder = write_synthetic_cifar(ten ? CifarKind::cifar10 : CifarKind::cifar100, arguments.to,
+                                                   arguments.train, arguments.test);
+  print("{}: {} + {} made-up images in the layout of {}; what a study finds on them says nothing of the real set\n",
+        printable(folder), arguments.train, arguments.test, arguments.name);
+}
+
+void add_synthetic(Command& group) {
+  Command command = group.add("synthetic", "Write made-up images in the files of a published set, to try things out",
+                              "quarry data synthetic cifar100 --to made_up\n"
+                              "quarry data synthetic cifar10 --to made_up --train 2000 --test 500");
+  auto arguments = std::make_shared<SyntheticArguments>();
+  command.option("NAME", arguments->name, "The set whose layout is used: cifar10 or cifar100", true);
+  command.option("--to", arguments->to, "Folder for the set's folder; a config names it as data.path", true);
+  command.option("--train", arguments->train, "Training images", 10, 1'000'000);
+  command.option("--test", arguments->test, "Test images", 1, 1'000'000);
+  command.action([arguments] {
+    synthetic(*arguments);
+    return 0;
+  });
+}
+
 }  // namespace
 
 void add_data_command(Command& program) {
   Command group = program.add_group("data", "Look at data sets, and get them", "quarry data info moons");
   add_info(group);
   add_fetch(group);
+  add_synthetic(group);
 }
 
 }  // namespace quarry::cli
