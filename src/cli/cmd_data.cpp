@@ -115,6 +115,7 @@ class DownloadMeter {
  public:
   void show(std::uint64_t done, std::uint64_t total) {
     const auto megabytes = static_cast<std::int64_t>(done >> 20);
+    if (total < kWorthShowing) return;
     if (!progress_) {
       progress_ = std::make_unique<Progress>(static_cast<std::int64_t>(total >> 20), "MB");
       progress_->skip(megabytes);  // of an earlier call
@@ -127,6 +128,7 @@ class DownloadMeter {
   }
 
  private:
+  static constexpr std::uint64_t kWorthShowing = std::uint64_t{4} << 20;
   std::unique_ptr<Progress> progress_;
   std::int64_t shown_ = 0;
 };
@@ -141,6 +143,11 @@ void fetch(const FetchArguments& arguments) {
     result = fetch_dataset(source, options);
   }
   print("{}: {}{}\n", source.name, printable(result.folder), result.already_there ? " (was there)" : "");
+  if (source.archive.empty()) {
+    for (const auto& [name, sum] : result.files) print("  {} sha256:{}\n", name, sum);
+    print("  no sums are published for these files: give them with results\n");
+    return;
+  }
   print("  {} sha256:{}\n", source.archive, result.sha256);
   print("  {}md5:{}{}\n", std::string(source.archive.size() + 1, ' '), result.md5,
         result.published ? ", as published" : ", not the published one: results must say so");
@@ -151,10 +158,11 @@ void add_fetch(Command& group) {
                               "quarry data fetch cifar10\n"
                               "quarry data fetch cifar100 --to data --from https://mirror.example/cifar");
   auto arguments = std::make_shared<FetchArguments>();
-  command.option("NAME", arguments->name, "cifar10 or cifar100", true);
+  command.option("NAME", arguments->name, "cifar10, cifar100, splice or dna", true);
   command.option("--to", arguments->options.to,
                  "Folder for the data, by default $QUARRY_DATA, else ~/.local/share/quarry; studies look in both");
-  command.option("--from", arguments->options.from, "Address of a folder with the archive, in place of the published");
+  command.option("--from", arguments->options.from,
+                 "Address of a folder with the archive or files, in place of the published");
   command.option("--checksum", arguments->options.checksum,
                  "md5:HEX, sha256:HEX or none: what the archive must have, in place of the published MD5 sum");
   command.action([arguments] {

@@ -115,7 +115,15 @@ FetchResult check_existing(const FetchSource& source, const std::string& target,
     fail("{}: is from an archive with the {} {}; expected {}: {}", printable(target), to_string(*wanted.digest), found,
          wanted.sum, advice);
   }
-  return {target, true, record->md5 == source.md5, record->md5, record->sha256};
+  return {target, true, record->md5 == source.md5, record->md5, record->sha256, record->files};
+}
+
+DownloadOptions download_options(const FetchOptions& options) {
+  DownloadOptions how;
+  how.attempts = options.attempts;
+  how.pause = options.pause;
+  how.progress = options.progress;
+  return how;
 }
 
 Sums download_archive(const FetchSource& source, const FetchOptions& options, const Wanted& wanted,
@@ -124,11 +132,7 @@ Sums download_archive(const FetchSource& source, const FetchOptions& options, co
     const Sums sums = file_sums(path);
     if (sums.of(*wanted.digest) == wanted.sum) return sums;
   }
-  DownloadOptions how;
-  how.attempts = options.attempts;
-  how.pause = options.pause;
-  how.progress = options.progress;
-  download(url, path, files, how);
+  download(url, path, files, download_options(options));
   Sums sums = file_sums(path);
   if (wanted.digest && sums.of(*wanted.digest) != wanted.sum) {
     files.remove(path);
@@ -142,9 +146,9 @@ Sums download_archive(const FetchSource& source, const FetchOptions& options, co
   return sums;
 }
 
-/// Unpacks into `to` and writes the record there.
-void unpack_archive(const FetchSource& source, const std::string& url, const Sums& sums, const std::string& archive,
-                    const std::string& to, FileSystem& files) {
+/// Unpacks into `to`, writes the record there, and returns it.
+FetchRecord unpack_archive(const FetchSource& source, const std::string& url, const Sums& sums,
+                           const std::string& archive, const std::string& to, FileSystem& files) {
   remove_tree(to);
   files.make_directories(to);
   FetchRecord record{source.name, source.archive, url, sums.md5, sums.sha256, {}};
@@ -153,11 +157,59 @@ void unpack_archive(const FetchSource& source, const std::string& url, const Sum
     if (!exists(join_path(to, name))) fail("{}: the archive has no {}/{}", printable(url), source.folder, name);
   }
   files.write_atomically(join_path(to, std::string(kFetchRecordName)), to_json(record));
+  return record;
+}
+
+void move_to(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::rename(from, to, error);
+  if (error) fail("cannot rename {} to {}: {}", printable(from), printable(to), error.message());
+}
+
+/// The set as an archive, with `work` to work in.
+FetchResult fetch_archive(const FetchSource& source, const FetchOptions& options, const Wanted& wanted,
+                          const std::string& work, const std::string& target, FileSystem& files) {
+  const std::string archive = join_path(work, source.archive + ".part"), unpacked = join_path(work, "unpacked");
+  const std::string url = join_path(options.from.empty() ? source.base : options.from, source.archive);
+  const Sums sums = download_archive(source, options, wanted, url, archive, files);
+  FetchRecord record;
+  try {
+    record = unpack_archive(source, url, sums, archive, unpacked, files);
+    move_to(unpacked, target);
+  } catch (const Error&) {
+    remove_tree(unpacked);
+    // An archive of the right sum stays: with more space, say, the same command goes on from here.
+    if (!wanted.digest) files.remove(archive);
+    throw;
+  }
+  files.remove(archive);
+  return {target, false, sums.md5 == source.md5, sums.md5, sums.sha256, std::move(record.files)};
+}
+
+/// The set as single files.
+FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, const std::string& work,
+                        const std::string& target, FileSystem& files) {
+  FetchResult result;
+  result.folder = target;
+  result.already_there = true;
+  files.make_directories(target);
+  for (const std::string& name : source.files) {
+    const std::string path = join_path(target, name), part = join_path(work, name + ".part");
+    if (!exists(path)) {
+      download(join_path(options.from.empty() ? source.base : options.from, name), part, files,
+               download_options(options));
+      move_to(part, path);
+      result.already_there = false;
+    }
+    result.files.emplace_back(name, file_sums(path).sha256);
+  }
+  return result;
 }
 
 }  // namespace
 
 const std::vector<FetchSource>& fetch_sources() {
+  static const std::string kLibsvm = "https://www.csie.ntu.edu.tw/~cjlin/libsvmtools/datasets/";
   static const std::vector<FetchSource> sources = {
       {"cifar10",
        "https://www.cs.toronto.edu/~kriz/",
@@ -172,37 +224,30 @@ const std::vector<FetchSource>& fetch_sources() {
        std::string(published_archive_md5("cifar100")),
        "cifar-100-binary",
        {"train.bin", "test.bin", "fine_label_names.txt"}},
+      {"splice", kLibsvm + "binary/", "", "", "libsvm", {"splice", "splice.t"}},
+      {"dna", kLibsvm + "multiclass/", "", "", "libsvm", {"dna.scale.tr", "dna.scale.val", "dna.scale.t"}},
   };
   return sources;
 }
 
 FetchResult fetch_dataset(const FetchSource& source, const FetchOptions& options) {
   check_options(options);
+  const bool single = source.archive.empty();
+  if (single && !options.checksum.empty()) {
+    usage_error("--checksum has no meaning for {}, which is published as {} files without an archive", source.name,
+                source.files.size());
+  }
   const Wanted wanted = wanted_checksum(source, options.checksum);
   FileSystem& files = options.files != nullptr ? *options.files : posix_file_system();
   const std::string root = target_root(options), target = join_path(root, source.folder);
-  if (exists(target)) return check_existing(source, target, wanted);
+  if (!single && exists(target)) return check_existing(source, target, wanted);
 
   const std::string work = join_path(root, ".quarry-fetch-" + source.name);
-  const std::string archive = join_path(work, source.archive + ".part"), unpacked = join_path(work, "unpacked");
-  const std::string url = join_path(options.from.empty() ? source.base : options.from, source.archive);
   files.make_directories(work);
   const RemoveIfEmpty cleanup{work};
   const std::unique_ptr<DirectoryLock> lock = files.lock(work);
-  const Sums sums = download_archive(source, options, wanted, url, archive, files);
-  try {
-    unpack_archive(source, url, sums, archive, unpacked, files);
-    std::error_code error;
-    std::filesystem::rename(unpacked, target, error);
-    if (error) fail("cannot rename {} to {}: {}", printable(unpacked), printable(target), error.message());
-  } catch (const Error&) {
-    remove_tree(unpacked);
-    // An archive of the right sum stays: with more space, say, the same command goes on from here.
-    if (!wanted.digest) files.remove(archive);
-    throw;
-  }
-  files.remove(archive);
-  return {target, false, sums.md5 == source.md5, sums.md5, sums.sha256};
+  return single ? fetch_files(source, options, work, target, files)
+                : fetch_archive(source, options, wanted, work, target, files);
 }
 
 }  // namespace quarry

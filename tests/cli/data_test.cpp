@@ -80,10 +80,20 @@ TEST_F(DataCommands, FetchGoesToQuarryData) {
   EXPECT_EQ(server.requests().size(), 2u);
 }
 
+TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
+  HttpBehaviour behaviour;
+  behaviour.files = {{"/splice", "+1 1:1 60:4\n-1 1:3 60:4\n"}, {"/splice.t", "-1 1:2 60:2\n+1 1:5\n"}};
+  const HttpServer server(behaviour);
+  const ProgramResult result = quarry({"fetch", "splice", "--from", server.address()});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.out, AllOf(HasSubstr(data_ / "libsvm"), HasSubstr("splice.t sha256:"), HasSubstr("no sums")));
+  EXPECT_EQ(quarry({"info", "splice"}).exit_code, 0);
+}
+
 TEST_F(DataCommands, FetchExplainsWhatItCannotDo) {
   const ProgramResult unknown = quarry({"fetch", "moons"});
   EXPECT_EQ(unknown.exit_code, 2);
-  EXPECT_THAT(unknown.err, AllOf(HasSubstr("cannot get 'moons'"), HasSubstr("cifar10, cifar100")));
+  EXPECT_THAT(unknown.err, AllOf(HasSubstr("cannot get 'moons'"), HasSubstr("cifar10, cifar100, splice, dna")));
   const ProgramResult checksum = quarry({"fetch", "cifar10", "--checksum", "md5"});
   EXPECT_EQ(checksum.exit_code, 2);
   EXPECT_THAT(checksum.err, HasSubstr("md5:HEX, sha256:HEX or none"));

@@ -408,13 +408,52 @@ TEST_F(Fetch, UnpackingIsBounded) {
   EXPECT_EQ(files[4], std::make_pair(std::string("4"), checksum_of(Digest::sha256, std::string(1000, 'x'))));
 }
 
+TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
+  HttpBehaviour behaviour;
+  const std::string pool = "+1 1:1 60:4\n-1 1:3 60:4\n", held_out = "-1 1:2 60:2\n+1 1:5\n";
+  behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}};
+  behaviour.cut_after = {10};
+  const HttpServer server(behaviour);
+  const FetchSource source{"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}};
+  const FetchResult result = fetch_dataset(source, options());
+  EXPECT_EQ(result.folder, to_ / "libsvm");
+  EXPECT_FALSE(result.already_there);
+  EXPECT_FALSE(result.published);
+  EXPECT_THAT(result.files, ElementsAre(std::make_pair("splice", checksum_of(Digest::sha256, pool)),
+                                        std::make_pair("splice.t", checksum_of(Digest::sha256, held_out))));
+  EXPECT_FALSE(std::filesystem::exists(to_ / ".quarry-fetch-splice"));
+  DataConfig config;
+  config.name = "splice";
+  {
+    const test::KeptVariable data("QUARRY_DATA", to_.path());
+    EXPECT_EQ(load_dataset(config).train.n, 2);
+  }
+  std::filesystem::create_directories(to_ / "home/quarry");
+  std::filesystem::copy(to_ / "libsvm", to_ / "home/quarry/libsvm");
+  {
+    const test::KeptVariable data("QUARRY_DATA", ""), home("XDG_DATA_HOME", to_ / "home");
+    EXPECT_EQ(load_dataset(config).train.n, 2);
+  }
+  EXPECT_TRUE(fetch_dataset(source, options()).already_there);
+  EXPECT_EQ(server.requests().size(), 3u);
+  std::filesystem::remove(to_ / "libsvm/splice.t");
+  EXPECT_FALSE(fetch_dataset(source, options()).already_there);
+  EXPECT_EQ(server.requests().size(), 4u);
+  FetchOptions checked = options();
+  checked.checksum = "none";
+  error_of([&] { fetch_dataset(source, checked); }, ErrorKind::usage);
+}
+
 TEST(FetchSources, AreSetsOfTheTableWithTheirPublishedSums) {
-  ASSERT_EQ(fetch_sources().size(), 2u);
   for (const FetchSource& source : fetch_sources()) {
-    EXPECT_TRUE(has_images(source.name));
-    EXPECT_EQ(source.md5.size(), 32u);
+    SCOPED_TRACE(source.name);
+    const auto table = data_table();
+    EXPECT_TRUE(std::any_of(table.begin(), table.end(), [&](const DataEntry& e) { return e.name == source.name; }));
+    EXPECT_EQ(has_images(source.name), !source.archive.empty());
+    EXPECT_EQ(source.md5.size(), source.archive.empty() ? 0u : 32u);
     EXPECT_TRUE(source.base.starts_with("https://"));
     EXPECT_EQ(source.archive.find('/'), std::string::npos);
+    EXPECT_GE(source.files.size(), 2u);
   }
 }
 
