@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "quarry/data/fetch.h"
 #include "tests/support/http_server.h"
 #include "tests/support/program.h"
 #include "tests/support/tar_writer.h"
@@ -58,6 +59,7 @@ TEST_F(DataCommands, WithoutFilesInfoSaysHowToGetThem) {
 }
 
 TEST_F(DataCommands, FetchGoesToQuarryData) {
+  if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
   const std::string folder = "cifar-100-binary", record = std::string(2, '\1') + std::string(3072, 'x');
   std::string names;
   for (int c = 0; c < 100; ++c) names += "class" + std::to_string(c) + "\n";
@@ -81,6 +83,7 @@ TEST_F(DataCommands, FetchGoesToQuarryData) {
 }
 
 TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
+  if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
   HttpBehaviour behaviour;
   behaviour.files = {{"/splice", "+1 1:1 60:4\n-1 1:3 60:4\n"}, {"/splice.t", "-1 1:2 60:2\n+1 1:5\n"}};
   const HttpServer server(behaviour);
@@ -91,6 +94,7 @@ TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
 }
 
 TEST_F(DataCommands, FetchExplainsWhatItCannotDo) {
+  if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
   const ProgramResult unknown = quarry({"fetch", "moons"});
   EXPECT_EQ(unknown.exit_code, 2);
   EXPECT_THAT(unknown.err, AllOf(HasSubstr("cannot get 'moons'"), HasSubstr("cifar10, cifar100, splice, dna")));

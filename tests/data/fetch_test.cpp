@@ -71,6 +71,9 @@ HttpBehaviour serving(const std::string& archive) {
 
 class Fetch : public ::testing::Test {
  protected:
+  void SetUp() override {
+    if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
+  }
   /// As the published set is described, but with the sum of the small archive.
   FetchSource source(const HttpServer& server) const {
     return {"cifar100",      server.address(), kArchive,

@@ -23,6 +23,9 @@ struct FetchSource {
   std::vector<std::string> files;  ///< that must be in it
 };
 
+/// Whether this build has libcurl and libarchive; without them fetch_dataset fails and says so.
+bool can_fetch();
+
 /// The sets that can be fetched.
 const std::vector<FetchSource>& fetch_sources();
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/data/download.h"
-
 #include <curl/curl.h>
 
 #include <algorithm>
@@ -17,6 +15,8 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
+#include "quarry/data/fetch.h"
+#include "src/data/download.h"
 
 namespace quarry {
 namespace {
@@ -239,6 +239,10 @@ class Transfer {
 };
 
 }  // namespace
+
+bool can_fetch() {
+  return true;
+}
 
 void download(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options) {
   std::uint64_t furthest = size_of_file(path);

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/data/unpack.h"
-
 #include <archive.h>
 #include <archive_entry.h>
 
@@ -12,6 +10,7 @@
 #include "quarry/core/text.h"
 #include "src/data/checksum.h"
 #include "src/data/input.h"
+#include "src/data/unpack.h"
 
 namespace quarry {
 namespace {
