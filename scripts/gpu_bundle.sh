@@ -11,7 +11,7 @@ if [ -e "$folder" ] && [ ! -e "$folder/made_by_gpu_bundle" ] && [ -n "$(ls -A "$
   exit 2
 fi
 scripts/setup.sh
-packages=(zlib1g-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
+packages=(zlib1g-dev libssl-dev libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev libgtest-dev libgmock-dev)
 rm -rf "$folder"
 mkdir -p "$folder"
 touch "$folder/made_by_gpu_bundle"
@@ -25,6 +25,8 @@ for package in "${packages[@]}"; do
     cp -L "$file" "$folder$file"
   done
 done
+# Headers that Debian keeps apart by processor (OpenSSL's configuration): CMake's search of a prefix knows one folder.
+cp -r "$folder"/usr/include/*-linux-gnu/. "$folder"/usr/include/
 # The CMake files of fmt and toml++ insist on the shared libraries that stayed behind; their headers alone do.
 header_only() {  # package target definition
   rm -rf "$folder"/usr/lib/*/cmake/"$1" "$folder"/usr/lib/cmake/"$1"

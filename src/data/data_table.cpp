@@ -14,9 +14,9 @@
   ENTRY(blobs, "two blobs, honeypots between them: 320 + 80 instances, 2 features, 2 classes; generated", "")         \
   ENTRY(diverging_sine, "two sine waves drifting apart: 400 + 100 instances, 2 features, 2 classes; generated", "")   \
   ENTRY(splice, "splice junctions, two kinds: 1000 + 2175 instances, 60 features, 2 classes; LIBSVM collection",      \
-        "files splice, splice.t in data.path or in QUARRY_DATA/libsvm")                                               \
+        "`quarry data fetch splice`, or its two files in data.path or in QUARRY_DATA/libsvm")                         \
   ENTRY(dna, "splice junctions, three kinds: 2000 + 1186 instances, 180 features, 3 classes; LIBSVM collection",      \
-        "files dna.scale.tr, dna.scale.val, dna.scale.t in data.path or in QUARRY_DATA/libsvm")                       \
+        "`quarry data fetch dna`, or its three files in data.path or in QUARRY_DATA/libsvm")                          \
   ENTRY(fashion_mnist, "28x28 pictures of clothes: 60000 + 10000 instances, 784 features, 10 classes",                \
         "Debian package dataset-fashion-mnist, or its four files in data.path")                                       \
   ENTRY(cifar10, "32x32 colour photographs: 50000 + 10000 instances, 3072 features, 10 classes",                      \

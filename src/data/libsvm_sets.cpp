@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The two LIBSVM sets of the online-tuning study.
 #include <array>
-#include <cstdlib>
+#include <filesystem>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "quarry/core/error.h"
 #include "quarry/data/libsvm.h"
 #include "src/data/assemble.h"
+#include "src/data/fetch_record.h"
 #include "src/data/input.h"
 
 namespace quarry {
@@ -25,14 +27,20 @@ struct Published {
 
 std::string folder_of(const DataConfig& config, const Published& published) {
   if (!config.path.empty()) return config.path;
-  const char* root = std::getenv("QUARRY_DATA");
-  if (root != nullptr && *root != '\0') return join_path(root, "libsvm");
+  const std::string root = environment_value("QUARRY_DATA"), home = data_home();
+  for (const std::string& place : {root, home}) {
+    const std::string folder = join_path(place, "libsvm");
+    std::error_code error;
+    if (!place.empty() && std::filesystem::exists(join_path(folder, published.test_file), error)) return folder;
+  }
+  if (!root.empty()) return join_path(root, "libsvm");  // whose missing files are named
   std::string files = published.test_file;
   for (const std::string& file : published.pool_files) files += ", " + file;
   usage_error(
-      "the data set '{}' needs a folder with the files {} in LIBSVM format: set data.path to it, or the "
-      "environment variable QUARRY_DATA to a folder whose subfolder libsvm has them",
-      config.name, files);
+      "the data set '{}' needs a folder with the files {} in LIBSVM format: get them with `quarry data fetch {}`, or "
+      "set "
+      "data.path to it, or the environment variable QUARRY_DATA to a folder whose subfolder libsvm has them",
+      config.name, files, config.name);
 }
 
 /// Appends the instances of a file to a part.

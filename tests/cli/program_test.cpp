@@ -17,8 +17,9 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-const std::vector<std::vector<std::string>> kCommands = {{"run"},  {"report"},       {"compare"}, {"list"},
-                                                         {"data"}, {"data", "info"}, {"doctor"}};
+const std::vector<std::vector<std::string>> kCommands = {
+    {"run"},          {"report"},        {"compare"},           {"list"},  {"data"},
+    {"data", "info"}, {"data", "fetch"}, {"data", "synthetic"}, {"doctor"}};
 
 ProgramResult quarry(const std::vector<std::string>& arguments, const ProgramOptions& options = {}) {
   return run_program(QUARRY_PROGRAM, arguments, options);
@@ -86,7 +87,7 @@ TEST(Program, UnknownNamesGetSuggestions) {
       {{"xyzzy"}, "quarry has no command 'xyzzy'. The commands are run, report, compare, list, data, doctor."},
       {{"--versoin"}, "quarry has no option '--versoin'. Did you mean '--version'?"},
       {{"data", "inf"}, "quarry data has no command 'inf'. Did you mean 'info'?"},
-      {{"data"}, "quarry data needs a command: info."},
+      {{"data"}, "quarry data needs a command: info, fetch, synthetic."},
       {{"doctor", "--hlep"}, "quarry doctor has no option '--hlep'. Did you mean '--help'?"},
       {{"doctor", "now"}, "quarry doctor has no use for the argument 'now'."},
       {{"list", "strategy"}, "quarry list knows no 'strategy'. Did you mean 'strategies'?"},

@@ -56,6 +56,8 @@ std::vector<std::int64_t> counts(const Part& part, std::int32_t n_classes) {
 }
 
 TEST(PublishedSets, WithoutAFolderTheMessageNamesTheFiles) {
+  const test::TempDir empty;
+  const test::KeptVariable home("XDG_DATA_HOME", empty.path());
   test::KeptVariable kept("QUARRY_DATA", "");
   EXPECT_THAT(error_of([] { load_dataset(named("splice")); }, ErrorKind::usage), HasSubstr("splice.t, splice"));
   EXPECT_THAT(error_of([] { load_dataset(named("dna")); }, ErrorKind::usage), HasSubstr("QUARRY_DATA"));

@@ -37,10 +37,9 @@ inline int checked_depth(const PickleValue& value, std::map<const PickleValue*, 
 
 inline void fuzz_pickle(std::string_view input) {
   const auto pickle = outcome_of([&] { return parse_pickle(input, kFuzzPath); });
-  if (pickle) {
-    std::map<const PickleValue*, int> known;
-    QUARRY_CHECK(checked_depth(*pickle->root, known) <= 16, "too deep");
-  }
+  if (!pickle) return;
+  std::map<const PickleValue*, int> known;
+  QUARRY_CHECK(checked_depth(*pickle->root, known) <= 16, "too deep");
   for (const CifarKind kind : {CifarKind::cifar10, CifarKind::cifar100}) {
     const auto part = outcome_of([&] { return parse_cifar_batch(input, kFuzzPath, kind); });
     if (part) QUARRY_CHECK(part->pixels.size() == part->labels.size() * 3072, "{} pixels", part->pixels.size());

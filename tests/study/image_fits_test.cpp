@@ -46,16 +46,46 @@ struct Published {
 };
 
 const Published kPublished[] = {
-    {1, {26247, 35067, 34590, 16668, 12196}, 1124421109, {3849, 25410, 3585, 3756, 35306}, 2063154,
-     {19828, 34679, 40158, 37126, 3107}, 44531763, 90087342},
-    {2, {23656, 27442, 40162, 8459, 8051}, 1125445727, {18985, 28884, 7085, 9759, 29949}, 2214317,
-     {41841, 2404, 31640, 16182, 44211}, 44991489, 90882097},
-    {3, {35437, 16296, 23122, 9436, 11959}, 1124335511, {35446, 10273, 22977, 3574, 24317}, 2157590,
-     {1376, 40302, 38296, 22050, 4547}, 45049857, 90618829},
-    {4, {16477, 5969, 46459, 33297, 35047}, 1125204884, {34120, 30291, 27208, 14267, 3257}, 2447097,
-     {42976, 7318, 16395, 33467, 9803}, 45698494, 91359534},
-    {5, {24166, 42699, 15927, 7473, 5070}, 1124520010, {26055, 40319, 39555, 37473, 13609}, 2262929,
-     {36320, 42778, 9630, 20421, 39544}, 44858090, 90143521},
+    {1,
+     {26247, 35067, 34590, 16668, 12196},
+     1124421109,
+     {3849, 25410, 3585, 3756, 35306},
+     2063154,
+     {19828, 34679, 40158, 37126, 3107},
+     44531763,
+     90087342},
+    {2,
+     {23656, 27442, 40162, 8459, 8051},
+     1125445727,
+     {18985, 28884, 7085, 9759, 29949},
+     2214317,
+     {41841, 2404, 31640, 16182, 44211},
+     44991489,
+     90882097},
+    {3,
+     {35437, 16296, 23122, 9436, 11959},
+     1124335511,
+     {35446, 10273, 22977, 3574, 24317},
+     2157590,
+     {1376, 40302, 38296, 22050, 4547},
+     45049857,
+     90618829},
+    {4,
+     {16477, 5969, 46459, 33297, 35047},
+     1125204884,
+     {34120, 30291, 27208, 14267, 3257},
+     2447097,
+     {42976, 7318, 16395, 33467, 9803},
+     45698494,
+     91359534},
+    {5,
+     {24166, 42699, 15927, 7473, 5070},
+     1124520010,
+     {26055, 40319, 39555, 37473, 13609},
+     2262929,
+     {36320, 42778, 9630, 20421, 39544},
+     44858090,
+     90143521},
 };
 
 /// The whole run of Random without a test: no network is trained, so the pixels may be one each.
@@ -141,9 +171,7 @@ TEST(ImageRunStream, AStreamGoesOnFromItsPlace) {
 }
 
 TEST(ImageRunStream, PhiloxStreamsDependOnTheSeedAndTheCycleAlone) {
-  const auto config = [](int seed) {
-    return study_run({"run.rng=philox", "run.seed=" + std::to_string(seed)}).config;
-  };
+  const auto config = [](int seed) { return study_run({"run.rng=philox", "run.seed=" + std::to_string(seed)}).config; };
   std::vector<std::int32_t> all(100);
   std::iota(all.begin(), all.end(), 0);
   RunStream one(config(1)), other(config(2)), late(config(1));
@@ -160,8 +188,9 @@ TEST(ImageRunStream, PhiloxStreamsDependOnTheSeedAndTheCycleAlone) {
 TEST(ImageFits, ColdStartFromTheSameWeightsWithNewOrders) {
   const ImageDataset data = test::tiny_images();
   const auto member = [&](const std::string& weights, int seed, int cycle) {
-    return learning_member(study_run({"run.seed=" + std::to_string(seed), "training.initial_weights=" + weights}).config,
-                           data, cycle, {1, 2});
+    return learning_member(
+        study_run({"run.seed=" + std::to_string(seed), "training.initial_weights=" + weights}).config, data, cycle,
+        {1, 2});
   };
   EXPECT_EQ(member("fixed", 1, 0).init_key, member("fixed", 1, 7).init_key);
   EXPECT_NE(member("fixed", 1, 0).order_key, member("fixed", 1, 7).order_key);
@@ -205,8 +234,9 @@ TEST(ImagePlan, CostsAreThoseOfThePublishedStudy) {
   EXPECT_EQ(search(2000, {}).image_passes, 179596800);
   EXPECT_EQ(search(4000, {}).image_passes, 359200000);
   EXPECT_EQ(search(2000, {}).steps, 5612400);
-  EXPECT_EQ(search(2000, {"search.cross_validation=shuffle_split", "pool.val_share=0.1", "search.folds=3"}).image_passes,
-            54156800);
+  EXPECT_EQ(
+      search(2000, {"search.cross_validation=shuffle_split", "pool.val_share=0.1", "search.folds=3"}).image_passes,
+      54156800);
 }
 
 }  // namespace

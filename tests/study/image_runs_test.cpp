@@ -26,11 +26,17 @@ std::shared_ptr<const ImageDataset> tiny() {
 }
 
 std::vector<StudyRun> runs_of(std::vector<std::string> overrides) {
-  std::vector<std::string> all = {"preset=hyperparameter_study", "data.name=cifar10", "model.network=resnet8",
-                                  "training.epochs=2",           "training.warmup_epochs=1",
-                                  "training.batch_size=8",       "pool.n_initial=10",
-                                  "acquisition.budget=10",       "acquisition.size=5",
-                                  "acquisition.candidates=20",   "run.seed=3"};
+  std::vector<std::string> all = {"preset=hyperparameter_study",
+                                  "data.name=cifar10",
+                                  "model.network=resnet8",
+                                  "training.epochs=2",
+                                  "training.warmup_epochs=1",
+                                  "training.batch_size=8",
+                                  "pool.n_initial=10",
+                                  "acquisition.budget=10",
+                                  "acquisition.size=5",
+                                  "acquisition.candidates=20",
+                                  "run.seed=3"};
   all.insert(all.end(), overrides.begin(), overrides.end());
   return parse_study("", "test.toml", all).runs;
 }
@@ -105,9 +111,9 @@ std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
 }
 
 std::vector<StudyRun> search_runs(std::vector<std::string> more) {
-  std::vector<std::string> all = {"search.mode=frozen_set",    "pool.acquired=somewhere", "pool.acquired_labels=20",
-                                  "search.trials=6",           "search.startup_trials=2", "search.folds=2",
-                                  "model.lr=0.05",             "model.weight_decay=0.001"};
+  std::vector<std::string> all = {"search.mode=frozen_set", "pool.acquired=somewhere", "pool.acquired_labels=20",
+                                  "search.trials=6",        "search.startup_trials=2", "search.folds=2",
+                                  "model.lr=0.05",          "model.weight_decay=0.001"};
   all.insert(all.end(), more.begin(), more.end());
   return runs_of(all);
 }
@@ -117,8 +123,8 @@ std::vector<Json> records_of(const std::string& text) {
 }
 
 TEST(ImageLearningRun, BytesDoNotDependOnWorkersOrStops) {
-  for (const StudyRun& run : runs_of({"acquisition.strategy=[random, entropy, coreset, badge, bald]", "model.dropout=0.2",
-                                      "acquisition.mc_passes=2"})) {
+  for (const StudyRun& run : runs_of({"acquisition.strategy=[random, entropy, coreset, badge, bald]",
+                                      "model.dropout=0.2", "acquisition.mc_passes=2"})) {
     SCOPED_TRACE(run.config.strategy);
     const std::string whole = learn(run);
     const std::vector<Json> records = records_of(whole);
@@ -157,8 +163,7 @@ TEST(ImageLearningRun, StepsFollowThePublishedBatchRule) {
   const std::vector<Json> records = records_of(learn(runs_of({})[0]));
   // floor(n / 8) + 1 batches for 10, 15, 20 labels, two epochs.
   const std::int64_t steps[] = {2 * 2, 2 * 2, 2 * 3};
-  for (std::size_t cycle = 0; cycle < 3; ++cycle)
-    EXPECT_EQ(records[cycle + 1].at("steps").integer(), steps[cycle]);
+  for (std::size_t cycle = 0; cycle < 3; ++cycle) EXPECT_EQ(records[cycle + 1].at("steps").integer(), steps[cycle]);
 }
 
 TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
@@ -238,8 +243,8 @@ TEST(FrozenSetRun, TheBestMeanAccuracyWins) {
 }
 
 TEST(FrozenSetRun, APrunedTrialTrainsNoFurtherFolds) {
-  const StudyRun run = search_runs({"search.pruner=median", "search.lag=0", "search.measure=loss", "search.trials=12", "search.folds=4",
-                                    "search.startup_trials=1"})[0];
+  const StudyRun run = search_runs({"search.pruner=median", "search.lag=0", "search.measure=loss", "search.trials=12",
+                                    "search.folds=4", "search.startup_trials=1"})[0];
   std::int64_t pruned = 0;
   for (const Json& record : records_of(search(run))) {
     if (record.at("type").string() != "trial") continue;
@@ -292,8 +297,8 @@ TEST(Cells, TheSearchHalfReadsWhatTheLearningHalfWrote) {
     const std::string folder = root + prefix + cell_path(learning.config);
     posix_file_system().make_directories(folder);
     posix_file_system().write_atomically(folder + "/queried_indices.json", files[1].text);
-    const StudyRun run = search_runs({"pool.acquired=" + root, "pool.acquired_labels=15", "model.lr=0.001",
-                                      "model.weight_decay=0.05"})[0];
+    const StudyRun run = search_runs(
+        {"pool.acquired=" + root, "pool.acquired_labels=15", "model.lr=0.001", "model.weight_decay=0.05"})[0];
     const std::vector<std::int32_t> acquired = read_acquired(posix_file_system(), run.config, 54);
     ASSERT_EQ(acquired.size(), 15u) << prefix;
     const auto cycles = parse_queried_indices(files[1].text, "q");

@@ -14,8 +14,8 @@ inline ImagePart tiny_part(const ImageShape& shape, std::int32_t classes, std::i
   part.n = n;
   const std::int64_t pixels = shape.pixels();
   for (std::int64_t i = 0; i < n; ++i) {
-    const auto label = static_cast<std::int32_t>(random_below(key, static_cast<std::uint64_t>(classes),
-                                                              static_cast<std::uint64_t>(i)));
+    const auto label = static_cast<std::int32_t>(
+        random_below(key, static_cast<std::uint64_t>(classes), static_cast<std::uint64_t>(i)));
     part.labels.push_back(label);
     for (std::int64_t p = 0; p < pixels; ++p) {
       const bool bright = p % shape.width * classes / shape.width == label;

@@ -43,8 +43,9 @@ struct DataEntry {
 std::span<const DataEntry> data_table();
 
 /// Loads and encodes the data set: reader or generator, split, scaler (fitted per scaler_fit), pool_limit.
-/// Never a function of the run seed. LIBSVM sets are looked for in `path`, then in the
-/// folder QUARRY_DATA/libsvm. Errors: usage for unknown names or missing keys, failed for unreadable files.
+/// Never a function of the run seed. LIBSVM sets are looked for in `path`, else in the folder QUARRY_DATA/libsvm, else
+/// in that of `quarry data fetch`; image sets: cifar.h. Errors: usage for unknown names or missing keys, failed for
+/// unreadable files.
 Dataset load_dataset(const DataConfig& config);
 
 }  // namespace quarry
