@@ -83,7 +83,8 @@ struct Rows {
   /// The first chunk from this one on that is not all outside.
   __device__ int next_chunk(int chunk) const {
     for (; chunk < chunks(); ++chunk) {
-      const int last = chunk * kChunkUnits + kChunkUnits - 1 < units ? chunk * kChunkUnits + kChunkUnits - 1 : units - 1;
+      const int last =
+          chunk * kChunkUnits + kChunkUnits - 1 < units ? chunk * kChunkUnits + kChunkUnits - 1 : units - 1;
       const int low = chunk * kChunkUnits / tap_units, high = last / tap_units;
       if ((reached >> low & ((2u << (high - low)) - 1)) != 0) break;
     }
@@ -91,7 +92,8 @@ struct Rows {
   }
 
   __device__ void bring(Stage<T>& stage, int chunk) const {
-    const int lane_unit = static_cast<int>(threadIdx.x) % kChunkUnits, own = static_cast<int>(threadIdx.x) / kChunkUnits;
+    const int lane_unit = static_cast<int>(threadIdx.x) % kChunkUnits,
+              own = static_cast<int>(threadIdx.x) / kChunkUnits;
     const int unit = chunk * kChunkUnits + lane_unit, tap = unit / tap_units;
     const int channel = (unit - tap * tap_units) * Shape::kUnit, channels = tap_units * Shape::kUnit;
     QUARRY_UNROLL
@@ -289,8 +291,8 @@ void conv_forward(gpu::Session& session, ConvPrecision precision, const ConvShap
   if (fleet.members == 0) return;
   conv::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
-    const conv::RowsJob<T> job = {layer, fleet.images, static_cast<const T*>(x), static_cast<const T*>(w),
-                                  static_cast<T*>(y), statistics, 0};
+    const conv::RowsJob<T> job = {
+        layer, fleet.images, static_cast<const T*>(x), static_cast<const T*>(w), static_cast<T*>(y), statistics, 0};
     gpu::launch(session, "conv_forward", conv_forward_launch(shape, fleet.members), conv::conv_rows_kernel<T, false>,
                 job);
   });
@@ -302,8 +304,8 @@ void conv_input_gradient(gpu::Session& session, ConvPrecision precision, const C
   if (fleet.members == 0) return;
   conv::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
-    const conv::RowsJob<T> job = {layer, fleet.images, static_cast<const T*>(dy), static_cast<const T*>(w),
-                                  static_cast<T*>(dx), nullptr, add};
+    const conv::RowsJob<T> job = {
+        layer, fleet.images, static_cast<const T*>(dy), static_cast<const T*>(w), static_cast<T*>(dx), nullptr, add};
     gpu::launch(session, "conv_input_gradient", conv_input_gradient_launch(shape, fleet.members),
                 conv::conv_rows_kernel<T, true>, job);
   });

@@ -29,8 +29,8 @@ __device__ inline int output_pixel(const Layer& layer, int y, int x, int ky, int
   const int far_y = y + layer.padding - ky, far_x = x + layer.padding - kx;
   if (far_y < 0 || far_x < 0) return -1;
   const int to_y = far_y / layer.stride, to_x = far_x / layer.stride;
-  const bool meets = to_y * layer.stride == far_y && to_x * layer.stride == far_x && to_y < layer.out_height &&
-                     to_x < layer.out_width;
+  const bool meets =
+      to_y * layer.stride == far_y && to_x * layer.stride == far_x && to_y < layer.out_height && to_x < layer.out_width;
   return meets ? to_y * layer.out_width + to_x : -1;
 }
 
@@ -38,8 +38,8 @@ inline Layer layer_of(const ConvShape& s) {
   QUARRY_CHECK(s.in_channels >= 1 && s.out_channels >= 1, "{} to {} channels", s.in_channels, s.out_channels);
   QUARRY_CHECK(s.kernel >= 1 && s.kernel <= 5 && s.stride >= 1 && s.padding >= 0 && s.padding < s.kernel,
                "kernel {}, stride {}, padding {}", s.kernel, s.stride, s.padding);
-  QUARRY_CHECK(s.in_height + 2 * s.padding >= s.kernel && s.in_width + 2 * s.padding >= s.kernel,
-               "{} x {} pixels", s.in_height, s.in_width);
+  QUARRY_CHECK(s.in_height + 2 * s.padding >= s.kernel && s.in_width + 2 * s.padding >= s.kernel, "{} x {} pixels",
+               s.in_height, s.in_width);
   QUARRY_CHECK((s.in_height + 2 * s.padding - s.kernel) / s.stride + 1 == s.out_height &&
                    (s.in_width + 2 * s.padding - s.kernel) / s.stride + 1 == s.out_width,
                "{} x {} pixels do not become {} x {}", s.in_height, s.in_width, s.out_height, s.out_width);
@@ -48,8 +48,17 @@ inline Layer layer_of(const ConvShape& s) {
   constexpr std::int64_t kMost = std::int64_t{1} << 31;
   QUARRY_CHECK(conv_input_size(s) < kMost && conv_output_size(s) < kMost && conv_weight_size(s) < kMost,
                "a member has {}, {} and {} numbers", conv_input_size(s), conv_output_size(s), conv_weight_size(s));
-  return {s.in_height, s.in_width, s.out_height, s.out_width, s.kernel, s.stride, s.padding,
-          padded_channels(s.in_channels), padded_channels(s.out_channels), s.out_channels, s.batch};
+  return {s.in_height,
+          s.in_width,
+          s.out_height,
+          s.out_width,
+          s.kernel,
+          s.stride,
+          s.padding,
+          padded_channels(s.in_channels),
+          padded_channels(s.out_channels),
+          s.out_channels,
+          s.batch};
 }
 
 /// Calls run(T{}) with the number type of the precision.

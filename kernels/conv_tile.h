@@ -126,8 +126,7 @@ __device__ inline void store_two(float* to, float first, float second) {
   *reinterpret_cast<float2*>(to) = make_float2(first, second);
 }
 __device__ inline void store_two(Bfloat16* to, float first, float second) {
-  *reinterpret_cast<unsigned*>(to) =
-      to_bfloat16(first).bits | static_cast<unsigned>(to_bfloat16(second).bits) << 16;
+  *reinterpret_cast<unsigned*>(to) = to_bfloat16(first).bits | static_cast<unsigned>(to_bfloat16(second).bits) << 16;
 }
 
 }  // namespace quarry::conv

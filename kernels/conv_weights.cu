@@ -187,8 +187,8 @@ void launch_weights(gpu::Session& session, ConvPrecision precision, const ConvSh
   float* const sums = pieces == 1 ? nullptr : static_cast<float*>(scratch);
   with_numbers(precision, [&](auto number) {
     using T = decltype(number);
-    const WeightsJob<T> job = {layer,  fleet.images, static_cast<const T*>(x), static_cast<const T*>(dy),
-                               target, sums,         pieces,                   shape.split_rows};
+    const WeightsJob<T> job = {layer, fleet.images, static_cast<const T*>(x), static_cast<const T*>(dy), target,
+                               sums,  pieces,       shape.split_rows};
     gpu::launch(session, "conv_weights", launch, conv_weights_kernel<T>, job);
   });
   if (pieces == 1) return;

@@ -7,8 +7,8 @@ namespace quarry {
 namespace {
 
 using gpu::Session;
-using test::ConvProblem;
 using test::conv_shape;
+using test::ConvProblem;
 using test::Guarded;
 using test::Images;
 using test::Values;
@@ -60,8 +60,8 @@ Output<T> run(const ConvShape& s, const std::vector<Member<T>>& members, Way way
   const auto n = static_cast<std::int32_t>(members.size());
   const FleetImages fleet{n, device_images.data()};
   const auto size = static_cast<std::size_t>(way == Way::forward ? conv_output_size(s) : conv_input_size(s));
-  const auto out = way == Way::backward_added ? Guarded<T>(session, before)
-                                              : Guarded<T>(session, members.size() * size);
+  const auto out =
+      way == Way::backward_added ? Guarded<T>(session, before) : Guarded<T>(session, members.size() * size);
   const Guarded<float> statistics(session, members.size() * static_cast<std::size_t>(conv_statistics_size(s)));
   if (way == Way::forward) {
     cuda::conv_forward(session, test::precision_of<T>(), s, fleet, device_in.data(), device_w.data(), out.data(),
@@ -101,9 +101,10 @@ template <class T>
 void expect_member(const ConvProblem& p, const Member<T>& member, const Output<T>& got, std::size_t m, Way way) {
   const ConvShape& s = p.shape;
   const double share = p.kind == Values::integers ? 0 : 1e-6;
-  const std::size_t begin = m * test::places(way == Way::forward ? Images{0, s.out_channels, s.out_height, s.out_width, {}}
-                                                                 : Images{0, s.in_channels, s.in_height, s.in_width, {}},
-                                             s.batch);
+  const std::size_t begin =
+      m * test::places(way == Way::forward ? Images{0, s.out_channels, s.out_height, s.out_width, {}}
+                                           : Images{0, s.in_channels, s.in_height, s.in_width, {}},
+                       s.batch);
   if (way == Way::forward) {
     test::expect_images(got.values, begin, test::conv_forward(s, member.in, member.w, false),
                         test::conv_forward(s, member.in, member.w, true), s.batch, share, "outputs");
@@ -156,16 +157,36 @@ const ConvProblem kWide = {conv_shape(72, 66, 3, 1, 3, 4, 5), {5}, Values::reals
 const ConvProblem kCorner = {conv_shape(32, 8, 3, 1, 2, 2, 130), {3, 129}, Values::integers};
 const ConvProblem kOneImage = {conv_shape(8, 8, 3, 1, 1, 1, 1), {1, 1}, Values::integers};
 
-SIMT_CASE(conv_stem_fp32) { expect_both<float>(kStem); }
-SIMT_CASE(conv_stem_bf16) { expect_both<Bfloat16>(kStem); }
-SIMT_CASE(conv_stride_fp32) { expect_both<float>(kStride); }
-SIMT_CASE(conv_stride_bf16) { expect_both<Bfloat16>(kStride); }
-SIMT_CASE(conv_shortcut_fp32) { expect_both<float>(kShortcut); }
-SIMT_CASE(conv_shortcut_bf16) { expect_both<Bfloat16>(kShortcut); }
-SIMT_CASE(conv_wide_fp32) { expect_both<float>(kWide); }
-SIMT_CASE(conv_wide_bf16) { expect_both<Bfloat16>(kWide); }
-SIMT_CASE(conv_corner_fp32) { expect_both<float>(kCorner); }
-SIMT_CASE(conv_corner_bf16) { expect_both<Bfloat16>(kCorner); }
+SIMT_CASE(conv_stem_fp32) {
+  expect_both<float>(kStem);
+}
+SIMT_CASE(conv_stem_bf16) {
+  expect_both<Bfloat16>(kStem);
+}
+SIMT_CASE(conv_stride_fp32) {
+  expect_both<float>(kStride);
+}
+SIMT_CASE(conv_stride_bf16) {
+  expect_both<Bfloat16>(kStride);
+}
+SIMT_CASE(conv_shortcut_fp32) {
+  expect_both<float>(kShortcut);
+}
+SIMT_CASE(conv_shortcut_bf16) {
+  expect_both<Bfloat16>(kShortcut);
+}
+SIMT_CASE(conv_wide_fp32) {
+  expect_both<float>(kWide);
+}
+SIMT_CASE(conv_wide_bf16) {
+  expect_both<Bfloat16>(kWide);
+}
+SIMT_CASE(conv_corner_fp32) {
+  expect_both<float>(kCorner);
+}
+SIMT_CASE(conv_corner_bf16) {
+  expect_both<Bfloat16>(kCorner);
+}
 SIMT_CASE(conv_one_image) {
   expect_both<float>(kOneImage);
   expect_both<Bfloat16>(kOneImage);
@@ -193,7 +214,8 @@ void expect_no_spread(Way way) {
                static_cast<double>(to_float(mixed.values[size])));
   for (const std::size_t m : {0, 2}) {
     test::expect_same_bytes(mixed.values, m * size, healthy.values, m * size, size, "beside a member of NaN");
-    test::expect_same_bytes(mixed.statistics, m * marks, healthy.statistics, m * marks, marks, "beside a member of NaN");
+    test::expect_same_bytes(mixed.statistics, m * marks, healthy.statistics, m * marks, marks,
+                            "beside a member of NaN");
   }
 }
 SIMT_CASE(conv_keeps_a_diverged_member_to_itself) {

@@ -136,8 +136,9 @@ template <class T>
 void expect_same_bytes(const std::vector<T>& got, std::size_t at, const std::vector<T>& want, std::size_t want_at,
                        std::size_t n, const char* what) {
   for (std::size_t i = 0; i < n; ++i) {
-    simt::expect(std::memcmp(&got[at + i], &want[want_at + i], sizeof(T)) == 0, "%s: [%zu] is %g in one, %g in the other",
-                 what, i, static_cast<double>(to_float(got[at + i])), static_cast<double>(to_float(want[want_at + i])));
+    simt::expect(std::memcmp(&got[at + i], &want[want_at + i], sizeof(T)) == 0,
+                 "%s: [%zu] is %g in one, %g in the other", what, i, static_cast<double>(to_float(got[at + i])),
+                 static_cast<double>(to_float(want[want_at + i])));
   }
 }
 
