@@ -185,12 +185,6 @@ __device__ inline void sum_columns(float (&columns)[kColumnParts][2], float (&sh
   __syncthreads();  // before the next sums
 }
 
-/// Rows before `row` that hold images.
-__device__ inline int rows_present(int row, int batch, int images) {
-  const int pixels = row / batch, rest = row - pixels * batch;
-  return pixels * images + (rest < images ? rest : images);
-}
-
 /// Mean and squared deviations of each column over the rows that hold images. acc holds what was stored, 0 elsewhere.
 __device__ inline void write_statistics(const Sums& acc, const Layer& layer, int model, int images, int rows,
                                         float* statistics) {
@@ -198,7 +192,8 @@ __device__ inline void write_statistics(const Sums& acc, const Layer& layer, int
   const int thread = static_cast<int>(threadIdx.x), lane = thread % kWarp;
   const int first_row = static_cast<int>(blockIdx.x) * kRows;
   const int behind = first_row + kRows < rows ? first_row + kRows : rows;
-  const int present = rows_present(behind, layer.batch, images) - rows_present(first_row, layer.batch, images);
+  const int present =
+      fleet::rows_present(behind, layer.batch, images) - fleet::rows_present(first_row, layer.batch, images);
   const float share = present == 0 ? 0.0f : 1.0f / static_cast<float>(present);
   float mean[kColumnParts][2], squares[kColumnParts][2];
   QUARRY_UNROLL
@@ -289,7 +284,7 @@ void conv_forward(gpu::Session& session, ConvPrecision precision, const ConvShap
                   const void* x, const void* w, void* y, float* statistics) {
   const conv::Layer layer = conv::layer_of(shape);
   if (fleet.members == 0) return;
-  conv::with_numbers(precision, [&](auto number) {
+  fleet::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
     const conv::RowsJob<T> job = {
         layer, fleet.images, static_cast<const T*>(x), static_cast<const T*>(w), static_cast<T*>(y), statistics, 0};
@@ -302,7 +297,7 @@ void conv_input_gradient(gpu::Session& session, ConvPrecision precision, const C
                          const FleetImages& fleet, const void* dy, const void* w, void* dx, bool add) {
   const conv::Layer layer = conv::layer_of(shape);
   if (fleet.members == 0) return;
-  conv::with_numbers(precision, [&](auto number) {
+  fleet::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
     const conv::RowsJob<T> job = {
         layer, fleet.images, static_cast<const T*>(dy), static_cast<const T*>(w), static_cast<T*>(dx), nullptr, add};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/conv_tile.h"
+#include "kernels/fleet_units.h"
 #include "kernels/simt.h"
 #include "quarry/core/error.h"
 #include "quarry/ops/conv_device.h"
@@ -59,16 +60,6 @@ inline Layer layer_of(const ConvShape& s) {
           padded_channels(s.out_channels),
           s.out_channels,
           s.batch};
-}
-
-/// Calls run(T{}) with the number type of the precision.
-template <class F>
-void with_numbers(ConvPrecision precision, const F& run) {
-  if (precision == ConvPrecision::bf16) {
-    run(Bfloat16{});
-  } else {
-    run(float{});
-  }
 }
 
 }  // namespace quarry::conv

@@ -185,7 +185,7 @@ void launch_weights(gpu::Session& session, ConvPrecision precision, const ConvSh
   const gpu::LaunchShape launch = cuda::conv_weight_gradient_launch(shape, fleet.members);
   const auto pieces = static_cast<std::int32_t>(launch.grid.z) / fleet.members;
   float* const sums = pieces == 1 ? nullptr : static_cast<float*>(scratch);
-  with_numbers(precision, [&](auto number) {
+  fleet::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
     const WeightsJob<T> job = {layer, fleet.images, static_cast<const T*>(x), static_cast<const T*>(dy), target,
                                sums,  pieces,       shape.split_rows};

@@ -136,14 +136,30 @@ const ConvProblem kWide = {conv_shape(72, 66, 3, 1, 3, 2, 5), {5}, Values::reals
 const ConvProblem kManyImages = {conv_shape(8, 8, 3, 1, 2, 2, 40), {33, 40}, Values::reals};
 const ConvProblem kOneImage = {conv_shape(8, 8, 3, 1, 1, 1, 1), {1, 1}, Values::integers};
 
-SIMT_CASE(conv_weights_of_a_stem_fp32) { expect_weights<float>(kStem); }
-SIMT_CASE(conv_weights_of_a_stem_bf16) { expect_weights<Bfloat16>(kStem); }
-SIMT_CASE(conv_weights_in_pieces_fp32) { expect_weights<float>(kStride); }
-SIMT_CASE(conv_weights_in_pieces_bf16) { expect_weights<Bfloat16>(kStride); }
-SIMT_CASE(conv_weights_of_a_shortcut_fp32) { expect_weights<float>(kShortcut); }
-SIMT_CASE(conv_weights_of_a_shortcut_bf16) { expect_weights<Bfloat16>(kShortcut); }
-SIMT_CASE(conv_weights_of_many_channels_fp32) { expect_weights<float>(kWide); }
-SIMT_CASE(conv_weights_of_many_channels_bf16) { expect_weights<Bfloat16>(kWide); }
+SIMT_CASE(conv_weights_of_a_stem_fp32) {
+  expect_weights<float>(kStem);
+}
+SIMT_CASE(conv_weights_of_a_stem_bf16) {
+  expect_weights<Bfloat16>(kStem);
+}
+SIMT_CASE(conv_weights_in_pieces_fp32) {
+  expect_weights<float>(kStride);
+}
+SIMT_CASE(conv_weights_in_pieces_bf16) {
+  expect_weights<Bfloat16>(kStride);
+}
+SIMT_CASE(conv_weights_of_a_shortcut_fp32) {
+  expect_weights<float>(kShortcut);
+}
+SIMT_CASE(conv_weights_of_a_shortcut_bf16) {
+  expect_weights<Bfloat16>(kShortcut);
+}
+SIMT_CASE(conv_weights_of_many_channels_fp32) {
+  expect_weights<float>(kWide);
+}
+SIMT_CASE(conv_weights_of_many_channels_bf16) {
+  expect_weights<Bfloat16>(kWide);
+}
 SIMT_CASE(conv_weights_of_many_images) {
   expect_weights<float>(kManyImages);
   expect_weights<Bfloat16>(kManyImages);

@@ -46,9 +46,10 @@ std::int64_t conv_input_size(const ConvShape& shape);
 std::int64_t conv_output_size(const ConvShape& shape);
 std::int64_t conv_weight_size(const ConvShape& shape);
 
-/// Tiles of conv_forward that a member's output has, and floats of the statistics that they leave behind: of each tile
-/// and channel the mean and the sum of squared deviations from it, [member][tile][2][padded out channel], over the
-/// images that are there, of the numbers as they are stored (what batch_norm_device.h wants).
+/// Tiles of conv_forward that a member's output has: 128 rows each, a row being an image at a position. And floats of
+/// the statistics that they leave behind: of each tile and channel the mean and the sum of squared deviations from it,
+/// [member][tile][2][padded out channel], over the images that are there, of the numbers as they are stored (what
+/// batch_norm_device.h wants).
 std::int32_t conv_tiles(const ConvShape& shape);
 std::int64_t conv_statistics_size(const ConvShape& shape);
 
