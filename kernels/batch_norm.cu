@@ -235,8 +235,7 @@ __global__ void __launch_bounds__(kGroup* kSlices)
   }
   const SgdStep step = sgd_step(gradient.rates, model);
   layer.norm.gamma[at] = sgd_update(step, gamma, gradient.gamma_velocity[at], static_cast<float>(d_gamma));
-  layer.norm.beta[at] =
-      sgd_update(step, layer.norm.beta[at], gradient.beta_velocity[at], static_cast<float>(d_beta));
+  layer.norm.beta[at] = sgd_update(step, layer.norm.beta[at], gradient.beta_velocity[at], static_cast<float>(d_beta));
 }
 
 template <class T>

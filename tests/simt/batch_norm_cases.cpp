@@ -2,7 +2,6 @@
 // Batch normalisation of fleets beside its definition in double precision, the gradient by the chain rule through mean
 // and variance.
 #include "quarry/ops/batch_norm_device.h"
-
 #include "tests/simt/fleet_tensors.h"
 
 namespace quarry {
@@ -42,7 +41,8 @@ std::vector<Member> make_members(const Problem& p) {
     for (double& v : member.running_variance) v = std::abs(v) + 0.5;
     for (std::int32_t i = 0; i < s.batch * s.channels; ++i) {
       const std::int32_t which = p.drop == Problem::drop_channels ? i % s.channels : i;
-      member.drop.push_back(p.drop == Problem::no_drop || random_u32(key + 7, static_cast<std::uint64_t>(which)) % 4 != 0
+      member.drop.push_back(p.drop == Problem::no_drop ||
+                                    random_u32(key + 7, static_cast<std::uint64_t>(which)) % 4 != 0
                                 ? (p.drop == Problem::no_drop ? 1.0 : 1.25)
                                 : 0.0);
     }
@@ -106,7 +106,8 @@ Output<T> run(const Problem& p, const std::vector<Member>& members, std::size_t 
     append_statistics(statistics, s, m.y);
     for (std::int32_t i = 0; i < (p.drop == Problem::drop_maps ? s.batch : 1); ++i) {
       for (std::int32_t c = 0; c < padded_channels(s.channels); ++c) {
-        drop.push_back(c < s.channels ? static_cast<float>(m.drop[static_cast<std::size_t>(i * s.channels + c)]) : 0.0f);
+        drop.push_back(c < s.channels ? static_cast<float>(m.drop[static_cast<std::size_t>(i * s.channels + c)])
+                                      : 0.0f);
       }
     }
     images.push_back(m.y.n);
@@ -129,8 +130,8 @@ Output<T> run(const Problem& p, const std::vector<Member>& members, std::size_t 
   const Guarded<std::int32_t> device_images(session, images);
   const FleetImages fleet{static_cast<std::int32_t>(n), device_images.data()};
   const Guarded<float> scratch(session, batch_norm_scratch(s, fleet.members) / sizeof(float));
-  const BatchNorm norm{gamma.data(), beta.data(), running_mean.data(), running_variance.data(), mean.data(),
-                       scale.data()};
+  const BatchNorm norm{gamma.data(), beta.data(), running_mean.data(), running_variance.data(),
+                       mean.data(),  scale.data()};
   BatchNormEnd end;
   end.residual = p.residual ? device_residual.data() : nullptr;
   end.relu = p.relu;
@@ -233,15 +234,15 @@ void expect_member(const Problem& p, const Member& m, const Output<T>& got, std:
     };
     sum_over(m.y, visit);
     const double d_beta = sum_over(m.y, [&](auto i, auto y, auto x) { return dz.at(i, c, y, x); });
-    const double d_gamma = sum_over(
-        m.y, [&](auto i, auto y, auto x) { return dz.at(i, c, y, x) * (m.y.at(i, c, y, x) - mean) * factor; });
+    const double d_gamma =
+        sum_over(m.y, [&](auto i, auto y, auto x) { return dz.at(i, c, y, x) * (m.y.at(i, c, y, x) - mean) * factor; });
     const double d_variance = sum_over(m.y, [&](auto i, auto y, auto x) {
       return dz.at(i, c, y, x) * m.gamma[at] * (m.y.at(i, c, y, x) - mean) * -0.5 * std::pow(factor, 3);
     });
     const double d_mean = -factor * m.gamma[at] * d_beta;
     sum_over(m.y, [&](auto i, auto y, auto x) {
-      d_y.at(i, c, y, x) = dz.at(i, c, y, x) * m.gamma[at] * factor +
-                           d_variance * 2 * (m.y.at(i, c, y, x) - mean) / n + d_mean / n;
+      d_y.at(i, c, y, x) =
+          dz.at(i, c, y, x) * m.gamma[at] * factor + d_variance * 2 * (m.y.at(i, c, y, x) - mean) / n + d_mean / n;
       d_scale.at(i, c, y, x) = (10 + soft) * factor * std::abs(m.gamma[at]);
       return 0.0;
     });
@@ -278,7 +279,8 @@ void expect_norm(const Problem& p) {
     test::expect_untouched(got.d_y, m * size, size, "gradients");
     test::expect_untouched(got.mean, m * channels, channels, "means");
     test::expect_untouched(got.d_gamma, m * channels, channels, "gradients of gamma");
-    for (const auto& [values, before] : {std::pair{&got.gamma, &Member::gamma}, {&got.beta, &Member::beta},
+    for (const auto& [values, before] : {std::pair{&got.gamma, &Member::gamma},
+                                         {&got.beta, &Member::beta},
                                          {&got.running_mean, &Member::running_mean},
                                          {&got.running_variance, &Member::running_variance}}) {
       test::expect_same_bytes(*values, m * channels, channels_of(p.shape, members, before), m * channels, channels,
@@ -297,10 +299,18 @@ const Problem kJoin = {{70, 3, 3, 4}, {4, 1}, true};
 const Problem kPlain = {{8, 2, 3, 7}, {7, 2}, true, false};
 const Problem kLong = {{8, 15, 14, 10}, {9}};
 
-SIMT_CASE(batch_norm_of_several_tiles_fp32) { expect_norm<float>(kSeveral); }
-SIMT_CASE(batch_norm_of_several_tiles_bf16) { expect_norm<Bfloat16>(kSeveral); }
-SIMT_CASE(batch_norm_with_a_residual_fp32) { expect_norm<float>(kJoin); }
-SIMT_CASE(batch_norm_with_a_residual_bf16) { expect_norm<Bfloat16>(kJoin); }
+SIMT_CASE(batch_norm_of_several_tiles_fp32) {
+  expect_norm<float>(kSeveral);
+}
+SIMT_CASE(batch_norm_of_several_tiles_bf16) {
+  expect_norm<Bfloat16>(kSeveral);
+}
+SIMT_CASE(batch_norm_with_a_residual_fp32) {
+  expect_norm<float>(kJoin);
+}
+SIMT_CASE(batch_norm_with_a_residual_bf16) {
+  expect_norm<Bfloat16>(kJoin);
+}
 SIMT_CASE(batch_norm_without_relu) {
   expect_norm<float>(kPlain);
   expect_norm<Bfloat16>(kPlain);

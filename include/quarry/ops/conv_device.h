@@ -23,12 +23,13 @@
 #include <cstdint>
 
 #include "quarry/core/gpu.h"
+#include "quarry/core/host_device.h"
 
 namespace quarry {
 
 enum class ConvPrecision : std::int32_t { fp32, bf16 };
 
-constexpr std::int32_t padded_channels(std::int32_t channels) {
+QUARRY_HD constexpr std::int32_t padded_channels(std::int32_t channels) {
   return (channels + 7) / 8 * 8;
 }
 
