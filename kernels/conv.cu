@@ -24,8 +24,8 @@ struct RowsJob {
 
 template <class T>
 struct Stage {
-  T a[kRows * Tile<T>::kWidePitch];
-  T b[kColumns * Tile<T>::kWidePitch];  ///< a deep tile is smaller
+  alignas(kUnitBytes) T a[kRows * Tile<T>::kWidePitch];
+  alignas(kUnitBytes) T b[kColumns * Tile<T>::kWidePitch];  ///< a deep tile is smaller
 };
 static_assert(Tile<float>::kChunk * Tile<float>::kDeepPitch <= kColumns * Tile<float>::kWidePitch);
 static_assert(Tile<Bfloat16>::kChunk * Tile<Bfloat16>::kDeepPitch <= kColumns * Tile<Bfloat16>::kWidePitch);

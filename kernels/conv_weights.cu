@@ -48,8 +48,8 @@ __device__ inline SgdStep step_of(const Target& target, int model) {
 
 template <class T>
 struct Stage {
-  T a[Tile<T>::kChunk * Tile<T>::kDeepPitch];
-  T b[Tile<T>::kChunk * Tile<T>::kDeepPitch];
+  alignas(kUnitBytes) T a[Tile<T>::kChunk * Tile<T>::kDeepPitch];
+  alignas(kUnitBytes) T b[Tile<T>::kChunk * Tile<T>::kDeepPitch];
 };
 
 /// One tile's way through the rows (positions x images) of its piece.

@@ -20,9 +20,9 @@ __global__ void __launch_bounds__(kThreads) fleet_step_kernel(FleetClock clock) 
   clock.images[model] = images > 0 ? images : 0;
   clock.first_slot[model] = first;
   if (images <= 0) return;
-  clock.lr[model] = clock.rates[model * clock.rates_stride + epoch];
   ++clock.step[model];
-  ++clock.steps_done[model];
+  if (clock.rates != nullptr) clock.lr[model] = clock.rates[model * clock.rates_stride + epoch];
+  if (clock.steps_done != nullptr) ++clock.steps_done[model];
 }
 
 /// A thread keeps one image; a block makes one row of pixels. Images lie side by side, so that a warp writes a stretch.

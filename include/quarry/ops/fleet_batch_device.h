@@ -16,7 +16,7 @@ struct FleetClock {
   std::int32_t members = 0, batch = 32;
   const std::int32_t* slots = nullptr;  ///< rows of the epoch's order: batches follow each other, the last may be short
   const std::int32_t* epochs = nullptr;  ///< of the member's training; behind them it sits out
-  const float* rates = nullptr;          ///< [member][rates_stride]: learning rate of each epoch
+  const float* rates = nullptr;          ///< [member][rates_stride]: learning rate of each epoch; null: none, nor lr
   std::int64_t rates_stride = 0;
   std::int32_t* step = nullptr;   ///< of the epoch, in and out: set it to 0 before each epoch
   std::int32_t* epoch = nullptr;  ///< in
@@ -24,7 +24,7 @@ struct FleetClock {
   std::int32_t* images = nullptr;     ///< 0 where the member's epoch or training is over
   std::int32_t* first_slot = nullptr;
   float* lr = nullptr;
-  std::uint32_t* steps_done = nullptr;  ///< in and out: steps that this member has begun before this one; -1u at first
+  std::uint32_t* steps_done = nullptr;  ///< in and out: steps that this member has begun before this one; -1u at first; or null
 };
 
 /// Images [n][channels][height][width] as bytes.
