@@ -78,6 +78,7 @@ struct Rows {
     return kBackward ? output_pixel(job.layer, at_y, at_x, ky, kx) : input_pixel(job.layer, at_y, at_x, ky, kx);
   }
 
+  __device__ int channels_out() const { return kBackward ? job.layer.in_channels : job.layer.out_channels; }
   __device__ int chunks() const { return (units + kChunkUnits - 1) / kChunkUnits; }
 
   /// The first chunk from this one on that is not all outside.
@@ -137,6 +138,7 @@ using Sums = float[kRowParts][kColumnParts][4];
 template <class T, bool kBackward>
 __device__ inline void sum_chunks(const Rows<T, kBackward>& tile, Stage<T> (&stages)[kStages], Sums& acc) {
   const int own_rows = static_cast<int>(threadIdx.x) / kWarp * 16 * kRowParts, end = tile.chunks();
+  const int columns = tile.first_row + own_rows < tile.rows ? tile.channels_out() - tile.first_column : 0;
   int coming = tile.next_chunk(0);
   for (int s = 0; s < kStages - 1; ++s) {
     if (coming < end) {
@@ -154,7 +156,7 @@ __device__ inline void sum_chunks(const Rows<T, kBackward>& tile, Stage<T> (&sta
       coming = tile.next_chunk(coming + 1);
     }
     async_commit();
-    multiply_chunk<false, kBackward>(acc, stages[stage].a + own_rows * Tile<T>::kWidePitch, stages[stage].b);
+    multiply_chunk<false, kBackward>(acc, stages[stage].a + own_rows * Tile<T>::kWidePitch, stages[stage].b, columns);
     stage = (stage + 1) % kStages;
   }
 }
@@ -236,8 +238,7 @@ __device__ inline void write_statistics(const Sums& acc, const Layer& layer, int
 /// Rounds the sums to what is stored, and stores them.
 template <class T, bool kBackward>
 __device__ inline void store_rows(const Rows<T, kBackward>& tile, int model, Sums& acc) {
-  const Layer& layer = tile.job.layer;
-  const int channels = kBackward ? layer.in_channels : layer.out_channels;
+  const int channels = tile.channels_out();
   const int lane = static_cast<int>(threadIdx.x) % kWarp, warp = static_cast<int>(threadIdx.x) / kWarp;
   T* const output = tile.job.output + std::int64_t{model} * tile.rows * channels;
   QUARRY_UNROLL

@@ -38,9 +38,11 @@ __device__ inline void bring_unit(T* to, const T* from, bool present) {
   }
 }
 
-/// acc += a b over a chunk. a points at the warp's first row, b at its first column.
+/// acc += a b over a chunk. a points at the warp's first row, b at its first column; from the first part that lies
+/// behind `columns` on, sums stay as they are.
 template <bool kDeepA, bool kDeepB, int kRowParts, int kColumnParts>
-__device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], const float* a, const float* b) {
+__device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], const float* a, const float* b,
+                                      int columns) {
   using Float = Tile<float>;
   const int lane = static_cast<int>(threadIdx.x) % kWarp, g = lane / 4, t = 2 * (lane % 4);
   QUARRY_UNROLL
@@ -58,6 +60,7 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
     }
     QUARRY_UNROLL
     for (int j = 0; j < kColumnParts; ++j) {
+      if (8 * j >= columns) break;
       float right[2][4];
       if constexpr (kDeepB) {
         QUARRY_UNROLL
@@ -87,8 +90,10 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
   }
 }
 
-template <bool kDeepA, bool kDeepB, int kRowParts, int kColumnParts>
-__device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], const Bfloat16* a, const Bfloat16* b) {
+/// kWhole: without asking for each part whether it lies behind the columns, so that reads run ahead.
+template <bool kDeepA, bool kDeepB, bool kWhole, int kRowParts, int kColumnParts>
+__device__ inline void multiply_parts(float (&acc)[kRowParts][kColumnParts][4], const Bfloat16* a, const Bfloat16* b,
+                                      int columns) {
   using Half = Tile<Bfloat16>;
   static_assert(kColumnParts % 2 == 0, "the columns are read two parts at a time");
   const int lane = static_cast<int>(threadIdx.x) % kWarp, row = lane % 8;
@@ -106,6 +111,7 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
     }
     QUARRY_UNROLL
     for (int j = 0; j < kColumnParts; j += 2) {
+      if (!kWhole && 8 * j >= columns) break;
       unsigned right[4];
       if constexpr (kDeepB) {
         ldmatrix_x4<true>(right, b + (k + first + row) * Half::kDeepPitch + 8 * j + second);
@@ -118,6 +124,16 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
         mma_bf16(acc[i][j + 1], left[i], {right[2], right[3]}, acc[i][j + 1]);
       }
     }
+  }
+}
+
+template <bool kDeepA, bool kDeepB, int kRowParts, int kColumnParts>
+__device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], const Bfloat16* a, const Bfloat16* b,
+                                      int columns) {
+  if (columns >= 8 * kColumnParts) {
+    multiply_parts<kDeepA, kDeepB, true>(acc, a, b, columns);
+  } else {
+    multiply_parts<kDeepA, kDeepB, false>(acc, a, b, columns);
   }
 }
 

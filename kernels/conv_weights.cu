@@ -115,7 +115,11 @@ using Sums = float[kParts][kColumnParts][4];
 
 template <class T>
 __device__ inline void sum_rows(Deep<T>& tile, int chunks, Stage<T> (&stages)[kStages], Sums& acc) {
+  const Layer& l = tile.job.layer;
   const int warp = static_cast<int>(threadIdx.x) / kWarp, row = warp / 2 * 32, column = warp % 2 * 32;
+  const int rows_left = l.weight_rows - static_cast<int>(blockIdx.y) * kColumns - row;
+  const int columns_left = l.kernel * l.kernel * l.in_channels - static_cast<int>(blockIdx.x) * kColumns - column;
+  const int columns = rows_left > 0 ? columns_left : 0;
   for (int s = 0; s < kStages - 1; ++s) {
     if (s < chunks) tile.bring(stages[s]);
     async_commit();
@@ -125,7 +129,7 @@ __device__ inline void sum_rows(Deep<T>& tile, int chunks, Stage<T> (&stages)[kS
     __syncthreads();
     if (chunk + kStages - 1 < chunks) tile.bring(stages[(chunk + kStages - 1) % kStages]);
     async_commit();
-    multiply_chunk<true, true>(acc, stages[chunk % kStages].a + row, stages[chunk % kStages].b + column);
+    multiply_chunk<true, true>(acc, stages[chunk % kStages].a + row, stages[chunk % kStages].b + column, columns);
   }
 }
 

@@ -53,8 +53,8 @@ __global__ void __launch_bounds__(kThreads)
   for (int x = lane; x < pool.width; x += lanes) {
     const int from_x = (draw.flip ? pool.width - 1 - x : x) + draw.dx - kAugmentPadding;
     const bool inside = from_y >= 0 && from_y < pool.height && from_x >= 0 && from_x < pool.width;
-    T* const to = out + ((std::int64_t{model} * pool.height + y) * pool.width + x) * rows.batch * channels +
-                  image * channels;
+    T* const to =
+        out + ((std::int64_t{model} * pool.height + y) * pool.width + x) * rows.batch * channels + image * channels;
     for (int first = 0; first < channels; first += kCount) {
       float values[kCount];
       QUARRY_UNROLL
@@ -77,9 +77,8 @@ __global__ void __launch_bounds__(kThreads)
   const int at = static_cast<int>(blockIdx.x * kThreads + threadIdx.x);
   if (at >= rows * quads) return;
   const int row = at / quads, quad = at - row * quads;
-  const PhiloxBlock words =
-      channel_dropout_words(dropout.keys[model], static_cast<std::uint32_t>(row), dropout.steps[model], dropout.site,
-                            static_cast<std::uint32_t>(quad));
+  const PhiloxBlock words = channel_dropout_words(dropout.keys[model], static_cast<std::uint32_t>(row),
+                                                  dropout.steps[model], dropout.site, static_cast<std::uint32_t>(quad));
   float factors[4];
   QUARRY_UNROLL
   for (int i = 0; i < 4; ++i) {

@@ -26,7 +26,8 @@ __device__ inline float add_lanes(float mine) {
 }
 
 template <class T>
-__global__ void __launch_bounds__(kThreads) head_features_kernel(HeadSizes head, const T* activations, float* features) {
+__global__ void __launch_bounds__(kThreads)
+    head_features_kernel(HeadSizes head, const T* activations, float* features) {
   const int model = static_cast<int>(blockIdx.y), images = head.images[model];
   const int at = static_cast<int>(blockIdx.x * kThreads + threadIdx.x), size = head.batch * head.padded;
   if (images == 0 || at >= size) return;

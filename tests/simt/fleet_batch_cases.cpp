@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Beginning of a fleet's step: the clock, the images by crop and flip, the dropout factors.
 #include "quarry/ops/fleet_batch_device.h"
-
 #include "tests/simt/fleet_tensors.h"
 
 namespace quarry {
@@ -31,7 +30,8 @@ Images expected(const Problem& p, std::size_t m, const std::vector<std::uint8_t>
   Images out{p.images[m], p.channels, p.height, p.width, {}};
   out.values.resize(static_cast<std::size_t>(p.images[m] * p.channels * p.height * p.width));
   for (std::int32_t i = 0; i < p.images[m]; ++i) {
-    const std::int32_t slot = slot_of(m, i), row = order[m * order.size() / p.images.size() + static_cast<std::size_t>(slot)];
+    const std::int32_t slot = slot_of(m, i),
+                       row = order[m * order.size() / p.images.size() + static_cast<std::size_t>(slot)];
     std::int32_t dx = 4, dy = 4;
     bool flip = false;
     if (p.draws && p.augment[m] != 0) {
@@ -82,13 +82,14 @@ void expect_gather(const Problem& p) {
   const Guarded<std::int32_t> device_order(session, order), device_first(session, first),
       device_labels(session, labels), images(session, p.images), augment(session, p.augment), epoch(session, p.epoch);
   const Guarded<std::uint64_t> keys(session, std::vector<std::uint64_t>(kKeys, kKeys + members));
-  const Guarded<float> device_mean(session, std::vector<float>(device_values.begin(), device_values.begin() + p.channels)),
+  const Guarded<float> device_mean(session,
+                                   std::vector<float>(device_values.begin(), device_values.begin() + p.channels)),
       device_deviation(session, std::vector<float>(device_values.begin() + p.channels, device_values.end()));
   const std::size_t size = test::places({0, p.channels, p.height, p.width, {}}, p.batch);
   const Guarded<T> out(session, members * size);
   const Guarded<std::int32_t> out_labels(session, members * static_cast<std::size_t>(p.batch));
-  const ImagePool pool{device_pixels.data(), device_labels.data(), p.channels, p.height,
-                       p.width,              device_mean.data(),   device_deviation.data()};
+  const ImagePool pool{device_pixels.data(), device_labels.data(),   p.channels, p.height, p.width,
+                       device_mean.data(),   device_deviation.data()};
   FleetRows rows;
   rows.fleet = {static_cast<std::int32_t>(members), images.data()};
   rows.batch = p.batch;
@@ -105,7 +106,8 @@ void expect_gather(const Problem& p) {
   for (std::size_t m = 0; m < members; ++m) {
     if (p.images[m] == 0) {
       test::expect_untouched(got, m * size, size, "images");
-      test::expect_untouched(got_labels, m * static_cast<std::size_t>(p.batch), static_cast<std::size_t>(p.batch), "labels");
+      test::expect_untouched(got_labels, m * static_cast<std::size_t>(p.batch), static_cast<std::size_t>(p.batch),
+                             "labels");
       continue;
     }
     const Images want = expected(p, m, pixels, order, mean, deviation);
@@ -115,7 +117,8 @@ void expect_gather(const Problem& p) {
     for (std::int32_t i = 0; i < p.batch; ++i) {
       const std::int32_t is = got_labels[m * static_cast<std::size_t>(p.batch) + static_cast<std::size_t>(i)];
       const std::int32_t label =
-          i < p.images[m] ? 100 + order[m * static_cast<std::size_t>(stride) + static_cast<std::size_t>(slot_of(m, i))] : -1;
+          i < p.images[m] ? 100 + order[m * static_cast<std::size_t>(stride) + static_cast<std::size_t>(slot_of(m, i))]
+                          : -1;
       simt::expect(is == label, "label %d of member %zu is %d, not %d", i, m, is, label);
     }
   }
@@ -130,7 +133,9 @@ SIMT_CASE(gather_images_as_they_are) {
   expect_gather<Bfloat16>({3, 4, 9, 3, {3, 2}, {0, 1}, {2, 3}});
   expect_gather<float>({10, 3, 2, 33, {33, 1}, {0, 1}, {2, 3}, false});
 }
-SIMT_CASE(gather_more_images_than_threads) { expect_gather<float>({1, 2, 3, 130, {129, 130}, {1, 1}, {5, 4}}); }
+SIMT_CASE(gather_more_images_than_threads) {
+  expect_gather<float>({1, 2, 3, 130, {129, 130}, {1, 1}, {5, 4}});
+}
 
 SIMT_CASE(fleet_clock_counts_batches) {
   Session session(0);
@@ -142,8 +147,9 @@ SIMT_CASE(fleet_clock_counts_batches) {
       device_epoch(session, epoch), images(session, 4), first(session, 4);
   const Guarded<float> device_rates(session, rates), lr(session, 4);
   const Guarded<std::uint32_t> done(session, std::vector<std::uint32_t>{0xffffffffu, 6, 7, 8});
-  FleetClock clock{4,           4,           device_slots.data(), device_epochs.data(), device_rates.data(), 4,
-                   step.data(), device_epoch.data(), images.data(), first.data(), lr.data(), done.data()};
+  FleetClock clock{4,         4,           device_slots.data(), device_epochs.data(), device_rates.data(),
+                   4,         step.data(), device_epoch.data(), images.data(),        first.data(),
+                   lr.data(), done.data()};
   const std::vector<std::vector<std::int32_t>> want_images = {{4, 4, 4, 0}, {4, 0, 4, 0}, {2, 0, 0, 0}, {0, 0, 0, 0}},
                                                want_first = {{0, 0, 0, 0}, {4, 4, 4, 0}, {8, 4, 8, 0}, {12, 4, 8, 0}};
   const std::vector<std::vector<std::uint32_t>> want_done = {{0, 7, 8, 8}, {1, 7, 9, 8}, {2, 7, 9, 8}, {2, 7, 9, 8}};

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Pooling, the linear layer, softmax cross-entropy, their gradients and steps, beside double precision.
-#include "tests/simt/fleet_tensors.h"
-
 #include "quarry/ops/fleet_batch_device.h"
+#include "tests/simt/fleet_tensors.h"
 
 namespace quarry {
 namespace {
@@ -29,7 +28,9 @@ std::vector<Member> make_members(const Problem& p) {
   std::vector<Member> members;
   for (std::size_t m = 0; m < p.images.size(); ++m) {
     const std::uint64_t key = 4000 + 20 * m;
-    const auto values = [&](std::int64_t n, std::uint64_t k) { return test::make_values<float>(n, key + k, Values::reals); };
+    const auto values = [&](std::int64_t n, std::uint64_t k) {
+      return test::make_values<float>(n, key + k, Values::reals);
+    };
     Member member{test::make_images<T>(p.images[m], s.features, s.height, s.width, key, Values::reals),
                   values(s.classes * s.features, 1),
                   values(s.classes, 2),
@@ -50,7 +51,8 @@ std::vector<float> rows_of(const HeadShape& s, const std::vector<Member>& member
   for (const Member& m : members) {
     for (std::int32_t c = 0; c < s.classes; ++c) {
       for (std::int32_t f = 0; f < padded_channels(s.features); ++f) {
-        out.push_back(f < s.features ? static_cast<float>((m.*values)[static_cast<std::size_t>(c * s.features + f)]) : 0);
+        out.push_back(f < s.features ? static_cast<float>((m.*values)[static_cast<std::size_t>(c * s.features + f)])
+                                     : 0);
       }
     }
   }
@@ -118,10 +120,17 @@ Output<T> run(const HeadShape& s, const std::vector<Member>& members, std::size_
   cuda::head_gradient(session, precision, s, fleet, d_logits.data(), head, d_activations.data());
   cuda::head_step(session, s, fleet, d_logits.data(), features.data(), {lr.data(), decay.data(), momentum.data()},
                   head);
-  return {features.read("features"), logits.read("logits"),   losses.read("losses"),
-          d_logits.read("gradients of logits"), weights.read("weights"), biases.read("biases"),
-          weight_velocity.read("momentum"),     d_activations.read("gradients"), loss_sum.read("sums of losses"),
-          correct.read("hits"),                 diverged.read("epochs")};
+  return {features.read("features"),
+          logits.read("logits"),
+          losses.read("losses"),
+          d_logits.read("gradients of logits"),
+          weights.read("weights"),
+          biases.read("biases"),
+          weight_velocity.read("momentum"),
+          d_activations.read("gradients"),
+          loss_sum.read("sums of losses"),
+          correct.read("hits"),
+          diverged.read("epochs")};
 }
 
 template <class T>
@@ -142,8 +151,9 @@ void expect_member(const Problem& p, const Member& m, const Output<T>& got, std:
         for (std::int32_t x = 0; x < s.width; ++x) mean += m.activations.at(i, f, y, x) / positions;
       }
       features.push_back(mean);
-      test::expect_close(static_cast<double>(got.features[place * static_cast<std::size_t>(padded) + static_cast<std::size_t>(f)]),
-                         mean, i < n && f < s.features ? 3 : 0, share, "features", static_cast<std::size_t>(f));
+      test::expect_close(
+          static_cast<double>(got.features[place * static_cast<std::size_t>(padded) + static_cast<std::size_t>(f)]),
+          mean, i < n && f < s.features ? 3 : 0, share, "features", static_cast<std::size_t>(f));
     }
     double largest = -HUGE_VAL, total = 0;
     for (std::int32_t c = 0; c < s.classes; ++c) {
@@ -159,13 +169,15 @@ void expect_member(const Problem& p, const Member& m, const Output<T>& got, std:
     const double loss = i < n ? std::log(total) + largest - logits[static_cast<std::size_t>(label)] : 0;
     sum += loss;
     if (i < n && logits[static_cast<std::size_t>(label)] == largest) ++hits;
-    test::expect_close(static_cast<double>(got.losses[place]), loss, i < n ? 20 + std::abs(loss) : 0, share, "losses", place);
+    test::expect_close(static_cast<double>(got.losses[place]), loss, i < n ? 20 + std::abs(loss) : 0, share, "losses",
+                       place);
     for (std::int32_t c = 0; c < s.classes; ++c) {
       const auto at = place * static_cast<std::size_t>(s.classes) + static_cast<std::size_t>(c);
       const double z = logits[static_cast<std::size_t>(c)];
       const double d = i < n ? (std::exp(z - largest) / total - (c == label ? 1 : 0)) / n : 0;
       test::expect_close(static_cast<double>(got.logits[at]), z, i < n ? 20 : 0, share, "logits", at);
-      test::expect_close(static_cast<double>(got.d_logits[at]), d, i < n ? 20.0 / n : 0, share, "gradients of logits", at);
+      test::expect_close(static_cast<double>(got.d_logits[at]), d, i < n ? 20.0 / n : 0, share, "gradients of logits",
+                         at);
       d_biases[static_cast<std::size_t>(c)] += d;
       for (std::int32_t f = 0; f < s.features; ++f) {
         d_weights[static_cast<std::size_t>(c * s.features + f)] += d * features[static_cast<std::size_t>(f)];
@@ -233,10 +245,18 @@ void expect_head(const Problem& p) {
   test::expect_same_bytes(got.weights, last * weights, solo.weights, 0, weights, "weights of a member alone");
 }
 
-SIMT_CASE(head_of_few_features_fp32) { expect_head<float>({{20, 3, 2, 3, 5}, {5, 0, 2}}); }
-SIMT_CASE(head_of_few_features_bf16) { expect_head<Bfloat16>({{20, 3, 2, 3, 5}, {5, 0, 2}}); }
-SIMT_CASE(head_of_many_classes) { expect_head<float>({{70, 35, 1, 2, 3}, {3, 1}}); }
-SIMT_CASE(head_of_one_image) { expect_head<Bfloat16>({{8, 2, 4, 4, 1}, {1}}); }
+SIMT_CASE(head_of_few_features_fp32) {
+  expect_head<float>({{20, 3, 2, 3, 5}, {5, 0, 2}});
+}
+SIMT_CASE(head_of_few_features_bf16) {
+  expect_head<Bfloat16>({{20, 3, 2, 3, 5}, {5, 0, 2}});
+}
+SIMT_CASE(head_of_many_classes) {
+  expect_head<float>({{70, 35, 1, 2, 3}, {3, 1}});
+}
+SIMT_CASE(head_of_one_image) {
+  expect_head<Bfloat16>({{8, 2, 4, 4, 1}, {1}});
+}
 
 SIMT_CASE(head_notices_divergence) {
   const Problem p = {{8, 3, 2, 2, 4}, {4, 4, 2}};
@@ -249,7 +269,8 @@ SIMT_CASE(head_notices_divergence) {
   simt::expect(std::isnan(mixed.loss_sum[1]), "losses of a member of NaN sum up to %g", mixed.loss_sum[1]);
   const std::size_t weights = healthy.weights.size() / 3;
   for (const std::size_t m : {0, 2}) {
-    test::expect_same_bytes(mixed.weights, m * weights, healthy.weights, m * weights, weights, "beside a member of NaN");
+    test::expect_same_bytes(mixed.weights, m * weights, healthy.weights, m * weights, weights,
+                            "beside a member of NaN");
     simt::expect(mixed.loss_sum[m] == healthy.loss_sum[m], "losses beside a member of NaN have changed");
   }
 }

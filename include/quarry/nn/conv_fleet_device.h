@@ -56,9 +56,8 @@ class ConvFleetNet {
   void evaluate(std::span<const std::vector<std::int32_t>> rows, bool augment);
   /// The same without loss, for scoring: logits [place][classes] and features [place][features] of each member's rows;
   /// either may be null. With a rate of dropout and a pass >= 0: by the masks of (mc_key, pass). Blocks.
-  void score(std::span<const std::vector<std::int32_t>> rows, std::int32_t pass,
-             std::span<const std::uint64_t> mc_keys, std::vector<std::vector<float>>* logits,
-             std::vector<std::vector<float>>* features);
+  void score(std::span<const std::vector<std::int32_t>> rows, std::int32_t pass, std::span<const std::uint64_t> mc_keys,
+             std::vector<std::vector<float>>* logits, std::vector<std::vector<float>>* features);
 
   /// Blocks.
   std::vector<ConvNetProgress> progress();

@@ -21,10 +21,11 @@ struct FleetClock {
   std::int32_t* step = nullptr;   ///< of the epoch, in and out: set it to 0 before each epoch
   std::int32_t* epoch = nullptr;  ///< in
   // out, of this step
-  std::int32_t* images = nullptr;     ///< 0 where the member's epoch or training is over
+  std::int32_t* images = nullptr;  ///< 0 where the member's epoch or training is over
   std::int32_t* first_slot = nullptr;
   float* lr = nullptr;
-  std::uint32_t* steps_done = nullptr;  ///< in and out: steps that this member has begun before this one; -1u at first; or null
+  std::uint32_t* steps_done =
+      nullptr;  ///< in and out: steps that this member has begun before this one; -1u at first; or null
 };
 
 /// Images [n][channels][height][width] as bytes.
@@ -40,7 +41,7 @@ struct FleetRows {
   FleetImages fleet;
   std::int32_t batch = 32;
   const std::int32_t* order = nullptr;
-  std::int64_t order_stride = 0;            ///< 0: all members have the same rows
+  std::int64_t order_stride = 0;             ///< 0: all members have the same rows
   const std::int32_t* first_slot = nullptr;  ///< [member]
   /// Crop and flip of ops/augment.h by the slot and the epoch; null: none. Members whose augment is 0 have none.
   const std::uint64_t* augment_keys = nullptr;
