@@ -23,6 +23,7 @@ awk '
     wanted["mlp_fit_kernel"] = wanted["mlp_score_kernel"] = "LDS.128 STS.128 FFMA"
     wanted["k_center_kernel"] = wanted["badge_kernel"] = "LDS.128 LDGSTS FFMA"
     wanted["ask_kernel"] = "DFMA"
+    wanted["conv_rows_kernelINS_8Bfloat16"] = wanted["conv_weights_kernelINS_8Bfloat16"] = "LDGSTS LDSM HMMA"
   }
   /Function : / {
     kernel = $3

@@ -3,6 +3,7 @@
 
 #include <bit>
 #include <cmath>
+#include <utility>
 
 namespace simt {
 namespace {
@@ -37,19 +38,36 @@ void combine_ldmatrix(WarpCall* const* lanes) {
 
 void combine_mma(WarpCall* const* lanes) {
   // Element (row, k) of a is in lane 4 (row % 8) + k % 8 / 2; (k, column) of b in lane 4 column + k % 8 / 2.
-  const auto a_at = [&](unsigned row, unsigned k) {
-    return bfloat16(half(brought<LaneProduct>(lanes, 4 * (row % 8) + k % 8 / 2).a[row / 8 + 2 * (k / 8)], k % 2));
-  };
-  const auto b_at = [&](unsigned k, unsigned column) {
-    return bfloat16(half(brought<LaneProduct>(lanes, 4 * column + k % 8 / 2).b[k / 8], k % 2));
+  float a[16][16], b[16][8], sum[16][8];
+  for (unsigned k = 0; k < 16; ++k) {
+    for (unsigned row = 0; row < 16; ++row) {
+      const LaneProduct& lane = brought<LaneProduct>(lanes, 4 * (row % 8) + k % 8 / 2);
+      a[row][k] = bfloat16(half(lane.a[row / 8 + 2 * (k / 8)], k % 2));
+    }
+    for (unsigned column = 0; column < 8; ++column) {
+      b[k][column] = bfloat16(half(brought<LaneProduct>(lanes, 4 * column + k % 8 / 2).b[k / 8], k % 2));
+    }
+  }
+  const auto of_sum = [](unsigned lane, unsigned i) {
+    return std::pair{lane / 4 + 8 * (i / 2), 2 * (lane % 4) + i % 2};
   };
   for (unsigned lane = 0; lane < 32; ++lane) {
-    LaneProduct& mine = brought<LaneProduct>(lanes, lane);
     for (unsigned i = 0; i < 4; ++i) {
-      const unsigned row = lane / 4 + 8 * (i / 2), column = 2 * (lane % 4) + i % 2;
-      float sum = mine.c[i];
-      for (unsigned k = 0; k < 16; ++k) sum = std::fma(a_at(row, k), b_at(k, column), sum);
-      mine.d[i] = sum;
+      const auto [row, column] = of_sum(lane, i);
+      sum[row][column] = brought<LaneProduct>(lanes, lane).c[i];
+    }
+  }
+  for (unsigned row = 0; row < 16; ++row) {
+    for (unsigned k = 0; k < 16; ++k) {
+      for (unsigned column = 0; column < 8; ++column) {
+        sum[row][column] = std::fma(a[row][k], b[k][column], sum[row][column]);
+      }
+    }
+  }
+  for (unsigned lane = 0; lane < 32; ++lane) {
+    for (unsigned i = 0; i < 4; ++i) {
+      const auto [row, column] = of_sum(lane, i);
+      brought<LaneProduct>(lanes, lane).d[i] = sum[row][column];
     }
   }
 }

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+// The arrays of a convolutional fleet in device memory (nn/conv_fleet_device.h), and what goes to them from the host.
+#pragma once
+
+#include <cstring>
+#include <vector>
+
+#include "quarry/core/gpu.h"
+#include "quarry/nn/resnet.h"
+#include "quarry/ops/batch_norm_device.h"
+#include "quarry/ops/conv_device.h"
+#include "quarry/ops/fleet_batch_device.h"
+
+namespace quarry::cuda {
+
+/// Device memory by pieces; without a session it only counts them.
+class DeviceArrays {
+ public:
+  explicit DeviceArrays(gpu::Session* session) : session_(session) {}
+  std::size_t bytes() const { return bytes_; }
+  template <class T>
+  T* take(std::int64_t n) {
+    const std::size_t size = static_cast<std::size_t>(n) * sizeof(T);
+    bytes_ += (size + 255) / 256 * 256;
+    if (session_ == nullptr) return nullptr;
+    pieces_.emplace_back(*session_, size);
+    return reinterpret_cast<T*>(pieces_.back().data());
+  }
+
+ private:
+  gpu::Session* session_;
+  std::vector<gpu::Buffer<unsigned char>> pieces_;
+  std::size_t bytes_ = 0;
+};
+
+/// Host arrays on their way to the device; what was sent stays until clear().
+class Staging {
+ public:
+  explicit Staging(gpu::Session& session) : session_(session) {}
+  template <class T>
+  void send(T* device, const std::vector<T>& values) {
+    if (values.empty()) return;
+    const std::size_t size = values.size() * sizeof(T), place = (size + 15) / 16 * 16;
+    if (pieces_.empty() || used_ + place > pieces_.back().size()) {
+      pieces_.emplace_back(session_, std::max<std::size_t>(2 * place, 1 << 16));
+      used_ = 0;
+    }
+    unsigned char* const staged = pieces_.back().data() + used_;
+    std::memcpy(staged, values.data(), size);
+    session_.copy_in(device, staged, size);
+    used_ += place;
+  }
+  /// Only when everything sent has arrived.
+  void clear() {
+    if (pieces_.size() > 1) pieces_.erase(pieces_.begin(), pieces_.end() - 1);
+    used_ = 0;
+  }
+
+ private:
+  gpu::Session& session_;
+  std::vector<gpu::Pinned<unsigned char>> pieces_;
+  std::size_t used_ = 0;
+};
+
+/// A convolution with its normalisation.
+struct NetLayer {
+  ConvShape conv;
+  BatchNormShape shape;
+  SgdWeights weights;
+  BatchNorm norm;
+  float *gamma_velocity = nullptr, *beta_velocity = nullptr;
+  void *y = nullptr, *out = nullptr;  ///< behind the convolution; behind normalisation, ReLU and the rest
+  float* drop = nullptr;              ///< factors of dropout, [member][batch][channels]; null without
+  std::uint32_t site = 0;
+};
+
+struct NetArrays {
+  std::vector<NetLayer> layers;
+  HeadShape head_shape;
+  Head head;
+  void* images = nullptr;
+  void* gradients[4] = {};  ///< of activations, each as large as the largest
+  float *statistics = nullptr, *features = nullptr, *logits = nullptr, *losses = nullptr, *d_logits = nullptr;
+  void* scratch = nullptr;
+  std::int32_t* labels = nullptr;
+  // by member
+  std::int32_t *slots = nullptr, *epochs = nullptr, *step = nullptr, *epoch = nullptr, *present = nullptr,
+               *first_slot = nullptr, *augment = nullptr, *correct = nullptr, *diverged_epoch = nullptr;
+  float *rates = nullptr, *lr = nullptr, *weight_decay = nullptr, *momentum = nullptr;
+  std::uint32_t *steps_done = nullptr, *passes = nullptr;
+  std::uint64_t *augment_keys = nullptr, *dropout_keys = nullptr, *mc_keys = nullptr;
+  double* loss_sum = nullptr;
+};
+
+struct NetSize {
+  ConvPrecision precision = ConvPrecision::fp32;
+  std::int32_t batch = 32, members = 1, epochs = 1;
+};
+
+/// All arrays of a fleet.
+NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory);
+
+}  // namespace quarry::cuda

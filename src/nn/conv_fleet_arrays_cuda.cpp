@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+#include <algorithm>
+
+#include "quarry/core/error.h"
+#include "src/nn/conv_fleet_arrays.h"
+
+namespace quarry::cuda {
+namespace {
+
+class Layout {
+ public:
+  Layout(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory)
+      : plan_(plan), size_(size), memory_(memory) {}
+
+  NetArrays run() {
+    for (const ConvLayer& layer : plan_.layers) add_layer(layer);
+    for (std::size_t site = 0; plan_.spec.dropout > 0 && site <= plan_.blocks.size(); ++site) {
+      NetLayer& layer = out_.layers[site == 0 ? 0 : static_cast<std::size_t>(plan_.blocks[site - 1].conv1)];
+      layer.site = static_cast<std::uint32_t>(site);
+      layer.drop = members(std::int64_t{size_.batch} * padded_channels(layer.conv.out_channels));
+    }
+    out_.images = activations(conv_input_size(out_.layers.front().conv));
+    for (void*& gradient : out_.gradients) gradient = activations(largest_);
+    out_.statistics = members(statistics_);
+    out_.scratch = memory_.take<unsigned char>(static_cast<std::int64_t>(scratch_));
+    add_head();
+    add_members();
+    return std::move(out_);
+  }
+
+ private:
+  float* members(std::int64_t n) { return memory_.take<float>(size_.members * n); }
+  void* activations(std::int64_t n) {
+    const std::int64_t number = size_.precision == ConvPrecision::bf16 ? 2 : 4;
+    return memory_.take<unsigned char>(size_.members * n * number);
+  }
+
+  void add_layer(const ConvLayer& l) {
+    NetLayer layer;
+    layer.conv = {l.in_channels, l.out_channels, l.kernel,     l.stride,    l.padding,
+                  l.in_height,   l.in_width,     l.out_height, l.out_width, size_.batch};
+    layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
+    const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
+    layer.weights = {members(weights), members(weights), nullptr};
+    if (size_.precision == ConvPrecision::bf16) {
+      layer.weights.copy = memory_.take<std::uint16_t>(size_.members * weights);
+    }
+    for (float** each : {&layer.norm.gamma, &layer.norm.beta, &layer.norm.running_mean, &layer.norm.running_variance,
+                         &layer.norm.mean, &layer.norm.scale, &layer.gamma_velocity, &layer.beta_velocity}) {
+      *each = members(channels);
+    }
+    layer.y = activations(conv_output_size(layer.conv));
+    layer.out = activations(conv_output_size(layer.conv));
+    largest_ = std::max({largest_, conv_output_size(layer.conv), conv_input_size(layer.conv)});
+    statistics_ = std::max(statistics_, conv_statistics_size(layer.conv));
+    scratch_ =
+        std::max({scratch_, conv_scratch(layer.conv, size_.members), batch_norm_scratch(layer.shape, size_.members)});
+    out_.layers.push_back(layer);
+  }
+
+  void add_head() {
+    const BatchNormShape& last = out_.layers[static_cast<std::size_t>(plan_.blocks.back().conv2)].shape;
+    QUARRY_CHECK(last.channels == plan_.features, "{} features behind {} channels", plan_.features, last.channels);
+    const std::int32_t classes = plan_.spec.classes;
+    out_.head_shape = {plan_.features, classes, last.height, last.width, size_.batch};
+    const std::int64_t padded = padded_channels(plan_.features), rows = size_.batch;
+    out_.head = {members(classes * padded), members(classes), members(classes * padded), members(classes)};
+    out_.features = members(rows * padded);
+    out_.logits = members(rows * classes);
+    out_.d_logits = members(rows * classes);
+    out_.losses = members(rows);
+    out_.labels = memory_.take<std::int32_t>(size_.members * rows);
+  }
+
+  void add_members() {
+    const std::int64_t n = size_.members;
+    for (std::int32_t** each : {&out_.slots, &out_.epochs, &out_.step, &out_.epoch, &out_.present, &out_.first_slot,
+                                &out_.augment, &out_.correct, &out_.diverged_epoch}) {
+      *each = memory_.take<std::int32_t>(n);
+    }
+    for (float** each : {&out_.lr, &out_.weight_decay, &out_.momentum}) *each = memory_.take<float>(n);
+    out_.rates = memory_.take<float>(n * size_.epochs);
+    for (std::uint32_t** each : {&out_.steps_done, &out_.passes}) *each = memory_.take<std::uint32_t>(n);
+    for (std::uint64_t** each : {&out_.augment_keys, &out_.dropout_keys, &out_.mc_keys}) {
+      *each = memory_.take<std::uint64_t>(n);
+    }
+    out_.loss_sum = memory_.take<double>(n);
+  }
+
+  const ResNetPlan& plan_;
+  const NetSize& size_;
+  DeviceArrays& memory_;
+  NetArrays out_;
+  std::int64_t largest_ = 0, statistics_ = 0;
+  std::size_t scratch_ = 0;
+};
+
+}  // namespace
+
+NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory) {
+  QUARRY_CHECK(!plan.layers.empty() && !plan.blocks.empty(), "a plan without layers or blocks");
+  return Layout(plan, size, memory).run();
+}
+
+}  // namespace quarry::cuda
