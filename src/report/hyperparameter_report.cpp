@@ -83,13 +83,16 @@ class Writer {
   }
 
   Facts facts() const {
-    std::vector<std::string> data;
+    std::vector<std::string> data, pixels;
     std::set<std::string> strategies;
     std::set<std::int64_t> seeds;
     std::int64_t runs = 0, searches = 0;
     for (const CellDataset& dataset : tree_.datasets) {
-      const std::string warning = pixel_warning(dataset);
-      data.push_back(dataset_title(dataset) + (warning.empty() ? "" : " (" + warning + ")"));
+      using Origin = CellDataset::Origin;
+      data.push_back(dataset_title(dataset));
+      pixels.push_back(data.back() + (dataset.origin == Origin::published    ? ": as published"
+                                      : dataset.origin == Origin::unverified ? ": not verified"
+                                                                             : ": unknown"));
     }
     for (const StudyCell& cell : tree_.cells) {
       strategies.insert(printable(cell.key.strategy));
@@ -97,6 +100,7 @@ class Writer {
       ++(cell.key.budget > 0 ? searches : runs);
     }
     return {{{"Data", join(data, ", ")},
+             {"Pixels", join(pixels, ", ")},
              {"Strategies", join(std::vector<std::string>(strategies.begin(), strategies.end()), ", ")},
              {"Seeds", std::to_string(seeds.size())},
              {"Active-learning runs", std::to_string(runs)},

@@ -54,14 +54,20 @@ class DatasetTables {
     std::vector<HyperparameterTable> tables;
     if (cells_.empty()) return tables;
     if (!whole_size_) {
-      for (const std::int64_t labels : small_label_counts()) tables.push_back(small_table(labels));
-      if (has_other_pairs()) tables.push_back(pairs_table(most_labels_));
+      for (const std::int64_t labels : small_label_counts()) tables.push_back(other_table(labels));
+      if (has_other_pairs())
+        for (const std::int64_t labels : small_label_counts()) tables.push_back(pairs_table(labels, labels));
       return tables;
     }
     for (const PublishedTable version : {PublishedTable::older, PublishedTable::newer})
       for (const std::int64_t labels : {2000, 4000}) tables.push_back(published_table(version, labels));
-    if (has_other_pairs())
-      for (const std::int64_t labels : {2100, 4000}) tables.push_back(pairs_table(labels));
+    std::set<std::int64_t> others = budgets_;  // that the published tables do not have
+    others.erase(2000);
+    others.erase(4000);
+    for (const std::int64_t labels : others) tables.push_back(other_table(labels));
+    if (!has_other_pairs()) return tables;
+    for (const std::int64_t budget : {2000, 4000}) tables.push_back(pairs_table(budget == 2000 ? 2100 : 4000, budget));
+    for (const std::int64_t labels : others) tables.push_back(pairs_table(labels, labels));
     return tables;
   }
 
@@ -119,7 +125,7 @@ class DatasetTables {
         TableCell& cell = row.emplace_back();
         cell.ours = ours(strategy, column);
         collapsed = collapsed || (cell.ours && cell.ours->collapsed > 0);
-        if (!published_) continue;
+        if (!table.with_published) continue;
         cell.published = published_of(table, strategy, column, judged_pairs_only_fixed);
         if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column.pair, cell);
       }
@@ -149,16 +155,16 @@ class DatasetTables {
     return judge(*cell.ours, *cell.published);
   }
 
-  HyperparameterTable start(std::string name, std::string title) const {
+  HyperparameterTable start(std::string name, std::string title, bool published) const {
     HyperparameterTable table;
     table.dataset = dataset_.folder;
     table.name = std::move(name);
     table.title = std::move(title);
     const std::string warning = pixel_warning(dataset_);
     if (!warning.empty()) table.title += ". " + warning;
-    if (published_ && !judged_) table.title += "; nothing is judged";
-    table.with_published = published_;
-    table.judged = judged_;
+    if (published && !judged_) table.title += "; nothing is judged";
+    table.with_published = published;
+    table.judged = published && judged_;
     table.strategies = strategies_;
     table.notes.emplace_back(kHow);
     return table;
@@ -178,13 +184,13 @@ class DatasetTables {
         start(fmt::format("{}-{}K", older ? "older" : "newer", labels / 1000),
               fmt::format("{}, {}K, as in the {} table ({}): AL after {} labels, BO on {}", dataset_title(dataset_),
                           labels / 1000, older ? "older" : "newer", older ? "June 2023" : "November 2023",
-                          thousands(al_labels), thousands(labels)));
+                          thousands(al_labels), thousands(labels)),
+              published_);
     add_named_columns(table, al_labels, labels);
     if (al_labels != labels)
       table.notes.push_back(
           fmt::format("AL and BO are not at equal labels here: the newer table takes AL one cycle later, after {} "
-                      "labels, and BO on "
-                      "{}. Compare them in the older table's counterpart.",
+                      "labels, and BO on {}. Compare them in the older table's counterpart.",
                       thousands(al_labels), thousands(labels)));
     fill(table, false);
     if (older && dataset_.folder == "CIFAR100" && published_) {
@@ -197,24 +203,35 @@ class DatasetTables {
     return table;
   }
 
-  HyperparameterTable small_table(std::int64_t labels) const {
-    const std::string_view when = labels == most_labels_       ? " (the end)"
-                                  : 2 * labels <= most_labels_ ? " (half or less)"
-                                                               : "";
-    HyperparameterTable table = start(
-        fmt::format("labels-{}", labels),
-        fmt::format("{}, after {} labels{}: a study of {} labels at most, so at no label count of the published tables",
-                    dataset_title(dataset_), thousands(labels), when, thousands(std::max(most_labels_, labels))));
+  /// A label count that the published tables do not have.
+  HyperparameterTable other_table(std::int64_t labels) const {
+    std::string title = fmt::format("{}, after {} labels", dataset_title(dataset_), thousands(labels));
+    if (whole_size_)
+      title += ": no label count of the published tables";
+    else
+      title += fmt::format("{}: a study of {} labels at most, so at no label count of the published tables",
+                           labels == most_labels_       ? " (the end)"
+                           : 2 * labels <= most_labels_ ? " (half or less)"
+                                                        : "",
+                           thousands(std::max(most_labels_, labels)));
+    HyperparameterTable table = start(fmt::format("labels-{}", labels), title, false);
     add_named_columns(table, labels, labels);
     fill(table, false);
     return table;
   }
 
-  /// AL with every fixed pair: the nine of the published grid and any other that is there.
-  HyperparameterTable pairs_table(std::int64_t labels) const {
+  bool has_search(HyperparameterPair pair, std::int64_t budget) const {
+    return std::any_of(cells_.begin(), cells_.end(),
+                       [&](const StudyCell* cell) { return cell->key.pair == pair && cell->key.budget == budget; });
+  }
+
+  /// AL with every fixed pair: the nine of the published grid and any other that is there. Searches from pairs without
+  /// a name are here, since the other tables have named pairs only.
+  HyperparameterTable pairs_table(std::int64_t labels, std::int64_t budget) const {
     HyperparameterTable table =
         start(fmt::format("pairs-{}", labels),
-              fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)));
+              fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)),
+              published_);
     std::vector<HyperparameterPair> pairs;
     for (const double lr : {0.001, 0.01, 0.1})
       for (const double weight_decay : {0.0005, 0.005, 0.05}) pairs.push_back({lr, weight_decay});
@@ -222,11 +239,13 @@ class DatasetTables {
       if (std::find(pairs.begin(), pairs.end(), cell->key.pair) == pairs.end()) pairs.push_back(cell->key.pair);
     std::sort(pairs.begin(), pairs.end(), less_pair);
     for (const HyperparameterPair& pair : pairs) {
-      const std::string name = pair_name(pair);
-      table.columns.push_back(
-          {fmt::format("{}lr {} wd {}", name.empty() ? "" : name + ": ", pair.lr, pair.weight_decay), pair, false,
-           labels});
+      const std::string hp = pair_name(pair);
+      const std::string name = fmt::format("{}lr {} wd {}", hp.empty() ? "" : hp + ": ", pair.lr, pair.weight_decay);
+      table.columns.push_back({name, pair, false, labels});
+      if (hp.empty() && has_search(pair, budget)) table.columns.push_back({name + " BO", pair, true, budget});
     }
+    if (std::any_of(table.columns.begin(), table.columns.end(), [](const TableColumn& c) { return c.optimised; }))
+      table.notes.push_back(fmt::format("BO is on {} labels.", thousands(budget)));
     if (judged_)
       table.notes.emplace_back("Judged are HP1, HP2 and the pair (0.01, 0.005), whose published runs are stable.");
     fill(table, true);

@@ -254,6 +254,30 @@ TEST(HyperparameterTables, MiniatureShowsHalfAndEndAndItsBudgets) {
   EXPECT_THAT(table_text(shown_table(tables[0])), Not(HasSubstr("published  ")));
 }
 
+/// Nothing that was run is left out: searches from pairs without a name, and budgets that no published table has.
+TEST(HyperparameterTables, EverySearchIsInATable) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  cells.whole("CIFAR10/random/lr0.001_wd0.05/seed1", 0.7, 0.7, 0.8);
+  cells.search("CIFAR10/random/budget2000/lr0.01_wd0.005/seed1", 0.61);
+  cells.search("CIFAR10/random/budget3000/lr0.01_wd0.005/seed1", 0.62);
+  cells.search("CIFAR10/random/budget3000/lr0.001_wd0.05/seed1", 0.63);
+  cells.data("CIFAR100", "cifar100", "published", 100);
+  cells.search("CIFAR100/random/budget30/lr0.02_wd0.5/seed1", 0.64);
+  const auto tables = tables_of(folder.path());
+  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "labels-3000", "pairs-2100",
+                                            "pairs-4000", "pairs-3000", "labels-30", "pairs-30"));
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-2100"), "random", "lr 0.01 wd 0.005 BO").ours->mean, 61, 1e-9);
+  EXPECT_FALSE(cell_of(named(tables, "CIFAR10", "pairs-2100"), "random", "lr 0.01 wd 0.005 BO").published);
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-3000"), "random", "lr 0.01 wd 0.005 BO").ours->mean, 62, 1e-9);
+  const HyperparameterTable& between = named(tables, "CIFAR10", "labels-3000");
+  EXPECT_NEAR(cell_of(between, "random", "HP1 BO").ours->mean, 63, 1e-9);
+  EXPECT_FALSE(between.with_published || between.judged);
+  EXPECT_FALSE(cell_of(between, "random", "HP1 BO").published);
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR100", "pairs-30"), "random", "lr 0.02 wd 0.5 BO").ours->mean, 64, 1e-9);
+}
+
 TEST(HyperparameterTables, OtherDataSetsHaveNoPublishedColumns) {
   const test::TempDir folder;
   const CellWriter cells(folder.path());

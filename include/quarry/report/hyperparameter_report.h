@@ -6,6 +6,7 @@
 //   OUT/plots/                         pictures, each with its gnuplot script and data
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
