@@ -114,13 +114,14 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
   const ConfigText text = read_config_text(toml, path);
   for (const ConfigSection& section : text.sections) check_section(section.name, describe(path, section.place));
   std::vector<ConfigAxis> axes;
-  for (const ConfigRow& row : config_rows()) axes.push_back({&row, {}, {}});
+  for (const ConfigRow& row : config_rows()) axes.push_back({&row, {}, {}, {}});
 
   const auto apply = [&](const ConfigEntry& entry) {
     const ConfigRow& row = find_row(entry, describe(path, entry.place));
     ConfigAxis& axis = axes[static_cast<std::size_t>(&row - config_rows().data())];
     axis.values = check_entry(row, entry, path, max_runs);
     axis.place = entry.place;
+    axis.value_place = entry.value.place.known() ? entry.value.place : entry.place;
   };
   for (const ConfigEntry& entry : text.entries) apply(entry);
   for (const std::string& option : overrides) apply(read_config_override(option));

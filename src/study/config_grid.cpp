@@ -86,7 +86,8 @@ void refuse_repeats(const AxisGroup& group, const std::string& path) {
   if (twice == texts.end()) return;
   std::string keys;
   for (const ConfigAxis* axis : group) keys += fmt::format("{}{}", keys.empty() ? "" : ", ", axis->row->full_name());
-  usage_error("{}: {}: {} is in the list twice; runs would repeat", describe(path, group.front()->place), keys, *twice);
+  usage_error("{}: {}: {} is in the list twice; runs would repeat", describe(path, group.front()->value_place), keys,
+              *twice);
 }
 
 // The grid, outermost first: groups in the order of their first axis, seeds innermost.

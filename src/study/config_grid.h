@@ -10,11 +10,12 @@
 
 namespace quarry {
 
-/// A key with its values: one, or several for a grid axis. `place` is where it was written, if it was.
+/// A key with its values: one, or several for a grid axis. Where key and value were written,
+/// if they were.
 struct ConfigAxis {
   const ConfigRow* row = nullptr;
   std::vector<ConfigValue> values;
-  ConfigPlace place;
+  ConfigPlace place, value_place;
 };
 
 /// Most runs of one study.

@@ -68,7 +68,7 @@ const std::vector<Rule>& names_of_cuda() {
       {std::regex(R"(\bnvtx[A-Z]\w*)"), "a name of NVTX"},
       {std::regex(R"(<<<)"), "a raw launch"},
       {std::regex(R"(\b(cub|thrust|cooperative_groups|nvcuda)\b)"), "a device library"},
-      {std::regex(R"(#\s*include\s*<(cu|thrust|nvtx|nvToolsExt|mma))"), "a CUDA header"},
+      {std::regex(R"(#\s*include\s*<(cu(?!rl/)|thrust|nvtx|nvToolsExt|mma))"), "a CUDA header"},
   };
   return rules;
 }
@@ -189,6 +189,7 @@ TEST(DeviceCalls, WhatIsAllowedIsNot) {
        "check_runtime(cudaFree(p), \"cudaFree\"); static_cast<void>(a ? cudaFree(p) : cudaFree(q));"},
       {"src/core/gpu_x.cpp", "QUARRY_CUDA(cudaMalloc, &p, 3); const cudaError_t answer = cudaEventQuery(e);"},
       {"src/core/gpu_x.cpp", "cudaGetLastError();"},
+      {"src/data/a.cpp", "#include <curl/curl.h>"},
   };
   for (const auto& [file, text] : fine) EXPECT_THAT(faults_of(file, text), IsEmpty()) << text;
 }

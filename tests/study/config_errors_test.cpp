@@ -52,7 +52,7 @@ const Case kCases[] = {
      "s.toml:1:1: together: ", "model.lr has 2 values and model.weight_decay has 3"},
     {"TogetherRepeated",
      "together = \"model.lr, model.weight_decay\"\n[model]\nlr = [0.1, 0.1]\nweight_decay = [0.2, 0.2]\n",
-     "s.toml:3:1: ", "runs would repeat"},
+     "s.toml:3:6: ", "runs would repeat"},
     {"ResidualWithoutImages", "[model]\nnetwork = \"resnet8\"\n", "s.toml:2:1: ", "needs a set of images"},
     {"ResidualKeyOfPerceptron", "[training]\naugment = true\n", "s.toml:2:1: ", "for residual networks"},
     {"FrozenSetOfPerceptron", "[search]\nmode = \"frozen_set\"\n", "s.toml:2:1: ", "for residual networks"},
@@ -60,7 +60,8 @@ const Case kCases[] = {
      "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[training]\noptimizer = \"adam\"\n",
      "s.toml:5:1: ", "for perceptrons"},
     {"ResidualTuned",
-     "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[search]\nmode = \"online_static\"\n",
+     "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[search]\nmode = "
+     "\"online_static\"\n[pool]\nval_share = 0.5\n",
      "s.toml:5:1: ", "fixed and frozen_set"},
     {"FrozenSetWithoutLabels",
      "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[search]\nmode = \"frozen_set\"\n",
