@@ -230,9 +230,9 @@ class OneDnnEngine : public ConvEngine<float> {
   Buffer<float> parameters_, gradients_, momentum_, buffers_;
   std::map<std::int32_t, RowSteps> steps_;
   Buffer<float> images_, scratch_, weights_copy_, gradient_copy_, batch_statistics_;
-  std::array<Buffer<float>, 4> spare_;                   ///< maps of evaluation, slopes of training
-  std::vector<Buffer<float>> convolved_, workspaces_;    ///< of each layer
-  std::vector<Buffer<float>> hidden_, outputs_;          ///< inside each block; behind the stem and each block
+  std::array<Buffer<float>, 4> spare_;                 ///< maps of evaluation, slopes of training
+  std::vector<Buffer<float>> convolved_, workspaces_;  ///< of each layer
+  std::vector<Buffer<float>> hidden_, outputs_;        ///< inside each block; behind the stem and each block
   std::vector<float> pooled_, logits_, slopes_, pooled_slopes_;
 };
 
@@ -415,15 +415,14 @@ void OneDnnEngine::layer_train(const LayerSteps& steps, std::size_t layer, std::
 void OneDnnEngine::layer_back(const LayerSteps& steps, std::size_t layer, const float* in, const float* slope,
                               float* inner, float* in_slope) {
   const ConvLayer& l = plan_.layers[layer];
-  run(steps.normalise_back,
-      {{DNNL_ARG_SRC, at(steps.out, convolved_[layer].data())},
-       {DNNL_ARG_DIFF_DST, at(steps.out, slope)},
-       {DNNL_ARG_MEAN, statistics(batch_statistics_.data() + l.mean, layer)},
-       {DNNL_ARG_VARIANCE, statistics(batch_statistics_.data() + l.variance, layer)},
-       {DNNL_ARG_SCALE_SHIFT, norm_parameters(parameters_, layer)},
-       {DNNL_ARG_WORKSPACE, at(steps.workspace, workspaces_[layer].data())},
-       {DNNL_ARG_DIFF_SRC, at(steps.out, inner)},
-       {DNNL_ARG_DIFF_SCALE_SHIFT, norm_parameters(gradients_, layer)}});
+  run(steps.normalise_back, {{DNNL_ARG_SRC, at(steps.out, convolved_[layer].data())},
+                             {DNNL_ARG_DIFF_DST, at(steps.out, slope)},
+                             {DNNL_ARG_MEAN, statistics(batch_statistics_.data() + l.mean, layer)},
+                             {DNNL_ARG_VARIANCE, statistics(batch_statistics_.data() + l.variance, layer)},
+                             {DNNL_ARG_SCALE_SHIFT, norm_parameters(parameters_, layer)},
+                             {DNNL_ARG_WORKSPACE, at(steps.workspace, workspaces_[layer].data())},
+                             {DNNL_ARG_DIFF_SRC, at(steps.out, inner)},
+                             {DNNL_ARG_DIFF_SCALE_SHIFT, norm_parameters(gradients_, layer)}});
   float* const own = gradients_.data() + places_[layer].weights;
   const bool same = steps.weights_slope == places_[layer].own;
   if (!same) grow(gradient_copy_, steps.weights_slope.get_size() / sizeof(float));
@@ -580,8 +579,9 @@ void OneDnnEngine::block_back(const RowSteps& steps, std::size_t b, std::int32_t
     past = inner;
   }
   const Desc& in_desc = steps.layers[conv1].in;
-  run(steps.add[b],
-      {{DNNL_ARG_SRC_0, at(in_desc, in_slope)}, {DNNL_ARG_SRC_1, at(in_desc, past)}, {DNNL_ARG_DST, at(in_desc, slope)}});
+  run(steps.add[b], {{DNNL_ARG_SRC_0, at(in_desc, in_slope)},
+                     {DNNL_ARG_SRC_1, at(in_desc, past)},
+                     {DNNL_ARG_DST, at(in_desc, slope)}});
 }
 
 }  // namespace
