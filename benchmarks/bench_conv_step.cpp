@@ -57,7 +57,8 @@ class Problem {
   void read(ConvEngine<float>& engine) {
     float* const images = engine.images(kRows);
     for (std::int32_t i = 0; i < kRows; ++i) {
-      reader_.read(data_.train, i, augment_draw(5, static_cast<std::uint64_t>(i), 0), images + i * data_.shape.pixels());
+      reader_.read(data_.train, i, augment_draw(5, static_cast<std::uint64_t>(i), 0),
+                   images + i * data_.shape.pixels());
       labels_[i] = data_.train.labels[static_cast<std::size_t>(i)];
     }
   }
@@ -89,7 +90,8 @@ void run(const Options& options, const std::string& peer_file, Report& report) {
     problem.check();
     const int repeats = kind == ResNetKind::resnet18 ? 5 : 40;
     for (const bool training : {true, false}) {
-      const Timing t = training ? measure(repeats, [&] { problem.train(); }) : measure(repeats, [&] { problem.evaluate(); });
+      const Timing t =
+          training ? measure(repeats, [&] { problem.train(); }) : measure(repeats, [&] { problem.evaluate(); });
       const std::int64_t macs = training ? training_macs(problem.plan()) : forward_macs(problem.plan());
       const double rate = 2.0 * static_cast<double>(macs) * kRows / t.median;
       Json row = Json::object();
@@ -114,7 +116,9 @@ int main(int argc, char** argv) {
   std::string peer_file;
   return quarry::bench::main_of(
       argc, argv, "bench_conv_step", "Training steps and evaluations of residual networks on one CPU thread",
-      [&](CLI::App& app) { app.add_option("--peer-json", peer_file, "what benchmarks/peers/conv_step.py --json wrote"); },
+      [&](CLI::App& app) {
+        app.add_option("--peer-json", peer_file, "what benchmarks/peers/conv_step.py --json wrote");
+      },
       [&](const quarry::bench::Options& options, quarry::bench::Report& report) {
         quarry::bench::run(options, peer_file, report);
       });

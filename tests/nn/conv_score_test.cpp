@@ -112,8 +112,8 @@ TEST(ConvBald, IsTheMutualInformationOfItsPasses) {
       for (std::size_t site = 0; site < sites.layers.size(); ++site) {
         const auto channels = plan.layers[static_cast<std::size_t>(sites.layers[site])].out_channels;
         for (std::int32_t c = 0; c < channels; ++c) {
-          const PhiloxBlock block = philox(philox_key(55), static_cast<std::uint32_t>(c / 4), 0, pass,
-                                           static_cast<std::uint32_t>(site));
+          const PhiloxBlock block =
+              philox(philox_key(55), static_cast<std::uint32_t>(c / 4), 0, pass, static_cast<std::uint32_t>(site));
           factors.push_back(block.word[c % 4] / 4294967296.0 >= 0.3 ? 1 / 0.7f : 0.0f);
         }
       }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Plans of residual networks: counts of the study's specification, offsets, initial values.
+#include "quarry/nn/resnet.h"
+
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,7 +9,6 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
-#include "quarry/nn/resnet.h"
 
 namespace quarry {
 namespace {

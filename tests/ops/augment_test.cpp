@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 // Images as they enter a network: crop, flip and normalisation against a padded copy of the image.
+#include "quarry/ops/augment.h"
+
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <vector>
 
 #include "quarry/core/error.h"
-#include "quarry/ops/augment.h"
 #include "src/nn/image_batch.h"
 #include "tests/support/conv_cases.h"
 
