@@ -60,7 +60,7 @@ __global__ void __launch_bounds__(kThreads) norm_running_kernel(Norm layer) {
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     norm_apply_kernel(Norm layer, const T* y, const T* residual, bool relu, Drop drop, T* out) {
-  constexpr int kCount = kUnit<T>;
+  constexpr int kCount = Unit<T>::kCount;
   const int model = static_cast<int>(blockIdx.z), images = layer.images[model];
   if (images == 0) return;
   const Lane lane = lane_of<T>(layer.channels, layer.rows, kRowsOfBlock);
@@ -122,10 +122,11 @@ void batch_norm_apply(gpu::Session& session, ConvPrecision precision, const Batc
   if (fleet.members == 0) return;
   fleet::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
-    gpu::launch(session, "norm_apply",
-                fleet::lane_shape(layer.channels, fleet::kUnit<T>, layer.rows, fleet::kRowsOfBlock, fleet.members),
-                fleet::norm_apply_kernel<T>, layer, static_cast<const T*>(y), static_cast<const T*>(end.residual),
-                end.relu, fleet::Drop{end.drop, end.per_image}, static_cast<T*>(out));
+    gpu::launch(
+        session, "norm_apply",
+        fleet::lane_shape(layer.channels, fleet::Unit<T>::kCount, layer.rows, fleet::kRowsOfBlock, fleet.members),
+        fleet::norm_apply_kernel<T>, layer, static_cast<const T*>(y), static_cast<const T*>(end.residual), end.relu,
+        fleet::Drop{end.drop, end.per_image}, static_cast<T*>(out));
   });
 }
 

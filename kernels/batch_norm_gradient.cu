@@ -10,7 +10,7 @@ namespace quarry {
 namespace fleet {
 namespace {
 
-constexpr int kSlab = 256;      ///< rows of a partial sum of gradients
+constexpr int kSlab = 256;  ///< rows of a partial sum of gradients
 
 /// What backward kernels read and write.
 template <class T>
@@ -26,9 +26,10 @@ struct Back {
 /// dz: the gradient of what goes into the ReLU, and xhat, of one row's unit.
 template <class T>
 __device__ inline void load_gradient(const Norm& layer, const Back<T>& back, std::int64_t at, int model, int image,
-                                     const Lane& lane, const float (&mean)[kUnit<T>], const float (&scale)[kUnit<T>],
-                                     float (&dz)[kUnit<T>], float (&xhat)[kUnit<T>]) {
-  constexpr int kCount = kUnit<T>;
+                                     const Lane& lane, const float (&mean)[Unit<T>::kCount],
+                                     const float (&scale)[Unit<T>::kCount], float (&dz)[Unit<T>::kCount],
+                                     float (&xhat)[Unit<T>::kCount]) {
+  constexpr int kCount = Unit<T>::kCount;
   float out[kCount], dropped[kCount];
   load_unit(back.d_out + at, dz);
   load_unit(back.y + at, xhat);
@@ -43,7 +44,7 @@ __device__ inline void load_gradient(const Norm& layer, const Back<T>& back, std
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) norm_sums_kernel(Norm layer, Back<T> back) {
-  constexpr int kCount = kUnit<T>;
+  constexpr int kCount = Unit<T>::kCount;
   QUARRY_SHARED(float, shared, [kThreads][2 * kCount]);
   const int model = static_cast<int>(blockIdx.z), images = layer.images[model], thread = static_cast<int>(threadIdx.x);
   if (images == 0) return;
@@ -120,7 +121,7 @@ __global__ void __launch_bounds__(kGroup* kSlices)
 
 template <class T>
 __global__ void __launch_bounds__(kThreads) norm_gradient_kernel(Norm layer, Back<T> back) {
-  constexpr int kCount = kUnit<T>;
+  constexpr int kCount = Unit<T>::kCount;
   const int model = static_cast<int>(blockIdx.z), images = layer.images[model];
   if (images == 0) return;
   const Lane lane = lane_of<T>(layer.channels, layer.rows, kRowsOfBlock);
@@ -163,7 +164,7 @@ void run_gradient(gpu::Session& session, const Norm& layer, std::int32_t members
                         static_cast<T*>(gradient.d_residual),
                         sums,
                         coefficients};
-  constexpr int unit = kUnit<T>;
+  constexpr int unit = Unit<T>::kCount;
   gpu::launch(session, "norm_sums", lane_shape(layer.channels, unit, layer.rows, kSlab, members), norm_sums_kernel<T>,
               layer, back);
   gpu::launch(session, "norm_step", group_shape(layer, members), norm_step_kernel, layer, sums, coefficients, gradient);
