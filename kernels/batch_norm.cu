@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Batch normalisation of fleets, forward. The tiles' means and squared deviations come from conv_forward; for each
 // channel 8 threads add them up in double. The rest goes number by number, 16 bytes at a time.
+#include <cmath>
+
 #include "kernels/batch_norm.h"
 #include "kernels/fleet_units.h"
 #include "kernels/simt.h"

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Batch normalisation of fleets, backward: sums over slabs of rows in float, added up in double by 8 threads a channel,
 // which take the step of gamma and beta too; then the gradient of the input, number by number.
+#include <cmath>
+
 #include "kernels/batch_norm.h"
 #include "kernels/fleet_units.h"
 #include "kernels/sgd.h"

@@ -7,7 +7,7 @@
 // engines: acc[i][j][e] is row 16 i + lane / 4 + 8 (e / 2), column 8 j + 2 (lane % 4) + e % 2 of the warp's part.
 #pragma once
 
-#include <type_traits>
+#include <cmath>
 
 #include "kernels/simt.h"
 #include "quarry/core/bfloat16.h"
