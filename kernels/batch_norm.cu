@@ -1,38 +1,17 @@
 // SPDX-License-Identifier: MIT
-// Batch normalisation of fleets. Sums over the batch come in slabs or tiles from elsewhere in the grid; a warp's worth
-// of channels with 8 threads each adds them up in double. The rest goes number by number, 16 bytes at a time.
+// Batch normalisation of fleets, forward. The tiles' means and squared deviations come from conv_forward; for each
+// channel 8 threads add them up in double. The rest goes number by number, 16 bytes at a time.
+#include <cmath>
+
+#include "kernels/batch_norm.h"
 #include "kernels/fleet_units.h"
-#include "kernels/sgd.h"
 #include "kernels/simt.h"
-#include "quarry/core/error.h"
-#include "quarry/ops/batch_norm_device.h"
 
 namespace quarry {
 namespace fleet {
 namespace {
 
 constexpr int kTileRows = 128;  ///< of the statistics of conv_forward
-constexpr int kSlab = 256;      ///< rows of a partial sum of gradients
-constexpr int kRowsOfBlock = 64;
-constexpr int kGroup = 32, kSlices = 8;  ///< channels and threads for each, where sums are added up
-
-struct Norm {
-  std::int32_t channels, rows, batch;  ///< channels padded
-  const std::int32_t* images;
-  BatchNorm norm;
-};
-
-/// A channel's slices, added in order; in every thread of the channel.
-__device__ inline double add_slices(double mine, double (&shared)[kSlices][kGroup]) {
-  const int thread = static_cast<int>(threadIdx.x), channel = thread % kGroup;
-  shared[thread / kGroup][channel] = mine;
-  __syncthreads();
-  double sum = shared[0][channel];
-  QUARRY_UNROLL
-  for (int s = 1; s < kSlices; ++s) sum += shared[s][channel];
-  __syncthreads();  // before the next sum
-  return sum;
-}
 
 __device__ inline float scale_of(double variance) {
   return static_cast<float>(1.0 / std::sqrt(variance + kBatchNormEpsilon));
@@ -80,27 +59,10 @@ __global__ void __launch_bounds__(kThreads) norm_running_kernel(Norm layer) {
   layer.norm.scale[at] = scale_of(static_cast<double>(layer.norm.running_variance[at]));
 }
 
-/// The factors of dropout of a thread's channels; all 1 without.
-struct Drop {
-  const float* factors;
-  bool per_image;
-};
-template <int kCount>
-__device__ inline void load_drop(const Drop& drop, const Norm& layer, int model, int image, int channel,
-                                 float (&out)[kCount]) {
-  if (drop.factors == nullptr) {
-    QUARRY_UNROLL
-    for (int i = 0; i < kCount; ++i) out[i] = 1;
-    return;
-  }
-  const std::int64_t row = drop.per_image ? std::int64_t{model} * layer.batch + image : model;
-  load_floats(drop.factors + row * layer.channels + channel, out);
-}
-
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     norm_apply_kernel(Norm layer, const T* y, const T* residual, bool relu, Drop drop, T* out) {
-  constexpr int kCount = kUnit<T>;
+  constexpr int kCount = Unit<T>::kCount;
   const int model = static_cast<int>(blockIdx.z), images = layer.images[model];
   if (images == 0) return;
   const Lane lane = lane_of<T>(layer.channels, layer.rows, kRowsOfBlock);
@@ -132,187 +94,8 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-/// What backward kernels read and write.
-template <class T>
-struct Back {
-  const T *y, *out, *d_out;
-  bool relu;
-  Drop drop;
-  T *d_y, *d_residual;
-  float* sums;          ///< [member][slab][2][channels]
-  float* coefficients;  ///< [member][3][channels]: gamma scale, mean of dz, mean of dz xhat
-};
-
-/// dz: the gradient of what goes into the ReLU, and xhat, of one row's unit.
-template <class T>
-__device__ inline void load_gradient(const Norm& layer, const Back<T>& back, std::int64_t at, int model, int image,
-                                     const Lane& lane, const float (&mean)[kUnit<T>], const float (&scale)[kUnit<T>],
-                                     float (&dz)[kUnit<T>], float (&xhat)[kUnit<T>]) {
-  constexpr int kCount = kUnit<T>;
-  float out[kCount], dropped[kCount];
-  load_unit(back.d_out + at, dz);
-  load_unit(back.y + at, xhat);
-  load_drop(back.drop, layer, model, image, lane.channel, dropped);
-  if (back.relu) load_unit(back.out + at, out);
-  QUARRY_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    dz[i] = back.relu && out[i] <= 0 ? 0 : dz[i] * dropped[i];
-    xhat[i] = (xhat[i] - mean[i]) * scale[i];
-  }
-}
-
-template <class T>
-__global__ void __launch_bounds__(kThreads) norm_sums_kernel(Norm layer, Back<T> back) {
-  constexpr int kCount = kUnit<T>;
-  QUARRY_SHARED(float, shared, [kThreads][2 * kCount]);
-  const int model = static_cast<int>(blockIdx.z), images = layer.images[model], thread = static_cast<int>(threadIdx.x);
-  if (images == 0) return;
-  const Lane lane = lane_of<T>(layer.channels, layer.rows, kSlab);
-  const std::int64_t channels = std::int64_t{model} * layer.channels + lane.channel;
-  const std::int64_t first = std::int64_t{model} * layer.rows * layer.channels + lane.channel;
-  float mean[kCount], scale[kCount], sum[kCount] = {}, product[kCount] = {};
-  load_floats(layer.norm.mean + channels, mean);
-  load_floats(layer.norm.scale + channels, scale);
-  for (int row = lane.row; row < lane.row_behind; row += lane.step) {
-    const int image = row % layer.batch;
-    if (image >= images) continue;
-    float dz[kCount], xhat[kCount];
-    load_gradient(layer, back, first + std::int64_t{row} * layer.channels, model, image, lane, mean, scale, dz, xhat);
-    QUARRY_UNROLL
-    for (int i = 0; i < kCount; ++i) {
-      sum[i] += dz[i];
-      product[i] = std::fma(dz[i], xhat[i], product[i]);
-    }
-  }
-  QUARRY_UNROLL
-  for (int i = 0; i < kCount; ++i) {
-    shared[thread][i] = sum[i];
-    shared[thread][kCount + i] = product[i];
-  }
-  __syncthreads();
-  // The lanes of each number in order: thread t takes number t / side of unit t % side.
-  for (int t = thread; t < lane.side * 2 * kCount; t += kThreads) {
-    const int place = t % lane.side, number = t / lane.side;
-    float total = shared[place][number];
-    for (int l = 1; l < lane.step; ++l) total += shared[l * lane.side + place][number];
-    const std::int64_t row = (std::int64_t{model} * gridDim.x + blockIdx.x) * 2 + number / kCount;
-    const int channel = (static_cast<int>(blockIdx.y) * kSide + place) * kCount + number % kCount;
-    back.sums[row * layer.channels + channel] = total;
-  }
-}
-
-/// Adds up the slabs; coefficients for the gradient of y, with gamma as it was; then gamma's and beta's gradients or
-/// step.
-__global__ void __launch_bounds__(kGroup* kSlices)
-    norm_step_kernel(Norm layer, const float* sums, float* coefficients, BatchNormGradient gradient) {
-  QUARRY_SHARED(double, shared, [kSlices][kGroup]);
-  const int model = static_cast<int>(blockIdx.y), images = layer.images[model];
-  if (images == 0) return;
-  const int thread = static_cast<int>(threadIdx.x), channel = static_cast<int>(blockIdx.x) * kGroup + thread % kGroup;
-  const int slabs = (layer.rows + kSlab - 1) / kSlab, slice = thread / kGroup;
-  const bool real = channel < layer.channels;
-  const float* const of_model = sums + std::int64_t{model} * slabs * 2 * layer.channels + channel;
-  double d_beta = 0, d_gamma = 0;
-  for (int slab = slice; real && slab < slabs; slab += kSlices) {
-    const float* const of_slab = of_model + std::int64_t{2} * slab * layer.channels;
-    d_beta += static_cast<double>(of_slab[0]);
-    d_gamma += static_cast<double>(of_slab[layer.channels]);
-  }
-  d_beta = add_slices(d_beta, shared);
-  d_gamma = add_slices(d_gamma, shared);
-  if (!real || slice != 0) return;
-  const double n = rows_present(layer.rows, layer.batch, images);
-  const std::int64_t at = std::int64_t{model} * layer.channels + channel;
-  const float gamma = layer.norm.gamma[at];
-  float* const out = coefficients + std::int64_t{3} * model * layer.channels + channel;
-  out[0] = gamma * layer.norm.scale[at];
-  out[layer.channels] = static_cast<float>(d_beta / n);
-  out[2 * layer.channels] = static_cast<float>(d_gamma / n);
-  if (gradient.d_gamma != nullptr) {
-    gradient.d_gamma[at] = static_cast<float>(d_gamma);
-    gradient.d_beta[at] = static_cast<float>(d_beta);
-    return;
-  }
-  const SgdStep step = sgd_step(gradient.rates, model);
-  layer.norm.gamma[at] = sgd_update(step, gamma, gradient.gamma_velocity[at], static_cast<float>(d_gamma));
-  layer.norm.beta[at] = sgd_update(step, layer.norm.beta[at], gradient.beta_velocity[at], static_cast<float>(d_beta));
-}
-
-template <class T>
-__global__ void __launch_bounds__(kThreads) norm_gradient_kernel(Norm layer, Back<T> back) {
-  constexpr int kCount = kUnit<T>;
-  const int model = static_cast<int>(blockIdx.z), images = layer.images[model];
-  if (images == 0) return;
-  const Lane lane = lane_of<T>(layer.channels, layer.rows, kRowsOfBlock);
-  const std::int64_t channels = std::int64_t{model} * layer.channels + lane.channel;
-  const std::int64_t first = std::int64_t{model} * layer.rows * layer.channels + lane.channel;
-  const float* const coefficients = back.coefficients + std::int64_t{3} * model * layer.channels + lane.channel;
-  float mean[kCount], scale[kCount], factor[kCount], mean_dz[kCount], mean_product[kCount];
-  load_floats(layer.norm.mean + channels, mean);
-  load_floats(layer.norm.scale + channels, scale);
-  load_floats(coefficients, factor);
-  load_floats(coefficients + layer.channels, mean_dz);
-  load_floats(coefficients + 2 * layer.channels, mean_product);
-  for (int row = lane.row; row < lane.row_behind; row += lane.step) {
-    const std::int64_t at = first + std::int64_t{row} * layer.channels;
-    const int image = row % layer.batch;
-    float dz[kCount] = {}, xhat[kCount] = {};
-    if (image < images) {
-      load_gradient(layer, back, at, model, image, lane, mean, scale, dz, xhat);
-      QUARRY_UNROLL
-      for (int i = 0; i < kCount; ++i) xhat[i] = factor[i] * (dz[i] - mean_dz[i] - xhat[i] * mean_product[i]);
-    }
-    if (back.d_residual != nullptr) store_unit(back.d_residual + at, dz);
-    store_unit(back.d_y + at, xhat);
-  }
-}
-
-Norm layer_of(const BatchNormShape& s, const FleetImages& fleet, const BatchNorm& norm) {
-  QUARRY_CHECK(s.channels >= 1 && s.height >= 1 && s.width >= 1 && s.batch >= 1, "{} channels of {} x {}, batch {}",
-               s.channels, s.height, s.width, s.batch);
-  const std::int64_t rows = std::int64_t{s.height} * s.width * s.batch;
-  QUARRY_CHECK(rows * padded_channels(s.channels) < std::int64_t{1} << 31, "{} rows of {} channels", rows, s.channels);
-  return {padded_channels(s.channels), static_cast<std::int32_t>(rows), s.batch, fleet.images, norm};
-}
-
-gpu::LaunchShape group_shape(const Norm& layer, std::int32_t members) {
-  gpu::LaunchShape shape;
-  shape.grid.x = static_cast<unsigned>((layer.channels + kGroup - 1) / kGroup);
-  shape.grid.y = static_cast<unsigned>(members);
-  shape.block.x = kGroup * kSlices;
-  return shape;
-}
-
-std::int64_t slabs_of(const BatchNormShape& s) {
-  return (std::int64_t{s.height} * s.width * s.batch + kSlab - 1) / kSlab;
-}
-
-template <class T>
-void run_gradient(gpu::Session& session, const Norm& layer, std::int32_t members, const BatchNormEnd& end,
-                  const BatchNormGradient& gradient, float* sums, float* coefficients) {
-  const Back<T> back = {static_cast<const T*>(gradient.y),
-                        static_cast<const T*>(gradient.out),
-                        static_cast<const T*>(gradient.d_out),
-                        end.relu,
-                        {end.drop, end.per_image},
-                        static_cast<T*>(gradient.d_y),
-                        static_cast<T*>(gradient.d_residual),
-                        sums,
-                        coefficients};
-  constexpr int unit = kUnit<T>;
-  gpu::launch(session, "norm_sums", lane_shape(layer.channels, unit, layer.rows, kSlab, members), norm_sums_kernel<T>,
-              layer, back);
-  gpu::launch(session, "norm_step", group_shape(layer, members), norm_step_kernel, layer, sums, coefficients, gradient);
-  gpu::launch(session, "norm_gradient", lane_shape(layer.channels, unit, layer.rows, kRowsOfBlock, members),
-              norm_gradient_kernel<T>, layer, back);
-}
-
 }  // namespace
 }  // namespace fleet
-
-std::size_t batch_norm_scratch(const BatchNormShape& s, std::int32_t members) {
-  return static_cast<std::size_t>(members * padded_channels(s.channels) * (2 * fleet::slabs_of(s) + 3)) * sizeof(float);
-}
 
 namespace cuda {
 
@@ -341,22 +124,11 @@ void batch_norm_apply(gpu::Session& session, ConvPrecision precision, const Batc
   if (fleet.members == 0) return;
   fleet::with_numbers(precision, [&](auto number) {
     using T = decltype(number);
-    gpu::launch(session, "norm_apply",
-                fleet::lane_shape(layer.channels, fleet::kUnit<T>, layer.rows, fleet::kRowsOfBlock, fleet.members),
-                fleet::norm_apply_kernel<T>, layer, static_cast<const T*>(y), static_cast<const T*>(end.residual),
-                end.relu, fleet::Drop{end.drop, end.per_image}, static_cast<T*>(out));
-  });
-}
-
-void batch_norm_gradient(gpu::Session& session, ConvPrecision precision, const BatchNormShape& shape,
-                         const FleetImages& fleet, const BatchNorm& norm, const BatchNormEnd& end,
-                         const BatchNormGradient& gradient, void* scratch) {
-  const fleet::Norm layer = fleet::layer_of(shape, fleet, norm);
-  if (fleet.members == 0) return;
-  float* const sums = static_cast<float*>(scratch);
-  float* const coefficients = sums + fleet.members * fleet::slabs_of(shape) * 2 * layer.channels;
-  fleet::with_numbers(precision, [&](auto number) {
-    fleet::run_gradient<decltype(number)>(session, layer, fleet.members, end, gradient, sums, coefficients);
+    gpu::launch(
+        session, "norm_apply",
+        fleet::lane_shape(layer.channels, fleet::Unit<T>::kCount, layer.rows, fleet::kRowsOfBlock, fleet.members),
+        fleet::norm_apply_kernel<T>, layer, static_cast<const T*>(y), static_cast<const T*>(end.residual), end.relu,
+        fleet::Drop{end.drop, end.per_image}, static_cast<T*>(out));
   });
 }
 

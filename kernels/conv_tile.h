@@ -8,7 +8,6 @@
 #pragma once
 
 #include <cmath>
-#include <type_traits>
 
 #include "kernels/simt.h"
 #include "quarry/core/bfloat16.h"
@@ -56,7 +55,10 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
         for (int q = 0; q < 4; ++q) left[r][q] = a[(k + q) * Float::kDeepPitch + 8 * r + g];
       } else {
         const float4 four = *reinterpret_cast<const float4*>(a + (8 * r + g) * Float::kWidePitch + k);
-        left[r][0] = four.x, left[r][1] = four.y, left[r][2] = four.z, left[r][3] = four.w;
+        left[r][0] = four.x;
+        left[r][1] = four.y;
+        left[r][2] = four.z;
+        left[r][3] = four.w;
       }
     }
     QUARRY_UNROLL
@@ -67,13 +69,17 @@ __device__ inline void multiply_chunk(float (&acc)[kRowParts][kColumnParts][4], 
         QUARRY_UNROLL
         for (int q = 0; q < 4; ++q) {
           const float2 two = *reinterpret_cast<const float2*>(b + (k + q) * Float::kDeepPitch + 8 * j + t);
-          right[0][q] = two.x, right[1][q] = two.y;
+          right[0][q] = two.x;
+          right[1][q] = two.y;
         }
       } else {
         QUARRY_UNROLL
         for (int c = 0; c < 2; ++c) {
           const float4 four = *reinterpret_cast<const float4*>(b + (8 * j + t + c) * Float::kWidePitch + k);
-          right[c][0] = four.x, right[c][1] = four.y, right[c][2] = four.z, right[c][3] = four.w;
+          right[c][0] = four.x;
+          right[c][1] = four.y;
+          right[c][2] = four.z;
+          right[c][3] = four.w;
         }
       }
       QUARRY_UNROLL

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads) fleet_step_kernel(FleetClock clock) 
 template <class T>
 __global__ void __launch_bounds__(kThreads)
     gather_images_kernel(ImagePool pool, FleetRows rows, T* out, std::int32_t* labels) {
-  constexpr int kCount = kUnit<T>;
+  constexpr int kCount = Unit<T>::kCount;
   const int model = static_cast<int>(blockIdx.z), y = static_cast<int>(blockIdx.x), images = rows.fleet.images[model];
   if (images == 0) return;
   const int channels = padded_channels(pool.channels);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Behind the last convolution of a fleet: mean over positions, linear layer, softmax cross-entropy, and back. A warp
 // makes the logits, and later the loss, of an image: its lanes take every 32nd feature (class) and add up by halving.
+#include <cmath>
+
 #include "kernels/fleet_units.h"
 #include "kernels/sgd.h"
 #include "kernels/simt.h"

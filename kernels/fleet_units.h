@@ -14,11 +14,16 @@ namespace quarry::fleet {
 constexpr int kThreads = 128;
 
 template <class T>
-constexpr int kUnit = 16 / static_cast<int>(sizeof(T));
+struct Unit {
+  static constexpr int kCount = 16 / static_cast<int>(sizeof(T));
+};
 
 __device__ inline void load_unit(const float* from, float (&out)[4]) {
   const float4 four = *reinterpret_cast<const float4*>(from);
-  out[0] = four.x, out[1] = four.y, out[2] = four.z, out[3] = four.w;
+  out[0] = four.x;
+  out[1] = four.y;
+  out[2] = four.z;
+  out[3] = four.w;
 }
 __device__ inline void load_unit(const Bfloat16* from, float (&out)[8]) {
   const uint4 four = *reinterpret_cast<const uint4*>(from);
@@ -46,7 +51,10 @@ __device__ inline void load_floats(const float* from, float (&out)[kCount]) {
   QUARRY_UNROLL
   for (int i = 0; i < kCount; i += 4) {
     const float4 four = *reinterpret_cast<const float4*>(from + i);
-    out[i] = four.x, out[i + 1] = four.y, out[i + 2] = four.z, out[i + 3] = four.w;
+    out[i] = four.x;
+    out[i + 1] = four.y;
+    out[i + 2] = four.z;
+    out[i + 3] = four.w;
   }
 }
 
@@ -63,11 +71,11 @@ struct Lane {
 
 template <class T>
 __device__ inline Lane lane_of(int channels, int rows, int slab) {
-  const int thread = static_cast<int>(threadIdx.x), units = channels / kUnit<T>, first = blockIdx.y * kSide;
+  const int thread = static_cast<int>(threadIdx.x), units = channels / Unit<T>::kCount, first = blockIdx.y * kSide;
   const int side = units - first < kSide ? units - first : kSide, lanes = kThreads / side;
   const int lane = thread / side, place = thread % side, begin = static_cast<int>(blockIdx.x) * slab;
   const int behind = begin + slab < rows ? begin + slab : rows;
-  const int channel = (first + place) * kUnit<T>;
+  const int channel = (first + place) * Unit<T>::kCount;
   return {channel, lane < lanes ? begin + lane : behind, lanes, behind, side, place, lane};
 }
 

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: MIT
 #include <algorithm>
-#include <optional>
 
-#include "quarry/core/bfloat16.h"
 #include "quarry/core/error.h"
-#include "quarry/nn/conv_fleet_device.h"
-#include "src/nn/conv_fleet_arrays.h"
-#include "src/nn/conv_fleet_pass.h"
+#include "src/nn/conv_fleet_net.h"
 
 namespace quarry::cuda {
 namespace {
-
-using GraphPointer = std::unique_ptr<gpu::Graph, void (*)(gpu::Graph*)>;
 
 std::int32_t most_epochs(std::span<const ConvNetMember> members) {
   std::size_t most = 1;
@@ -26,174 +20,134 @@ std::vector<T> of_each(std::span<const ConvNetMember> members, const F& value) {
   return out;
 }
 
-/// Calls visit(place on the device, place in the packed weights) for every weight of a layer.
-template <class F>
-void each_weight(const ConvShape& s, const F& visit) {
-  const std::size_t taps = static_cast<std::size_t>(s.kernel) * static_cast<std::size_t>(s.kernel);
-  const auto in = static_cast<std::size_t>(s.in_channels),
-             padded = static_cast<std::size_t>(padded_channels(s.in_channels));
-  for (std::size_t o = 0; o < static_cast<std::size_t>(s.out_channels); ++o) {
-    for (std::size_t i = 0; i < in; ++i) {
-      for (std::size_t tap = 0; tap < taps; ++tap) visit((o * taps + tap) * padded + i, (o * in + i) * taps + tap);
-    }
+}  // namespace
+
+ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch,
+                         const ImagePool& images, std::span<const ConvNetMember> m)
+    : session(s),
+      plan(p),
+      size{precision, batch, static_cast<std::int32_t>(m.size()), most_epochs(m)},
+      pool(images),
+      members(m.begin(), m.end()),
+      memory(&s),
+      arrays(lay_out(plan, size, memory)),
+      pass(session, plan, size, arrays),
+      staging(session) {
+  const ImageShape& input = plan.spec.input;
+  QUARRY_CHECK(input.channels == pool.channels && input.height == pool.height && input.width == pool.width,
+               "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
+               input.width, pool.channels, pool.height, pool.width);
+  send_members();
+}
+
+void ConvFleetNet::Impl::send_members() {
+  const std::size_t n = members.size(), epochs = static_cast<std::size_t>(size.epochs);
+  std::vector<float> rates(n * epochs, 0.0f);
+  for (std::size_t m = 0; m < n; ++m) std::copy(members[m].rates.begin(), members[m].rates.end(), &rates[m * epochs]);
+  staging.send(arrays.rates, rates);
+  staging.send(arrays.epochs, of_each<std::int32_t>(members, [](auto& m) { return m.rates.size(); }));
+  staging.send(arrays.weight_decay, of_each<float>(members, [](auto& m) { return m.weight_decay; }));
+  staging.send(arrays.momentum, of_each<float>(members, [](auto& m) { return m.momentum; }));
+  staging.send(arrays.augment, of_each<std::int32_t>(members, [](auto& m) { return m.augment ? 1 : 0; }));
+  staging.send(arrays.augment_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.augment_key; }));
+  staging.send(arrays.dropout_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.dropout_key; }));
+  staging.send(arrays.correct, std::vector<std::int32_t>(n, 0));
+  settle();
+}
+
+FleetRows ConvFleetNet::Impl::fleet_rows(bool augment) const {
+  FleetRows rows;
+  rows.fleet = {size.members, arrays.present};
+  rows.batch = size.batch;
+  rows.order = order.data();
+  rows.order_stride = stride;
+  rows.first_slot = arrays.first_slot;
+  rows.augment_keys = augment ? arrays.augment_keys : nullptr;
+  rows.epoch = arrays.epoch;
+  return rows;
+}
+
+FleetClock ConvFleetNet::Impl::clock(bool training) const {
+  FleetClock c;
+  c.members = size.members;
+  c.batch = size.batch;
+  c.slots = arrays.slots;
+  c.epochs = arrays.epochs;
+  c.rates = training ? arrays.rates : nullptr;
+  c.rates_stride = size.epochs;
+  c.step = arrays.step;
+  c.epoch = arrays.epoch;
+  c.images = arrays.present;
+  c.first_slot = arrays.first_slot;
+  c.lr = arrays.lr;
+  c.steps_done = training ? arrays.steps_done : nullptr;
+  return c;
+}
+
+void ConvFleetNet::Impl::enqueue_loss(bool training) {
+  HeadLoss loss;
+  loss.logits = arrays.logits;
+  loss.labels = arrays.labels;
+  loss.losses = arrays.losses;
+  loss.d_logits = training ? arrays.d_logits : nullptr;
+  loss.loss_sum = arrays.loss_sum;
+  loss.correct = training ? nullptr : arrays.correct;
+  loss.diverged_epoch = training ? arrays.diverged_epoch : nullptr;
+  loss.epoch = arrays.epoch;
+  head_loss(session, arrays.head_shape, {size.members, arrays.present}, loss);
+}
+
+void ConvFleetNet::Impl::enqueue_drops(const std::uint64_t* keys, const std::uint32_t* steps, bool per_image) {
+  for (const NetLayer& l : arrays.layers) {
+    if (l.drop == nullptr) continue;
+    drop_factors(session, {size.members, size.batch, l.conv.out_channels, keys, steps, l.site, plan.spec.dropout,
+                           per_image, l.drop});
   }
 }
 
-}  // namespace
+void ConvFleetNet::Impl::enqueue_training_step() {
+  fleet_step(session, clock(true));
+  FleetRows rows = fleet_rows(true);
+  rows.augment = arrays.augment;
+  gather_images(session, size.precision, pool, rows, arrays.images, arrays.labels);
+  const bool drop = plan.spec.dropout > 0;
+  if (drop) enqueue_drops(arrays.dropout_keys, arrays.steps_done, true);
+  const PassMode mode{true, drop ? PassMode::drop_by_image : PassMode::no_drop};
+  pass.forward(mode);
+  enqueue_loss(true);
+  pass.backward(mode);
+}
 
-struct ConvFleetNet::Impl {
-  gpu::Session& session;
-  const ResNetPlan plan;
-  const NetSize size;
-  const ImagePool pool;
-  const std::vector<ConvNetMember> members;
-  DeviceArrays memory;
-  NetArrays arrays;
-  FleetPass pass;
-  Staging staging;
-  gpu::Buffer<std::int32_t> order;  ///< [member][stride]
-  std::int64_t stride = 0;
-  std::optional<gpu::Mark> started;  ///< end of what was started last
-  GraphPointer train_graph{nullptr, nullptr};
-
-  Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch, const ImagePool& images,
-       std::span<const ConvNetMember> m)
-      : session(s),
-        plan(p),
-        size{precision, batch, static_cast<std::int32_t>(m.size()), most_epochs(m)},
-        pool(images),
-        members(m.begin(), m.end()),
-        memory(&s),
-        arrays(lay_out(plan, size, memory)),
-        pass(session, plan, size, arrays),
-        staging(session) {
-    const ImageShape& input = plan.spec.input;
-    QUARRY_CHECK(input.channels == pool.channels && input.height == pool.height && input.width == pool.width,
-                 "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
-                 input.width, pool.channels, pool.height, pool.width);
-    send_members();
+std::int64_t ConvFleetNet::Impl::send_rows(std::int32_t epoch, std::span<const std::vector<std::int32_t>> rows) {
+  QUARRY_CHECK(rows.size() == members.size(), "rows of {} members, not {}", rows.size(), members.size());
+  std::vector<std::int32_t> slots;
+  std::int64_t longest = 0;
+  for (const std::vector<std::int32_t>& r : rows) {
+    slots.push_back(static_cast<std::int32_t>(r.size()));
+    longest = std::max(longest, static_cast<std::int64_t>(r.size()));
   }
-
-  void send_members() {
-    const std::size_t n = members.size(), epochs = static_cast<std::size_t>(size.epochs);
-    std::vector<float> rates(n * epochs, 0.0f);
-    for (std::size_t m = 0; m < n; ++m) std::copy(members[m].rates.begin(), members[m].rates.end(), &rates[m * epochs]);
-    staging.send(arrays.rates, rates);
-    staging.send(arrays.epochs, of_each<std::int32_t>(members, [](auto& m) { return m.rates.size(); }));
-    staging.send(arrays.weight_decay, of_each<float>(members, [](auto& m) { return m.weight_decay; }));
-    staging.send(arrays.momentum, of_each<float>(members, [](auto& m) { return m.momentum; }));
-    staging.send(arrays.augment, of_each<std::int32_t>(members, [](auto& m) { return m.augment ? 1 : 0; }));
-    staging.send(arrays.augment_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.augment_key; }));
-    staging.send(arrays.dropout_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.dropout_key; }));
-    staging.send(arrays.steps_done, std::vector<std::uint32_t>(n, ~std::uint32_t{0}));
-    staging.send(arrays.diverged_epoch, std::vector<std::int32_t>(n, -1));
-    staging.send(arrays.loss_sum, std::vector<double>(n, 0.0));
-    staging.send(arrays.correct, std::vector<std::int32_t>(n, 0));
+  if (longest > stride) {
     settle();
+    train_graph = GraphPointer(nullptr, nullptr);  // it knows the old place
+    stride = longest;
+    order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(stride));
   }
+  for (std::size_t m = 0; m < rows.size(); ++m) {
+    staging.send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
+  }
+  staging.send(arrays.slots, slots);
+  staging.send(arrays.epoch, std::vector<std::int32_t>(members.size(), epoch));
+  session.fill(arrays.step, 0, members.size() * sizeof *arrays.step);
+  return (longest + size.batch - 1) / size.batch;
+}
 
-  /// Waits for everything; then what was staged is free again.
-  void settle() {
-    session.synchronize();
-    staging.clear();
-    started.reset();
+void ConvFleetNet::Impl::clear_sums(std::span<const std::vector<std::int32_t>> rows) {
+  for (std::size_t m = 0; m < rows.size(); ++m) {
+    if (rows[m].empty()) continue;
+    session.fill(arrays.loss_sum + m, 0, sizeof(double));
+    session.fill(arrays.correct + m, 0, sizeof(std::int32_t));
   }
-  void begin() {
-    if (started) session.wait(*started);
-    started.reset();
-    staging.clear();
-  }
-
-  FleetRows fleet_rows(bool augment) const {
-    FleetRows rows;
-    rows.fleet = {size.members, arrays.present};
-    rows.batch = size.batch;
-    rows.order = order.data();
-    rows.order_stride = stride;
-    rows.first_slot = arrays.first_slot;
-    rows.augment_keys = augment ? arrays.augment_keys : nullptr;
-    rows.epoch = arrays.epoch;
-    return rows;
-  }
-  FleetClock clock(bool training) const {
-    FleetClock c;
-    c.members = size.members;
-    c.batch = size.batch;
-    c.slots = arrays.slots;
-    c.epochs = arrays.epochs;
-    c.rates = training ? arrays.rates : nullptr;
-    c.rates_stride = size.epochs;
-    c.step = arrays.step;
-    c.epoch = arrays.epoch;
-    c.images = arrays.present;
-    c.first_slot = arrays.first_slot;
-    c.lr = arrays.lr;
-    c.steps_done = training ? arrays.steps_done : nullptr;
-    return c;
-  }
-  void enqueue_loss(bool training) {
-    HeadLoss loss;
-    loss.logits = arrays.logits;
-    loss.labels = arrays.labels;
-    loss.losses = arrays.losses;
-    loss.d_logits = training ? arrays.d_logits : nullptr;
-    loss.loss_sum = arrays.loss_sum;
-    loss.correct = training ? nullptr : arrays.correct;
-    loss.diverged_epoch = training ? arrays.diverged_epoch : nullptr;
-    loss.epoch = arrays.epoch;
-    head_loss(session, arrays.head_shape, {size.members, arrays.present}, loss);
-  }
-  void enqueue_drops(const std::uint64_t* keys, const std::uint32_t* steps, bool per_image) {
-    for (const NetLayer& l : arrays.layers) {
-      if (l.drop == nullptr) continue;
-      drop_factors(session, {size.members, size.batch, l.conv.out_channels, keys, steps, l.site, plan.spec.dropout,
-                             per_image, l.drop});
-    }
-  }
-  void enqueue_training_step() {
-    fleet_step(session, clock(true));
-    FleetRows rows = fleet_rows(true);
-    rows.augment = arrays.augment;
-    gather_images(session, size.precision, pool, rows, arrays.images, arrays.labels);
-    const bool drop = plan.spec.dropout > 0;
-    if (drop) enqueue_drops(arrays.dropout_keys, arrays.steps_done, true);
-    const PassMode mode{true, drop ? PassMode::drop_by_image : PassMode::no_drop};
-    pass.forward(mode);
-    enqueue_loss(true);
-    pass.backward(mode);
-  }
-
-  /// Rows of an epoch or an evaluation to the device; the most steps that a member has.
-  std::int64_t send_rows(std::int32_t epoch, std::span<const std::vector<std::int32_t>> rows) {
-    QUARRY_CHECK(rows.size() == members.size(), "rows of {} members, not {}", rows.size(), members.size());
-    std::vector<std::int32_t> slots;
-    std::int64_t longest = 0;
-    for (const std::vector<std::int32_t>& r : rows) {
-      slots.push_back(static_cast<std::int32_t>(r.size()));
-      longest = std::max(longest, static_cast<std::int64_t>(r.size()));
-    }
-    if (longest > stride) {
-      settle();
-      train_graph = GraphPointer(nullptr, nullptr);  // it knows the old place
-      stride = longest;
-      order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(stride));
-    }
-    for (std::size_t m = 0; m < rows.size(); ++m) {
-      staging.send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
-    }
-    staging.send(arrays.slots, slots);
-    staging.send(arrays.epoch, std::vector<std::int32_t>(members.size(), epoch));
-    session.fill(arrays.step, 0, members.size() * sizeof *arrays.step);
-    return (longest + size.batch - 1) / size.batch;
-  }
-  void clear_sums(std::span<const std::vector<std::int32_t>> rows) {
-    for (std::size_t m = 0; m < rows.size(); ++m) {
-      if (rows[m].empty()) continue;
-      session.fill(arrays.loss_sum + m, 0, sizeof(double));
-      session.fill(arrays.correct + m, 0, sizeof(std::int32_t));
-    }
-  }
-};
+}
 
 ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                            const ImagePool& pool, std::span<const ConvNetMember> members)
@@ -205,100 +159,6 @@ std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision
   DeviceArrays count(nullptr);
   lay_out(plan, {precision, batch, members, epochs}, count);
   return count.bytes();
-}
-
-void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, std::span<const float> buffers) {
-  Impl& net = *impl_;
-  QUARRY_CHECK(member >= 0 && member < net.size.members, "member {} of {}", member, net.size.members);
-  QUARRY_CHECK(static_cast<std::int64_t>(parameters.size()) == net.plan.n_parameters &&
-                   static_cast<std::int64_t>(buffers.size()) == net.plan.n_buffers,
-               "{} parameters and {} buffers, not {} and {}", parameters.size(), buffers.size(), net.plan.n_parameters,
-               net.plan.n_buffers);
-  net.begin();
-  const auto send_channels = [&](float* to, std::int32_t channels, std::span<const float> from) {
-    std::vector<float> padded(static_cast<std::size_t>(padded_channels(channels)), 0.0f);
-    std::copy_n(from.begin(), channels, padded.begin());
-    net.staging.send(to + std::int64_t{member} * padded_channels(channels), padded);
-  };
-  const auto clear = [&](float* of_fleet, std::int64_t n) {
-    net.session.fill(of_fleet + member * n, 0, static_cast<std::size_t>(n) * sizeof(float));
-  };
-  for (std::size_t i = 0; i < net.plan.layers.size(); ++i) {
-    const ConvLayer& from = net.plan.layers[i];
-    const NetLayer& to = net.arrays.layers[i];
-    const std::int64_t n = conv_weight_size(to.conv), first = member * n;
-    std::vector<float> weights(static_cast<std::size_t>(n), 0.0f);
-    each_weight(to.conv, [&](std::size_t place, std::size_t packed) {
-      weights[place] = parameters[static_cast<std::size_t>(from.weight) + packed];
-    });
-    net.staging.send(to.weights.weights + first, weights);
-    if (net.size.precision == ConvPrecision::bf16) {
-      std::vector<Bfloat16> copy;
-      for (const float w : weights) copy.push_back(to_bfloat16(w));
-      net.staging.send(static_cast<Bfloat16*>(to.weights.copy) + first, copy);
-    }
-    clear(to.weights.velocity, n);
-    clear(to.gamma_velocity, padded_channels(from.out_channels));
-    clear(to.beta_velocity, padded_channels(from.out_channels));
-    send_channels(to.norm.gamma, from.out_channels, parameters.subspan(static_cast<std::size_t>(from.gamma)));
-    send_channels(to.norm.beta, from.out_channels, parameters.subspan(static_cast<std::size_t>(from.beta)));
-    send_channels(to.norm.running_mean, from.out_channels, buffers.subspan(static_cast<std::size_t>(from.mean)));
-    send_channels(to.norm.running_variance, from.out_channels,
-                  buffers.subspan(static_cast<std::size_t>(from.variance)));
-  }
-  const Head& head = net.arrays.head;
-  const std::int32_t classes = net.plan.spec.classes, features = net.plan.features, padded = padded_channels(features);
-  for (std::int32_t c = 0; c < classes; ++c) {
-    send_channels(head.weights + std::int64_t{member} * (classes - 1) * padded + std::int64_t{c} * padded, features,
-                  parameters.subspan(static_cast<std::size_t>(net.plan.linear_weight + std::int64_t{c} * features)));
-  }
-  const auto biases =
-      parameters.subspan(static_cast<std::size_t>(net.plan.linear_bias), static_cast<std::size_t>(classes));
-  net.staging.send(head.biases + std::int64_t{member} * classes, std::vector<float>(biases.begin(), biases.end()));
-  clear(head.weight_velocity, std::int64_t{classes} * padded);
-  clear(head.bias_velocity, classes);
-  net.settle();
-}
-
-void ConvFleetNet::store(std::int32_t member, std::span<float> parameters, std::span<float> buffers) {
-  Impl& net = *impl_;
-  QUARRY_CHECK(member >= 0 && member < net.size.members, "member {} of {}", member, net.size.members);
-  QUARRY_CHECK(static_cast<std::int64_t>(parameters.size()) == net.plan.n_parameters &&
-                   static_cast<std::int64_t>(buffers.size()) == net.plan.n_buffers,
-               "room for {} parameters and {} buffers, not {} and {}", parameters.size(), buffers.size(),
-               net.plan.n_parameters, net.plan.n_buffers);
-  net.settle();
-  const auto take = [&](const float* of_fleet, std::int64_t n) {
-    std::vector<float> values(static_cast<std::size_t>(n));
-    gpu::download<float>(net.session, of_fleet + member * n, values);
-    return values;
-  };
-  const auto take_channels = [&](const float* of_fleet, std::int32_t channels, std::span<float> to) {
-    const std::vector<float> values = take(of_fleet, padded_channels(channels));
-    std::copy_n(values.begin(), channels, to.begin());
-  };
-  for (std::size_t i = 0; i < net.plan.layers.size(); ++i) {
-    const ConvLayer& to = net.plan.layers[i];
-    const NetLayer& from = net.arrays.layers[i];
-    const std::vector<float> weights = take(from.weights.weights, conv_weight_size(from.conv));
-    each_weight(from.conv, [&](std::size_t place, std::size_t packed) {
-      parameters[static_cast<std::size_t>(to.weight) + packed] = weights[place];
-    });
-    take_channels(from.norm.gamma, to.out_channels, parameters.subspan(static_cast<std::size_t>(to.gamma)));
-    take_channels(from.norm.beta, to.out_channels, parameters.subspan(static_cast<std::size_t>(to.beta)));
-    take_channels(from.norm.running_mean, to.out_channels, buffers.subspan(static_cast<std::size_t>(to.mean)));
-    take_channels(from.norm.running_variance, to.out_channels, buffers.subspan(static_cast<std::size_t>(to.variance)));
-  }
-  const auto classes = static_cast<std::size_t>(net.plan.spec.classes),
-             features = static_cast<std::size_t>(net.plan.features);
-  const auto padded = static_cast<std::size_t>(padded_channels(net.plan.features));
-  const std::vector<float> weights = take(net.arrays.head.weights, static_cast<std::int64_t>(classes * padded));
-  const std::vector<float> biases = take(net.arrays.head.biases, static_cast<std::int64_t>(classes));
-  for (std::size_t c = 0; c < classes; ++c) {
-    std::copy_n(&weights[c * padded], features,
-                &parameters[static_cast<std::size_t>(net.plan.linear_weight) + c * features]);
-  }
-  std::copy(biases.begin(), biases.end(), &parameters[static_cast<std::size_t>(net.plan.linear_bias)]);
 }
 
 void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders) {

@@ -333,9 +333,12 @@ SIMT_CASE(batch_norm_far_from_zero) {
   expect_norm<float>(p);
 }
 
-SIMT_CASE(batch_norm_of_one_number) {
-  Problem p = {{8, 1, 1, 1}, {1}};
-  expect_norm<float>(p);
+SIMT_CASE(batch_norm_of_one_number_and_of_two) {
+  expect_norm<float>({{8, 1, 1, 1}, {1}});
+  expect_norm<float>({{8, 1, 1, 2}, {2}});
+}
+SIMT_CASE(batch_norm_of_whole_slabs) {
+  expect_norm<Bfloat16>({{8, 8, 8, 4}, {4}});
 }
 
 SIMT_CASE(batch_norm_keeps_a_diverged_member_to_itself) {

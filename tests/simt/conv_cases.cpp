@@ -199,6 +199,41 @@ SIMT_CASE(conv_gradient_replaces_what_was_there) {
   expect_convolution<Bfloat16>(p, Way::backward);
 }
 
+/// ky, kx, channel: the order that the contract has for float.
+SIMT_CASE(conv_in_fp32_is_sums_in_order) {
+  const ConvProblem p = {conv_shape(10, 12, 3, 2, 5, 4, 2), {2}, Values::reals};
+  const ConvShape& s = p.shape;
+  const auto weight = [&](const Member<float>& m, std::int32_t o, std::int32_t i, std::int32_t tap) {
+    return static_cast<float>(m.w[static_cast<std::size_t>((o * s.in_channels + i) * 9 + tap)]);
+  };
+  for (const Way way : {Way::forward, Way::backward}) {
+    const bool forward = way == Way::forward;
+    const std::vector<Member<float>> members = make_members<float>(p, way);
+    const Output<float> got = run(s, members, way);
+    const Images like = forward ? Images{2, s.out_channels, s.out_height, s.out_width, {}}
+                                : Images{2, s.in_channels, s.in_height, s.in_width, {}};
+    test::each_place(like, s.batch,
+                     [&](std::size_t place, std::int32_t image, std::int32_t c, std::int32_t y, std::int32_t x) {
+                       if (image < 0 || c < 0) return;
+                       float sum = 0;
+                       for (std::int32_t tap = 0; tap < 9; ++tap) {
+                         const std::int32_t far_y = y + 1 - tap / 3, far_x = x + 1 - tap % 3;
+                         const std::int32_t at_y = forward ? 2 * y + tap / 3 - 1 : far_y / 2,
+                                            at_x = forward ? 2 * x + tap % 3 - 1 : far_x / 2;
+                         if (!forward && (far_y < 0 || far_x < 0 || far_y % 2 != 0 || far_x % 2 != 0)) continue;
+                         const Images& in = members[0].in;
+                         if (at_y < 0 || at_y >= in.height || at_x < 0 || at_x >= in.width) continue;
+                         for (std::int32_t k = 0; k < in.channels; ++k) {
+                           sum = std::fma(static_cast<float>(in.at(image, k, at_y, at_x)),
+                                          forward ? weight(members[0], c, k, tap) : weight(members[0], k, c, tap), sum);
+                         }
+                       }
+                       simt::expect(got.values[place] == sum, "[%zu] is %.9g, not %.9g", place,
+                                    static_cast<double>(got.values[place]), static_cast<double>(sum));
+                     });
+  }
+}
+
 /// A member that has diverged leaves the bits of the others alone.
 template <class T>
 void expect_no_spread(Way way) {

@@ -33,8 +33,7 @@ std::vector<Member<T>> make_members(const ConvProblem& p) {
   return members;
 }
 
-/// Rates that are exact in binary, so that steps of integers are exact too.
-constexpr float kLr[] = {0.5f, 0.25f, 0.125f}, kDecay[] = {0.25f, 0.5f, 0.0f}, kMomentum[] = {0.5f, 0.0f, 0.75f};
+constexpr float kLr[] = {0.3f, 0.7f, 0.1f}, kDecay[] = {0.2f, 0.6f, 0.0f}, kMomentum[] = {0.9f, 0.0f, 0.7f};
 
 template <class T>
 struct Output {
@@ -81,18 +80,20 @@ void expect_member(const ConvProblem& p, const Member<T>& member, const Output<T
   const std::vector<double> want = test::conv_weight_gradient(s, member.x, member.dy, false),
                             scale = test::conv_weight_gradient(s, member.x, member.dy, true);
   const double share = p.kind == Values::integers ? 0 : 1e-6;
-  const double lr = static_cast<double>(kLr[m]), decay = static_cast<double>(kDecay[m]),
-               momentum = static_cast<double>(kMomentum[m]);
   const std::size_t begin = m * static_cast<std::size_t>(conv_weight_size(s));
   test::each_weight(s, [&](std::size_t place, std::int32_t number) {
     const std::size_t at = begin + place;
     const auto i = static_cast<std::size_t>(number);
-    const double g = number < 0 ? 0 : want[i], w = number < 0 ? 0 : member.w[i], v = number < 0 ? 0 : member.v[i];
-    const double range = number < 0 ? 0 : scale[i] + std::abs(w) + std::abs(v);
-    const double new_v = momentum * v + g + decay * w;
-    test::expect_close(static_cast<double>(got.gradient[at]), g, range, share, "gradients", place);
-    test::expect_close(static_cast<double>(got.velocity[at]), new_v, range, share, "momentum", place);
-    test::expect_close(static_cast<double>(got.weights[at]), w - lr * new_v, range, share, "weights", place);
+    test::expect_close(static_cast<double>(got.gradient[at]), number < 0 ? 0 : want[i], number < 0 ? 0 : scale[i],
+                       share, "gradients", place);
+    // The step is one of the gradient's bits, an fma each.
+    const float w = number < 0 ? 0 : static_cast<float>(member.w[i]),
+                v = number < 0 ? 0 : static_cast<float>(member.v[i]);
+    const float new_v = std::fma(kMomentum[m], v, std::fma(kDecay[m], w, got.gradient[at]));
+    simt::expect(got.velocity[at] == new_v, "momentum [%zu] is %.9g, not %.9g", place,
+                 static_cast<double>(got.velocity[at]), static_cast<double>(new_v));
+    simt::expect(got.weights[at] == std::fma(-kLr[m], new_v, w), "weight [%zu] is %.9g after %.9g", place,
+                 static_cast<double>(got.weights[at]), static_cast<double>(w));
     if (sizeof(T) == 2) {
       test::expect_close(static_cast<double>(to_float(got.copy[at])),
                          test::rounded<Bfloat16>(static_cast<double>(got.weights[at])), 0, 0, "copies", place);
@@ -167,6 +168,32 @@ SIMT_CASE(conv_weights_of_many_images) {
 SIMT_CASE(conv_weights_of_one_image) {
   expect_weights<float>(kOneImage);
   expect_weights<Bfloat16>(kOneImage);
+}
+
+/// y, x, image, then the pieces: the order that the contract has for float.
+SIMT_CASE(conv_weights_in_fp32_are_sums_in_order) {
+  const ConvProblem p = in_pieces({conv_shape(3, 5, 3, 2, 9, 7, 3), {2}, Values::reals}, 32);
+  const ConvShape& s = p.shape;
+  const std::vector<Member<float>> members = make_members<float>(p);
+  const Output<float> got = run(s, members, 0);
+  test::each_weight(s, [&](std::size_t place, std::int32_t number) {
+    if (number < 0) return;
+    const std::int32_t tap = number % 9, i = number / 9 % 3, o = number / 27;
+    float sum = 0, piece = 0;
+    for (std::int32_t row = 0; row < s.out_height * s.out_width * s.batch; ++row) {
+      if (row % 32 == 0) {
+        sum += piece;
+        piece = 0;
+      }
+      const std::int32_t image = row % s.batch, x = row / s.batch % s.out_width, y = row / s.batch / s.out_width;
+      const std::int32_t in_y = 2 * y + tap / 3 - 1, in_x = 2 * x + tap % 3 - 1;
+      if (image >= 2 || in_y < 0 || in_y >= s.in_height || in_x < 0 || in_x >= s.in_width) continue;
+      piece = std::fma(static_cast<float>(members[0].dy.at(image, o, y, x)),
+                       static_cast<float>(members[0].x.at(image, i, in_y, in_x)), piece);
+    }
+    simt::expect(got.gradient[place] == sum + piece, "gradient [%zu] is %.9g, not %.9g", place,
+                 static_cast<double>(got.gradient[place]), static_cast<double>(sum + piece));
+  });
 }
 
 SIMT_CASE(conv_weights_keep_a_diverged_member_to_itself) {

@@ -133,6 +133,9 @@ SIMT_CASE(gather_images_as_they_are) {
   expect_gather<Bfloat16>({3, 4, 9, 3, {3, 2}, {0, 1}, {2, 3}});
   expect_gather<float>({10, 3, 2, 33, {33, 1}, {0, 1}, {2, 3}, false});
 }
+SIMT_CASE(gather_images_of_one_row) {
+  expect_gather<float>({1, 1, 4, 2, {2, 1}, {0, 1}, {2, 3}});
+}
 SIMT_CASE(gather_more_images_than_threads) {
   expect_gather<float>({1, 2, 3, 130, {129, 130}, {1, 1}, {5, 4}});
 }

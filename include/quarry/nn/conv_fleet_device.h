@@ -44,7 +44,8 @@ class ConvFleetNet {
   static std::size_t memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch, std::int32_t members,
                             std::int32_t epochs);
 
-  /// Packed parameters and buffers of a member (ResNetPlan); load clears its momentum. Both block.
+  /// Packed parameters and buffers of a member (ResNetPlan). load begins a training: momentum, steps and losses are
+  /// cleared; every member has to be loaded before it trains. Both block.
   void load(std::int32_t member, std::span<const float> parameters, std::span<const float> buffers);
   void store(std::int32_t member, std::span<float> parameters, std::span<float> buffers);
 
