@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: MIT
+// The hyperparameter study from end to end, as a user runs it: a data set of the size of CIFAR-100 is downloaded (from
+// a server on this machine), read, learnt from, searched on, and reported beside the published numbers.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "quarry/core/file_system.h"
+#include "quarry/data/fetch.h"
+#include "tests/support/http_server.h"
+#include "tests/support/program.h"
+#include "tests/support/tar_writer.h"
+#include "tests/support/temp_dir.h"
+
+namespace quarry {
+namespace {
+
+using test::TempDir;
+using testing::AllOf;
+using testing::HasSubstr;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr const char *kTrain = "600", *kTest = "100";
+#else
+constexpr const char *kTrain = "50000", *kTest = "10000";  // as the published set
+#endif
+
+class HyperparameterStudy : public testing::Test {
+ protected:
+  test::ProgramResult quarry(std::vector<std::string> arguments) {
+    test::ProgramOptions options;
+    options.environment = {"QUARRY_DATA=" + data_.path()};
+    return test::run_program(QUARRY_PROGRAM, arguments, options);
+  }
+
+  /// Made-up images in the archive of the published set, and that archive's way here.
+  void fetch_made_up_set() {
+    const TempDir made;
+    const auto synthetic =
+        quarry({"data", "synthetic", "cifar100", "--to", made.path(), "--train", kTrain, "--test", kTest});
+    ASSERT_EQ(synthetic.exit_code, 0) << synthetic.err;
+    std::string archive;
+    for (const auto& entry : std::filesystem::directory_iterator(made / "cifar-100-binary")) {
+      const std::string name = entry.path().filename().string();
+      if (name.ends_with(".bin") || name.ends_with(".txt"))
+        archive += test::tar_member("cifar-100-binary/" + name, read_file(entry.path().string()));
+    }
+    test::HttpBehaviour behaviour;
+    behaviour.files["/cifar-100-binary.tar.gz"] = test::gzip(archive + test::tar_end());
+    const test::HttpServer server(behaviour);
+    const auto fetched = quarry({"data", "fetch", "cifar100", "--from", server.address(), "--checksum", "none"});
+    ASSERT_EQ(fetched.exit_code, 0) << fetched.err;
+  }
+
+  /// The half of the study in miniature: two strategies, HP2, two seeds.
+  std::vector<std::string> learning(const std::string& out) {
+    return {"run",   kConfigs + "/cifar100.toml",
+            "--out", out,
+            "--set", "run.seed=[1, 2]",
+            "--set", "acquisition.strategy=[random, badge]",
+            "--set", "acquisition.budget=16",
+            "--set", "acquisition.size=8",
+            "--set", "acquisition.candidates=40",
+            "--set", "acquisition.tested=[32]",
+            "--set", "pool.n_initial=16",
+            "--set", "model.network=resnet8",
+            "--set", "model.lr=0.01",
+            "--set", "model.weight_decay=0.0005",
+            "--set", "training.epochs=2",
+            "--set", "training.warmup_epochs=1",
+            "--set", "training.batch_size=8",
+            "--quiet"};
+  }
+  std::vector<std::string> search(const std::string& out) {
+    return {"run",   kConfigs + "/cifar100_search.toml",
+            "--out", out,
+            "--set", "run.seed=[1, 2]",
+            "--set", "acquisition.strategy=[random, badge]",
+            "--set", "pool.acquired=" + out + "/hyperparameter_cifar100",
+            "--set", "pool.acquired_labels=32",
+            "--set", "search.trials=3",
+            "--set", "search.startup_trials=2",
+            "--set", "search.folds=2",
+            "--set", "model.network=resnet8",
+            "--set", "model.lr=0.01",
+            "--set", "model.weight_decay=0.0005",
+            "--set", "training.epochs=2",
+            "--set", "training.warmup_epochs=1",
+            "--set", "training.batch_size=8",
+            "--quiet"};
+  }
+
+  static inline const std::string kConfigs = std::string(QUARRY_SOURCE_DIR) + "/configs/hyperparameter_study";
+  const TempDir data_;
+};
+
+TEST_F(HyperparameterStudy, RunsFromTheArchiveToTheTables) {
+  if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
+  fetch_made_up_set();
+  if (HasFatalFailure()) return;
+  const TempDir out;
+  const auto learnt = quarry(learning(out.path()));
+  ASSERT_EQ(learnt.exit_code, 0) << learnt.err;
+  const auto searched = quarry(search(out.path()));
+  ASSERT_EQ(searched.exit_code, 0) << searched.err;
+
+  const std::string cell = out.path() + "/hyperparameter_cifar100/cells/CIFAR100/badge/lr0.01_wd0.0005/seed2";
+  EXPECT_TRUE(std::filesystem::exists(cell + "/results.json"));
+  EXPECT_TRUE(std::filesystem::exists(cell + "/queried_indices.json"));
+  EXPECT_TRUE(std::filesystem::exists(out.path() + "/hyperparameter_cifar100_search/cells/CIFAR100/badge/budget32/" +
+                                      "lr0.01_wd0.0005/seed2/results.json"));
+
+  const auto report = quarry({"report", "--study", "hyperparameter", out.path() + "/hyperparameter_cifar100",
+                              out.path() + "/hyperparameter_cifar100_search"});
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+  EXPECT_THAT(report.out, AllOf(HasSubstr("cifar100"), HasSubstr("badge"), HasSubstr("HP2 BO"), HasSubstr("(2)")));
+  EXPECT_THAT(report.out, HasSubstr("not verified")) << "made-up pixels are said to be so";
+}
+
+}  // namespace
+}  // namespace quarry
