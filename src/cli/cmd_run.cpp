@@ -75,9 +75,10 @@ void print_plan(const StudyConfig& study, const RunOptions& options) {
   const bool images = trains_images(study);
   const auto size_of = [images](const DataConfig& config) {
     if (images) {
-      const ImageDataset data = load_images(config);
-      return DataSize{data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes,
-                      data.shape};
+      bool published = false;
+      const ImageSetSize set = image_set_size(config, published);
+      if (published) put_note(fmt::format("the files of {} are not here: its published size is taken", config.name));
+      return DataSize{set.train, set.test, static_cast<std::int32_t>(set.shape.pixels()), set.classes, set.shape};
     }
     const Dataset data = load_dataset(config);
     return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes, {}};

@@ -16,15 +16,18 @@ namespace {
 
 struct ImageEntry {
   std::string_view name;
+  ImageSetSize published;
   ImageDataset (*load)(const std::string& path, std::int64_t limit);
 };
 
 /// One line per image set; each is in the data set table too.
 constexpr ImageEntry kImageSets[] = {
-    {"fashion_mnist", load_fashion_images},
+    {"fashion_mnist", {60000, 10000, {1, 28, 28}, 10}, load_fashion_images},
     {"cifar10",
+     {50000, 10000, {3, 32, 32}, 10},
      [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar10, path, limit); }},
     {"cifar100",
+     {50000, 10000, {3, 32, 32}, 100},
      [](const std::string& path, std::int64_t limit) { return load_cifar(CifarKind::cifar100, path, limit); }},
 };
 
@@ -82,6 +85,21 @@ Dataset load_as_features(const DataConfig& config) {
 
 bool has_images(std::string_view name) {
   return find_entry(name) != nullptr;
+}
+
+ImageSetSize image_set_size(const DataConfig& config, bool& published) {
+  published = false;
+  try {
+    const ImageDataset data = load_images(config);
+    return {data.train.n, data.test.n, data.shape, data.n_classes};
+  } catch (const Error& error) {
+    const ImageEntry* entry = find_entry(config.name);
+    if (error.kind() != ErrorKind::usage || entry == nullptr || !config.path.empty()) throw;
+    published = true;
+    ImageSetSize size = entry->published;
+    if (config.pool_limit > 0) size.train = std::min(size.train, config.pool_limit);
+    return size;
+  }
 }
 
 ImageDataset load_images(const DataConfig& config) {

@@ -40,6 +40,17 @@ struct ImageDataset {
 /// Whether a name of the data set table has images (cifar10, cifar100, fashion_mnist).
 bool has_images(std::string_view name);
 
+/// How large a set is.
+struct ImageSetSize {
+  std::int64_t train = 0, test = 0;
+  ImageShape shape;
+  std::int32_t classes = 0;
+};
+
+/// Of the set that the [data] keys name: as load_images would find it, or, where its files are not here and no path is
+/// given, as it was published (`published` says so). For plans. Errors: those of load_images otherwise.
+ImageSetSize image_set_size(const DataConfig& config, bool& published);
+
 /// Loads an image set by the [data] keys name, path and pool_limit. Never a function of the run seed. A part may hold
 /// fewer images than the published one. Where the files are looked for: cifar.h, docs/data_sets.md.
 /// `published` are: CIFAR in the Python layout whose batches have the published MD5 sums; CIFAR in the binary layout
