@@ -24,7 +24,8 @@ SIMT_CASE(conv_launches_of_resnet18) {
                    conv_weight_size(stem) == 64 * 9 * 8,
                "sizes of the stem");
   simt::expect(conv_tiles(stem) == 256 && conv_statistics_size(stem) == 256 * 2 * 64, "tiles of the stem");
-  simt::expect(conv_scratch(stem, 10) == std::size_t{8} * 10 * 64 * 9 * 8 * 4 && conv_scratch(last, 10) == 0, "scratch");
+  simt::expect(conv_scratch(stem, 10) == std::size_t{8} * 10 * 64 * 9 * 8 * 4 && conv_scratch(last, 10) == 0,
+               "scratch");
   expect_grid(cuda::conv_forward_launch(stem, 10), 256, 1, 10);
   expect_grid(cuda::conv_weight_gradient_launch(stem, 10), 2, 1, 80);
   expect_grid(cuda::conv_forward_launch(last, 3), 4, 8, 3);
@@ -88,13 +89,15 @@ SIMT_CASE(conv_fleet_memory_is_known_beforehand) {
   for (const ConvPrecision precision : {ConvPrecision::fp32, ConvPrecision::bf16}) {
     gpu::Session session(0);
     const cuda::ConvFleetNet net(session, plan, precision, 4, pool, members);
-    const std::size_t takes = session.memory_in_use(),
-                      planned = cuda::ConvFleetNet::memory(plan, precision, 4, 3, 2);
+    const std::size_t takes = session.memory_in_use(), planned = cuda::ConvFleetNet::memory(plan, precision, 4, 3, 2);
     simt::expect(takes <= planned && planned < takes + 256 * 200, "%zu bytes, planned %zu", takes, planned);
   }
   gpu::Session session(0);
-  expect_refused([&] { cuda::ConvFleetNet(session, plan, ConvPrecision::fp32, 4, {nullptr, nullptr, 3, 5, 5}, members); },
-                 "the network takes images of 3 x 6 x 5, the pool has 3 x 5 x 5");
+  expect_refused(
+      [&] {
+        cuda::ConvFleetNet(session, plan, ConvPrecision::fp32, 4, {nullptr, nullptr, 3, 5, 5}, members);
+      },
+      "the network takes images of 3 x 6 x 5, the pool has 3 x 5 x 5");
 }
 
 }  // namespace
