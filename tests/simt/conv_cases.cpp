@@ -152,7 +152,7 @@ const ConvProblem kStem = {conv_shape(3, 16, 3, 1, 7, 7, 4), {4, 0, 1}, Values::
 const ConvProblem kStride = {conv_shape(16, 20, 3, 2, 7, 5, 5), {5, 2}, Values::integers};
 const ConvProblem kShortcut = {conv_shape(24, 8, 1, 2, 8, 6, 3), {2, 3}, Values::reals};
 // more channels than a tile has columns; several chunks to a tap
-const ConvProblem kWide = {conv_shape(72, 66, 3, 1, 3, 4, 5), {5}, Values::reals};
+const ConvProblem kWide = {conv_shape(72, 66, 2, 1, 3, 4, 5), {5}, Values::reals};
 // a tile is a pixel and less, so that most taps of its chunks are outside
 const ConvProblem kCorner = {conv_shape(16, 8, 3, 1, 1, 2, 130), {3, 129}, Values::integers};
 const ConvProblem kOneImage = {conv_shape(8, 8, 3, 1, 1, 1, 1), {1, 1}, Values::integers};

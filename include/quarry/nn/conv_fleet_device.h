@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "quarry/core/gpu.h"
+#include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/resnet.h"
 #include "quarry/ops/fleet_batch_device.h"
 
@@ -67,5 +68,11 @@ class ConvFleetNet {
   struct Impl;
   std::unique_ptr<Impl> impl_;
 };
+
+/// train_conv_fleet (nn/conv_fleet.h) on a GPU, from and to host memory. Members of one network, batch size and number
+/// of epochs train together, as many as there is memory for; the results are those of any other division.
+/// Errors: as there; failed, with the bytes, if there is no memory for a single member.
+std::vector<ConvMemberResult> train_conv_fleet(gpu::Session& session, ConvPrecision precision, const ImageDataset& data,
+                                               std::span<const ConvMemberSpec> members);
 
 }  // namespace quarry::cuda

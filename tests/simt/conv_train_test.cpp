@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: MIT
+// train_conv_fleet on the fake GPU beside the CPU's.
+#if __has_include("src/nn/conv_engine.h")
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "quarry/nn/conv_fleet_device.h"
+#include "tests/simt/fake_gpu.h"
+#include "tests/support/conv_cases.h"
+
+namespace quarry {
+namespace {
+
+class ConvTrain : public ::testing::Test {
+ protected:
+  ConvTrain() : data_(testing::striped_set(6, 3, 24, 6)) { gpu::fake_gpu().reset(); }
+
+  ConvMemberSpec member(std::int32_t train, std::int32_t validation, std::uint64_t key) const {
+    ConvMemberSpec spec = testing::small_member(data_, train, validation);
+    spec.batch_size = 4;
+    spec.order_key = key;
+    spec.init_key = key + 1;
+    spec.batches = BatchRule::keep_last;
+    return spec;
+  }
+  std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, ConvPrecision precision) const {
+    gpu::Session session(0);
+    return cuda::train_conv_fleet(session, precision, data_, members);
+  }
+  /// How far b is from a, by the way from where a began.
+  static double off(const ConvMemberSpec& spec, const std::vector<float>& a, const std::vector<float>& b) {
+    const std::vector<float> start = initial_parameters(plan_resnet(spec.network), spec.init_key);
+    double off = 0, way = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) {
+      off += std::pow(static_cast<double>(a[i]) - static_cast<double>(b[i]), 2);
+      way += std::pow(static_cast<double>(a[i]) - static_cast<double>(start[i]), 2);
+    }
+    return std::sqrt(off / way);
+  }
+  ImageDataset data_;
+};
+
+TEST_F(ConvTrain, MakesWhatTheCpuMakes) {
+  std::vector<ConvMemberSpec> members = {member(6, 5, 7), member(10, 2, 8), member(4, 3, 9)};
+  members[0].validate_every_epoch = true;
+  members[1].augment = false;
+  members[2].epochs = 1;  // a group of its own
+  Context context({}, 1);
+  const std::vector<ConvMemberResult> want = train_conv_fleet(context, data_, members),
+                                      got = on_gpu(members, ConvPrecision::fp32);
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    EXPECT_LT(off(members[m], want[m].parameters, got[m].parameters), 1e-3) << m;
+    EXPECT_NEAR(got[m].train_loss, want[m].train_loss, 1e-3);
+    EXPECT_NEAR(got[m].validation.loss, want[m].validation.loss, 1e-3);
+    EXPECT_EQ(got[m].validation.accuracy, want[m].validation.accuracy);
+    EXPECT_EQ(got[m].steps, want[m].steps);
+    EXPECT_EQ(got[m].epochs_run, want[m].epochs_run);
+    EXPECT_EQ(got[m].diverged, want[m].diverged);
+    ASSERT_EQ(got[m].epoch_validation.size(), want[m].epoch_validation.size());
+    for (std::size_t e = 0; e < want[m].epoch_validation.size(); ++e) {
+      EXPECT_NEAR(got[m].epoch_validation[e].loss, want[m].epoch_validation[e].loss, 1e-3);
+    }
+  }
+}
+
+TEST_F(ConvTrain, SplitsAFleetThatMemoryIsTooSmallFor) {
+  std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(6, 2, 8), member(4, 2, 9)};
+  for (ConvMemberSpec& m : members) m.epochs = 1;
+  const std::vector<ConvMemberResult> all = on_gpu(members, ConvPrecision::fp32);
+  const std::size_t one =
+      cuda::ConvFleetNet::memory(plan_resnet(members[0].network), ConvPrecision::fp32, 4, 1, 1);
+  gpu::fake_gpu().info.memory = 3 * one;  // nine tenths are for members
+  const std::vector<ConvMemberResult> split = on_gpu(members, ConvPrecision::fp32);
+  for (std::size_t m = 0; m < members.size(); ++m) {
+    EXPECT_EQ(all[m].parameters, split[m].parameters);
+    EXPECT_EQ(all[m].validation.loss, split[m].validation.loss);
+  }
+  gpu::fake_gpu().info.memory = one;
+  EXPECT_THROW(on_gpu(members, ConvPrecision::fp32), Error);
+}
+
+TEST_F(ConvTrain, RefusesWhatTheCpuRefuses) {
+  data_ = testing::striped_set(4, 3, 24, 6);  // one position in the last stage
+  ConvMemberSpec spec = member(9, 2, 8);
+  EXPECT_THROW(on_gpu({spec}, ConvPrecision::fp32), Error) << "a batch of one image, one value per channel";
+  spec.batches = BatchRule::fill_last;
+  spec.train.back() = 24;
+  EXPECT_THROW(on_gpu({spec}, ConvPrecision::fp32), Error) << "a row that is not there";
+  EXPECT_EQ(gpu::fake_gpu().leaked, 0);
+}
+
+TEST_F(ConvTrain, ADivergedMemberIsAResult) {
+  std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(4, 2, 8)};
+  members[0].lr = 1e30;
+  members[0].schedule = LrSchedule::constant;
+  const std::vector<ConvMemberResult> got = on_gpu(members, ConvPrecision::bf16);
+  EXPECT_TRUE(got[0].diverged);
+  EXPECT_FALSE(got[1].diverged);
+  EXPECT_EQ(got[1].diverged_epoch, -1);
+}
+
+}  // namespace
+}  // namespace quarry
+#endif
