@@ -59,13 +59,20 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec, const Re
 class Training {
  public:
   Training(const ImageDataset& data, const ImageReader& reader, const ConvMemberSpec& spec, const ResNetPlan& plan,
-           ConvEngine<float>& engine)
-      : data_(data), reader_(reader), spec_(spec), plan_(plan), engine_(engine), dropout_(plan, spec.dropout_key) {}
+           ConvEngine<float>& engine, const FleetWatch& watch)
+      : data_(data),
+        reader_(reader),
+        spec_(spec),
+        plan_(plan),
+        engine_(engine),
+        watch_(watch),
+        dropout_(plan, spec.dropout_key) {}
 
   ConvMemberResult run() {
     engine_.load(initial_parameters(plan_, spec_.init_key).data(), initial_buffers(plan_).data());
     for (std::int32_t e = 0; e < spec_.epochs; ++e) {
       epoch(e);
+      if (watch_.epoch_done) watch_.epoch_done();
       if (spec_.validate_every_epoch) result_.epoch_validation.push_back(validate());
     }
     result_.epochs_run = spec_.epochs;
@@ -97,6 +104,7 @@ class Training {
     double loss = 0;
     const auto slots = static_cast<std::int64_t>(order.size());
     for (std::int64_t first = 0; first < slots; first += spec_.batch_size) {
+      if (watch_.stop != nullptr && watch_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
       loss += batch(
           e, first,
           std::span(order).subspan(static_cast<std::size_t>(first),
@@ -131,6 +139,7 @@ class Training {
   const ConvMemberSpec& spec_;
   const ResNetPlan& plan_;
   ConvEngine<float>& engine_;
+  const FleetWatch& watch_;
   ChannelDropout dropout_;
   ConvMemberResult result_;
   std::vector<std::int32_t> labels_;
@@ -152,7 +161,7 @@ std::vector<std::size_t> longest_first(std::span<const ConvMemberSpec> members, 
 }  // namespace
 
 std::vector<ConvMemberResult> train_conv_fleet(Context& context, const ImageDataset& data,
-                                               std::span<const ConvMemberSpec> members) {
+                                               std::span<const ConvMemberSpec> members, const FleetWatch& watch) {
   check_part(data, data.train);
   const ImageReader reader(data);
   std::vector<ResNetPlan> plans;
@@ -166,7 +175,7 @@ std::vector<ConvMemberResult> train_conv_fleet(Context& context, const ImageData
   context.pool().parallel_for(static_cast<std::int64_t>(members.size()), [&](std::int64_t item, int worker) {
     const std::size_t i = order[static_cast<std::size_t>(item)];
     ConvEngine<float>& engine = engines[static_cast<std::size_t>(worker)].get(plans[i]);
-    results[i] = Training(data, reader, members[i], plans[i], engine).run();
+    results[i] = Training(data, reader, members[i], plans[i], engine, watch).run();
   });
   return results;
 }

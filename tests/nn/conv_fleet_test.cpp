@@ -9,6 +9,7 @@
 #include "quarry/ops/augment.h"
 #include "src/nn/conv_engine.h"
 #include "tests/support/conv_cases.h"
+#include "tests/support/tiny_images.h"
 
 namespace quarry::testing {
 namespace {
@@ -183,6 +184,25 @@ TEST(ConvFleet, BatchOfOneNeedsPositions) {
   spec.epochs = 1;
   spec.batches = BatchRule::keep_last;
   EXPECT_FALSE(train_conv_fleet(context, small, std::vector{spec}).front().diverged);
+}
+
+TEST(ConvFleet, AStopEndsTheTrainingWithinAStep) {
+  const ImageDataset data = test::tiny_images();
+  ConvMemberSpec spec;
+  spec.network = {ResNetKind::resnet8, data.shape, data.n_classes, 0};
+  spec.epochs = 1000000;
+  spec.batch_size = 8;
+  for (std::int32_t row = 0; row < 16; ++row) spec.train.push_back(row);
+  Context context({}, 2);
+  std::atomic<bool> stop{false};
+  std::atomic<int> epochs{0};
+  const std::vector<ConvMemberSpec> members = {spec, spec};
+  const FleetWatch watch = {&stop, [&] {
+                              if (++epochs == 3) stop = true;
+                            }};
+  EXPECT_THROW(train_conv_fleet(context, data, members, watch), Interrupted);
+  EXPECT_GE(epochs, 3);
+  EXPECT_LE(epochs, 4) << "the other member may have been at the end of its epoch";
 }
 
 }  // namespace

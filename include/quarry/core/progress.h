@@ -11,6 +11,9 @@
 
 namespace quarry {
 
+/// Thrown where a stop flag is seen: nothing of what was under way counts.
+struct Interrupted {};
+
 enum class ProgressMode {
   automatic,  ///< a bar on a terminal, lines elsewhere
   bar,        ///< redrawn in place, at most ten times a second

@@ -12,11 +12,14 @@
 // 0, variance 1.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
 #include "quarry/core/context.h"
+#include "quarry/core/progress.h"
 #include "quarry/data/images.h"
 #include "quarry/nn/mlp_fleet.h"  // Evaluation
 #include "quarry/nn/resnet.h"
@@ -79,11 +82,17 @@ struct ConvMemberResult {
   std::int32_t diverged_epoch = -1;  ///< first epoch with a training loss that is not finite, or -1
 };
 
+/// What is told and asked while a fleet trains; results do not depend on it.
+struct FleetWatch {
+  const std::atomic<bool>* stop = nullptr;  ///< looked at before every step; once it is set, Interrupted is thrown
+  std::function<void()> epoch_done;         ///< called after each epoch of each member, by any worker
+};
+
 /// Trains every member on rows of `data.train`, members spread over the context's workers.
 /// A diverging member is a result, not an error; it is trained to its end all the same.
-/// Errors: a check fails on shapes, rows or hyperparameters out of range.
+/// Errors: a check fails on shapes, rows or hyperparameters out of range. Throws Interrupted: see FleetWatch.
 std::vector<ConvMemberResult> train_conv_fleet(Context& context, const ImageDataset& data,
-                                               std::span<const ConvMemberSpec> members);
+                                               std::span<const ConvMemberSpec> members, const FleetWatch& watch = {});
 
 /// One trained network, ready to score images.
 struct TrainedConvNet {

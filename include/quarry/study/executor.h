@@ -12,6 +12,7 @@
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/context.h"
+#include "quarry/core/progress.h"
 #include "quarry/data/dataset.h"
 #include "quarry/nn/mlp_fleet.h"
 #include "quarry/study/config.h"
@@ -58,9 +59,6 @@ struct Picks {
   bool all_non_finite = false;
 };
 
-/// Thrown between jobs when the stop flag is set: nothing of the batch counts.
-struct Interrupted {};
-
 class Executor {
  public:
   virtual ~Executor() = default;
@@ -72,7 +70,8 @@ class Executor {
   virtual std::vector<Picks> select(std::span<const SelectJob> jobs) = 0;
 };
 
-/// Runs everything in the calling process. `stop` (may be null) is looked at between jobs: see Interrupted.
+/// Runs everything in the calling process. `stop` (may be null) is looked at between jobs; once it is set, Interrupted
+/// (core/progress.h) is thrown.
 std::unique_ptr<Executor> make_in_process_executor(Context& context, const std::atomic<bool>* stop);
 
 /// Test metrics from logits [n][C] (pure function; double arithmetic; labels and honeypot flags of the part).
