@@ -174,6 +174,16 @@ Problem check_residual(const RunConfig& run) {
     return problem({"training.warmup_epochs", "training.epochs"},
                    "training.warmup_epochs = {} leaves nothing of training.epochs = {}", run.warmup_epochs, run.epochs);
   if (run.mode == Mode::frozen_set) return check_frozen_set(run);
+  for (const std::int32_t labels : run.tested) {
+    const std::int32_t bought = labels - run.n_initial;
+    const bool reached = bought == run.budget || (bought >= 0 && bought < run.budget && bought % run.size == 0);
+    if (run.n_initial > 0 && !reached)
+      return problem(
+          {"acquisition.tested", "acquisition.size"},
+          "acquisition.tested: a run never has {} labels; it has {} and then {} more with every acquisition, up "
+          "to {}",
+          labels, run.n_initial, run.size, run.n_initial + run.budget);
+  }
   if (run.val_share != 0)
     return problem({"pool.val_share", "model.network"},
                    "pool.val_share = {}: nothing is chosen on validation rows here; set it to 0",

@@ -70,6 +70,9 @@ const Case kCases[] = {
      "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[pool]\nacquired = \"x\"\nacquired_labels = 20\n"
      "[model]\nlr = 0.5\n[search]\nmode = \"frozen_set\"\n",
      "s.toml:8:1: ", "outside the search space"},
+    {"TestedNever",
+     "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[acquisition]\ntested = [2000, 2050]\n",
+     "s.toml:5:1: ", "never has 2050 labels"},
     {"NoEpochAfterWarmUp", "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[training]\nepochs = 10\n",
      "s.toml:5:1: ", "leaves nothing"},
     {"HalvingOfPerceptrons", "[search]\npruner = \"asha\"\n", "s.toml:2:1: ", "for search.mode"},

@@ -97,7 +97,8 @@ std::vector<std::vector<std::int32_t>> random_acquisitions(std::int64_t seed, co
   data->train.n = 50000;
   data->train.pixels.assign(50000, 0);
   data->train.labels.assign(50000, 1);
-  const StudyRun run = study_run({"run.seed=" + std::to_string(seed), "acquisition.tested=[1]"});
+  StudyRun run = study_run({"run.seed=" + std::to_string(seed)});
+  run.config.tested = {1};  // never
   Context context({}, 1);
   ImageExecutor executor(context, nullptr);
   executor.load(data);
