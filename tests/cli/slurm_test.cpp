@@ -37,9 +37,8 @@ class Slurm : public testing::Test {
 
 TEST_F(Slurm, ATaskRunsItsShard) {
   const ProgramResult result =
-      bash("configs/slurm/study.sh",
-           {"QUARRY=" QUARRY_PROGRAM, "STUDY=configs/smoke.toml", "SLURM_ARRAY_TASK_ID=2", "SLURM_ARRAY_TASK_COUNT=2",
-            "OPTIONS=--quiet --out " + out_.path()});
+      bash("configs/slurm/study.sh", {"QUARRY=" QUARRY_PROGRAM, "STUDY=configs/smoke.toml", "SLURM_ARRAY_TASK_ID=2",
+                                      "SLURM_ARRAY_TASK_COUNT=2", "OPTIONS=--quiet --out " + out_.path()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(std::filesystem::exists(out_ / "smoke.shard-2-of-2/results.csv"));
 }
@@ -54,13 +53,12 @@ TEST_F(Slurm, AFailingStudyFailsTheTask) {
 TEST_F(Slurm, ATaskThatIsStoppedIsQueuedAgain) {
   script("scontrol", "echo \"$@\" > " + out_.path() + "/requeued\n");
   // A program that ends by the signal it gets, as quarry does after a clean stop.
-  script("slow", "trap 'trap - TERM; kill -TERM $$' TERM\ntouch " + out_.path() +
-                     "/started\nwhile :; do sleep 0.05; done\n");
-  const ProgramResult result =
-      bash("configs/slurm/study.sh & task=$!; while [ ! -e " + out_.path() +
-               "/started ]; do sleep 0.05; done; kill -TERM $task; wait $task",
-           {"QUARRY=" + bin_.path() + "/slow", "STUDY=any", "SLURM_ARRAY_TASK_ID=7", "SLURM_ARRAY_TASK_COUNT=9",
-            "SLURM_ARRAY_JOB_ID=123"});
+  script("slow",
+         "trap 'trap - TERM; kill -TERM $$' TERM\ntouch " + out_.path() + "/started\nwhile :; do sleep 0.05; done\n");
+  const ProgramResult result = bash("configs/slurm/study.sh & task=$!; while [ ! -e " + out_.path() +
+                                        "/started ]; do sleep 0.05; done; kill -TERM $task; wait $task",
+                                    {"QUARRY=" + bin_.path() + "/slow", "STUDY=any", "SLURM_ARRAY_TASK_ID=7",
+                                     "SLURM_ARRAY_TASK_COUNT=9", "SLURM_ARRAY_JOB_ID=123"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(read_file(out_ / "requeued"), "requeue 123_7\n");
 }

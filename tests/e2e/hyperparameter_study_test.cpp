@@ -10,6 +10,7 @@
 
 #include "quarry/core/file_system.h"
 #include "quarry/data/fetch.h"
+#include "quarry/study/cells.h"
 #include "tests/support/http_server.h"
 #include "tests/support/program.h"
 #include "tests/support/tar_writer.h"
@@ -118,6 +119,38 @@ TEST_F(HyperparameterStudy, RunsFromTheArchiveToTheTables) {
   EXPECT_EQ(report.exit_code, 0) << report.err;
   EXPECT_THAT(report.out, AllOf(HasSubstr("cifar100"), HasSubstr("badge"), HasSubstr("HP2 BO"), HasSubstr("(2)")));
   EXPECT_THAT(report.out, HasSubstr("not verified")) << "made-up pixels are said to be so";
+}
+
+TEST_F(HyperparameterStudy, TheMiniatureChoosesThePublishedIndices) {
+  const TempDir out;
+  const std::vector<std::string> smaller = {"--out",  out.path(),          "--set", "run.seed=1",
+                                            "--set",  "model.lr=0.01",     "--set", "model.weight_decay=0.0005",
+                                            "--set",  "training.epochs=3", "--set", "acquisition.strategy=random",
+                                            "--quiet"};
+  std::vector<std::string> learning = {"run", kConfigs + "/mini.toml", "--set", "acquisition.tested=[400]"};
+  learning.insert(learning.end(), smaller.begin(), smaller.end());
+  const auto learnt = quarry(learning);
+  if (learnt.err.find("dataset-fashion-mnist") != std::string::npos) GTEST_SKIP() << "no Fashion-MNIST here";
+  ASSERT_EQ(learnt.exit_code, 0) << learnt.err;
+  const std::string cell = out.path() + "/hyperparameter_mini/cells/FASHION_MNIST/random/lr0.01_wd0.0005/seed1";
+  const auto cycles = parse_queried_indices(read_file(cell + "/queried_indices.json"), "queried_indices.json");
+  ASSERT_EQ(cycles.size(), 4u);
+  // Spec 17.1, seed 1: a pool of 45,000 of 50,000 images, as the study's.
+  EXPECT_THAT(std::vector(cycles[0].begin(), cycles[0].begin() + 5),
+              testing::ElementsAre(3849, 25410, 3585, 3756, 35306));
+  EXPECT_THAT(std::vector(cycles[1].begin(), cycles[1].begin() + 5),
+              testing::ElementsAre(19828, 34679, 40158, 37126, 3107));
+
+  std::vector<std::string> search = {"run",   kConfigs + "/mini_search.toml",
+                                     "--set", "search.trials=2",
+                                     "--set", "pool.acquired=" + out.path() + "/hyperparameter_mini"};
+  search.insert(search.end(), smaller.begin(), smaller.end());
+  const auto searched = quarry(search);
+  ASSERT_EQ(searched.exit_code, 0) << searched.err;
+  const auto report = quarry({"report", "--study", "hyperparameter", out.path() + "/hyperparameter_mini",
+                              out.path() + "/hyperparameter_mini_search"});
+  EXPECT_EQ(report.exit_code, 0) << report.err;
+  EXPECT_THAT(report.out, AllOf(HasSubstr("fashion_mnist"), HasSubstr("HP2 BO"), HasSubstr("(1)")));
 }
 
 }  // namespace
