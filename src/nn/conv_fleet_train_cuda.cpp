@@ -39,10 +39,11 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec) {
   QUARRY_CHECK(!spec.train.empty(), "a member has no training rows");
   const ResNetPlan plan = plan_resnet(spec.network);
   const ConvLayer& last = plan.layers[static_cast<std::size_t>(plan.blocks.back().conv2)];
-  QUARRY_CHECK(smallest_batch(spec) * last.out_height * last.out_width >= 2,
-               "a batch of one image leaves one value per channel in the last stage, too few for a variance; use another "
-               "batch size than {} for {} rows, or fill the last batch",
-               spec.batch_size, spec.train.size());
+  QUARRY_CHECK(
+      smallest_batch(spec) * last.out_height * last.out_width >= 2,
+      "a batch of one image leaves one value per channel in the last stage, too few for a variance; use another "
+      "batch size than {} for {} rows, or fill the last batch",
+      spec.batch_size, spec.train.size());
   check_rows(data, spec, spec.train);
   check_rows(data, spec, spec.validation);
 }
@@ -57,8 +58,8 @@ bool together(const ConvMemberSpec& a, const ConvMemberSpec& b) {
 ConvNetMember net_member(const ConvMemberSpec& spec) {
   ConvNetMember member;
   for (std::int32_t e = 0; e < spec.epochs; ++e) {
-    member.rates.push_back(static_cast<float>(
-        spec.lr * lr_factor(spec.schedule, e, spec.epochs, spec.warmup_epochs, spec.warmup_start)));
+    member.rates.push_back(
+        static_cast<float>(spec.lr * lr_factor(spec.schedule, e, spec.epochs, spec.warmup_epochs, spec.warmup_start)));
   }
   member.weight_decay = static_cast<float>(spec.weight_decay);
   member.momentum = static_cast<float>(spec.momentum);
@@ -69,8 +70,8 @@ ConvNetMember net_member(const ConvMemberSpec& spec) {
 }
 
 Rows rows_of_epoch(const ConvMemberSpec& spec, std::int32_t epoch) {
-  Rows rows = epoch_order(spec.order_key, epoch, static_cast<std::int32_t>(spec.train.size()), spec.batch_size,
-                          spec.batches);
+  Rows rows =
+      epoch_order(spec.order_key, epoch, static_cast<std::int32_t>(spec.train.size()), spec.batch_size, spec.batches);
   for (std::int32_t& row : rows) row = spec.train[static_cast<std::size_t>(row)];
   return rows;
 }
@@ -125,7 +126,8 @@ class Group {
     std::vector<bool> wanted;
     bool any = false;
     for (std::size_t m = 0; m < specs_.size(); ++m) {
-      results_[m].steps += (static_cast<std::int64_t>(orders[m].size()) + specs_[m]->batch_size - 1) / specs_[m]->batch_size;
+      results_[m].steps +=
+          (static_cast<std::int64_t>(orders[m].size()) + specs_[m]->batch_size - 1) / specs_[m]->batch_size;
       wanted.push_back(specs_[m]->validate_every_epoch);
       any = any || wanted.back();
     }
@@ -184,8 +186,9 @@ std::size_t members_at_a_time(gpu::Session& session, ConvPrecision precision, co
   const std::size_t one = ConvFleetNet::memory(plan, precision, spec.batch_size, 1, std::max(spec.epochs, 1)),
                     free = session.memory_free(), room = free / 10 * 9;
   if (one > room) {
-    fail("a member takes {} bytes of GPU memory and there are {}, of which a tenth stays free; use a smaller batch size",
-         one, free);
+    fail(
+        "a member takes {} bytes of GPU memory and there are {}, of which a tenth stays free; use a smaller batch size",
+        one, free);
   }
   return room / one;
 }

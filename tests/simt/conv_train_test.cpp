@@ -68,8 +68,7 @@ TEST_F(ConvTrain, SplitsAFleetThatMemoryIsTooSmallFor) {
   std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(6, 2, 8), member(4, 2, 9)};
   for (ConvMemberSpec& m : members) m.epochs = 1;
   const std::vector<ConvMemberResult> all = on_gpu(members, ConvPrecision::fp32);
-  const std::size_t one =
-      cuda::ConvFleetNet::memory(plan_resnet(members[0].network), ConvPrecision::fp32, 4, 1, 1);
+  const std::size_t one = cuda::ConvFleetNet::memory(plan_resnet(members[0].network), ConvPrecision::fp32, 4, 1, 1);
   gpu::fake_gpu().info.memory = 3 * one;  // nine tenths are for members
   const std::vector<ConvMemberResult> split = on_gpu(members, ConvPrecision::fp32);
   for (std::size_t m = 0; m < members.size(); ++m) {
