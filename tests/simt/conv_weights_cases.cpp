@@ -79,7 +79,7 @@ void expect_member(const ConvProblem& p, const Member<T>& member, const Output<T
   const ConvShape& s = p.shape;
   const std::vector<double> want = test::conv_weight_gradient(s, member.x, member.dy, false),
                             scale = test::conv_weight_gradient(s, member.x, member.dy, true);
-  const double share = p.kind == Values::integers ? 0 : 1e-6;
+  const double share = p.kind == Values::integers ? 0 : sizeof(T) == 4 ? 1e-6 : 1e-5;  // tensor cores may truncate
   const std::size_t begin = m * static_cast<std::size_t>(conv_weight_size(s));
   test::each_weight(s, [&](std::size_t place, std::int32_t number) {
     const std::size_t at = begin + place;
