@@ -245,5 +245,18 @@ SIMT_CASE(conv_fleet_trains_with_dropout) {
   expect_fleet(p, 2e-5, false);
 }
 
+SIMT_CASE(conv_fleet_ends_while_it_trains) {
+  Session session(0);
+  const DevicePool pool(session);
+  const Problem p = two_members();
+  const ResNetPlan plan = plan_of(p);
+  {
+    ConvFleetNet net(session, plan, p.precision, p.batch, pool.view(), std::span(p.members).first(1));
+    net.load(0, first_parameters(plan, 50), first_buffers(plan));
+    net.train_epoch(0, Orders{{1, 2}});
+  }
+  session.synchronize();
+}
+
 }  // namespace
 }  // namespace quarry
