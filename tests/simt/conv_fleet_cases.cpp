@@ -253,12 +253,12 @@ SIMT_CASE(conv_fleet_ends_while_it_trains) {
   {
     ConvFleetNet net(session, plan, p.precision, p.batch, pool.view(), std::span(p.members).first(1));
     net.load(0, first_parameters(plan, 50), first_buffers(plan));
-    net.train_epoch(0, Orders{{1, 2, 3, 4, 5}});
+    net.train_epoch(0, Orders{{1, 2}});
     const gpu::Counters before = session.counters();
-    net.train_epoch(1, Orders{{5, 4, 3, 2, 1}});
+    net.train_epoch(1, Orders{{5, 4}});
     const gpu::Counters& after = session.counters();
-    simt::expect(after.graph_launches == before.graph_launches + 2 && after.launches == before.launches,
-                 "two steps are %lld graphs", static_cast<long long>(after.graph_launches - before.graph_launches));
+    simt::expect(after.graph_launches == before.graph_launches + 1 && after.launches == before.launches,
+                 "a step is %lld graphs", static_cast<long long>(after.graph_launches - before.graph_launches));
     simt::expect(after.copies_out == before.copies_out && after.allocations == before.allocations, "%lld copies out",
                  static_cast<long long>(after.copies_out - before.copies_out));
     simt::expect(after.blocking <= before.blocking + 1, "waits for more than the epoch before");
