@@ -152,7 +152,13 @@ void ConvFleetNet::Impl::clear_sums(std::span<const std::vector<std::int32_t>> r
 ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                            const ImagePool& pool, std::span<const ConvNetMember> members)
     : impl_(std::make_unique<Impl>(session, plan, precision, batch, pool, members)) {}
-ConvFleetNet::~ConvFleetNet() = default;
+ConvFleetNet::~ConvFleetNet() {
+  try {
+    impl_->settle();  // the graph and what is staged may be in use
+  } catch (const Error&) {
+    // The session's next call says so.
+  }
+}
 
 std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                                  std::int32_t members, std::int32_t epochs) {

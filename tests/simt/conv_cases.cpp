@@ -100,7 +100,7 @@ void expect_statistics(const ConvShape& s, const Output<T>& got, std::size_t mem
 template <class T>
 void expect_member(const ConvProblem& p, const Member<T>& member, const Output<T>& got, std::size_t m, Way way) {
   const ConvShape& s = p.shape;
-  const double share = p.kind == Values::integers ? 0 : 1e-6;
+  const double share = p.kind == Values::integers ? 0 : sizeof(T) == 4 ? 1e-6 : 1e-5;  // tensor cores may truncate
   const std::size_t begin =
       m * test::places(way == Way::forward ? Images{0, s.out_channels, s.out_height, s.out_width, {}}
                                            : Images{0, s.in_channels, s.in_height, s.in_width, {}},

@@ -46,6 +46,7 @@ TEST_F(ConvTrain, MakesWhatTheCpuMakes) {
   members[0].validate_every_epoch = true;
   members[1].augment = false;
   members[2].epochs = 1;  // a group of its own
+  members[2].network.dropout = 0.3;
   Context context({}, 1);
   const std::vector<ConvMemberResult> want = train_conv_fleet(context, data_, members),
                                       got = on_gpu(members, ConvPrecision::fp32);

@@ -79,7 +79,7 @@ void expect_member(const ConvProblem& p, const Member<T>& member, const Output<T
   const ConvShape& s = p.shape;
   const std::vector<double> want = test::conv_weight_gradient(s, member.x, member.dy, false),
                             scale = test::conv_weight_gradient(s, member.x, member.dy, true);
-  const double share = p.kind == Values::integers ? 0 : 1e-6;
+  const double share = p.kind == Values::integers ? 0 : sizeof(T) == 4 ? 1e-6 : 1e-5;  // tensor cores may truncate
   const std::size_t begin = m * static_cast<std::size_t>(conv_weight_size(s));
   test::each_weight(s, [&](std::size_t place, std::int32_t number) {
     const std::size_t at = begin + place;
@@ -134,7 +134,7 @@ const ConvProblem kStem = {conv_shape(3, 16, 3, 1, 7, 7, 4), {4, 0, 1}, Values::
 const ConvProblem kStride = in_pieces({conv_shape(16, 20, 3, 2, 7, 5, 9), {9, 5}, Values::integers}, 64);
 const ConvProblem kShortcut = in_pieces({conv_shape(24, 8, 1, 2, 8, 6, 3), {0, 2, 3}, Values::reals}, 32);
 const ConvProblem kWide = {conv_shape(72, 66, 3, 1, 3, 2, 5), {5}, Values::reals};
-const ConvProblem kManyImages = {conv_shape(8, 8, 3, 1, 2, 2, 40), {33, 40}, Values::reals};
+const ConvProblem kManyImages = {conv_shape(8, 8, 3, 1, 1, 2, 40), {33, 40}, Values::reals};
 const ConvProblem kOneImage = {conv_shape(8, 8, 3, 1, 1, 1, 1), {1, 1}, Values::integers};
 
 SIMT_CASE(conv_weights_of_a_stem_fp32) {
