@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: MIT
 // train_conv_fleet on a GPU.
-#if __has_include("src/nn/conv_engine.h")  // plans and schedules, with the CPU's half of the fleets
 #include <algorithm>
 #include <cmath>
 #include <utility>
@@ -222,4 +221,3 @@ std::vector<ConvMemberResult> train_conv_fleet(gpu::Session& session, ConvPrecis
 }
 
 }  // namespace quarry::cuda
-#endif

