@@ -60,6 +60,13 @@ class OneThread {
   int before_ = 1;
 };
 
+/// Held while primitives are made and released: engines of all threads share them in oneDNN's cache, whose own locks
+/// ThreadSanitizer cannot see in the packaged library.
+std::mutex& primitives() {
+  static std::mutex mutex;
+  return mutex;
+}
+
 /// A primitive with what its arguments look like.
 struct Step {
   dnnl::primitive primitive;
@@ -95,10 +102,18 @@ class OneDnnEngine : public ConvEngine<float> {
  public:
   explicit OneDnnEngine(const ResNetPlan& plan) : plan_(plan), sites_(dropout_sites(plan)) {
     const OneThread guard;
+    const std::lock_guard lock(primitives());
     choose_layout();
     place_parameters();
     buffers_ = Buffer<float>(static_cast<std::size_t>(plan.n_buffers));
   }
+
+  ~OneDnnEngine() override {
+    const std::lock_guard lock(primitives());
+    steps_.clear();
+  }
+  OneDnnEngine(const OneDnnEngine&) = delete;
+  OneDnnEngine& operator=(const OneDnnEngine&) = delete;
 
   void load(const float* parameters, const float* buffers) override {
     const OneThread guard;
@@ -141,6 +156,7 @@ class OneDnnEngine : public ConvEngine<float> {
  private:
   void choose_layout();
   void place_parameters();
+  void make_steps(RowSteps& steps, std::int32_t rows, bool training) const;
   const RowSteps& steps_of(std::int32_t rows, bool training);
   LayerSteps forward_steps(std::size_t index, std::int32_t rows) const;
   void training_steps(std::size_t index, std::int32_t rows, LayerSteps& steps) const;
@@ -174,9 +190,15 @@ class OneDnnEngine : public ConvEngine<float> {
   }
 
   void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, float* to) {
-    const dnnl::reorder::primitive_desc desc(engine_, from_desc, engine_, to_desc, attributes());
-    run({dnnl::reorder(desc), desc.scratchpad_desc()},
-        {{DNNL_ARG_FROM, at(from_desc, from)}, {DNNL_ARG_TO, at(to_desc, to)}});
+    Step step;
+    {
+      const std::lock_guard lock(primitives());
+      const dnnl::reorder::primitive_desc desc(engine_, from_desc, engine_, to_desc, attributes());
+      step = {dnnl::reorder(desc), desc.scratchpad_desc()};
+    }
+    run(step, {{DNNL_ARG_FROM, at(from_desc, from)}, {DNNL_ARG_TO, at(to_desc, to)}});
+    const std::lock_guard lock(primitives());
+    step = {};
   }
 
   /// The layer's weights in the layout a primitive wants: in place, or a copy that lives until the next call.
@@ -325,8 +347,9 @@ void OneDnnEngine::training_steps(std::size_t index, std::int32_t rows, LayerSte
   steps.normalise_back = {dnnl::batch_normalization_backward(back), back.scratchpad_desc()};
 }
 
-const RowSteps& OneDnnEngine::steps_of(std::int32_t rows, bool training) {
-  RowSteps& steps = steps_[rows];
+/// The primitives for so many rows, made when they are first wanted.
+void OneDnnEngine::make_steps(RowSteps& steps, std::int32_t rows, bool training) const {
+  const std::lock_guard lock(primitives());
   if (steps.layers.empty()) {
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) steps.layers.push_back(forward_steps(i, rows));
     dnnl::post_ops relu;
@@ -354,6 +377,11 @@ const RowSteps& OneDnnEngine::steps_of(std::int32_t rows, bool training) {
     }
     steps.trains = true;
   }
+}
+
+const RowSteps& OneDnnEngine::steps_of(std::int32_t rows, bool training) {
+  RowSteps& steps = steps_[rows];
+  if (steps.layers.empty() || (training && !steps.trains)) make_steps(steps, rows, training);
   std::size_t largest = 0;
   for (std::size_t i = 0; i < plan_.layers.size(); ++i) largest = std::max(largest, map_size(i, rows));
   for (Buffer<float>& spare : spare_) grow(spare, largest);
