@@ -44,7 +44,5 @@ std::unique_ptr<ConvEngine<T>> make_reference_engine(const ResNetPlan& plan);
 
 /// The engine of this build: oneDNN, or the reference without it.
 std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan);
-/// "oneDNN 2.6.3, fp32" and the like, for the environment record.
-std::string_view conv_engine_name();
 
 }  // namespace quarry

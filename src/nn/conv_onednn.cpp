@@ -621,7 +621,8 @@ std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan) {
 std::string_view conv_engine_name() {
   static const std::string name = [] {
     const dnnl_version_t* const v = dnnl_version();
-    return fmt::format("oneDNN {}.{}.{}, fp32", v->major, v->minor, v->patch);
+    return fmt::format("oneDNN {}.{}.{}, fp32, instruction set {}", v->major, v->minor, v->patch,
+                       static_cast<int>(dnnl_get_effective_cpu_isa()));
   }();
   return name;
 }

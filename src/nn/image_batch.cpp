@@ -35,8 +35,8 @@ void ImageReader::read(const ImagePart& part, std::int64_t row, AugmentDraw draw
         continue;
       }
       std::fill(out, out + first, seen[0]);
-      const std::uint8_t* const line = plane + from * width + shift;
-      for (std::int32_t x = first; x < last; ++x) out[x] = seen[line[x]];
+      const std::uint8_t* const line = plane + from * width;
+      for (std::int32_t x = first; x < last; ++x) out[x] = seen[line[x + shift]];
       std::fill(out + last, out + width, seen[0]);
       if (draw.flip) std::reverse(out, out + width);
     }

@@ -9,6 +9,7 @@
 #include "quarry/core/text.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_fits.h"
+#include "quarry/study/journal.h"
 #include "src/study/image_records.h"
 
 namespace quarry {
@@ -37,6 +38,21 @@ std::string arguments_text(const RunConfig& config) {
       config.weight_decay, to_string(config.network), config.epochs, config.batch_size, config.trials, config.folds,
       config.cross_validation == CrossValidation::k_fold ? "k_fold" : "hold_out", config.lr_low, config.lr_high,
       config.weight_decay_low, config.weight_decay_high);
+}
+
+/// The text with every path cut to its last name: results hold no paths.
+std::string without_folders(const std::string& text) {
+  std::string out;
+  std::size_t word = 0;  // where the current word begins in `out`
+  for (const char c : text) {
+    if (c == '/') {
+      out.resize(word);
+    } else {
+      out += c;
+      if (c == ' ' || c == ';' || c == '(') word = out.size();
+    }
+  }
+  return out;
 }
 
 /// The pool's other positions, ascending.
@@ -112,8 +128,27 @@ std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view te
   return cycles;
 }
 
-std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool) {
+std::int64_t pool_rows_crc(std::span<const std::int32_t> rows) {
+  std::string bytes;
+  bytes.reserve(4 * rows.size());
+  for (const std::int32_t row : rows)
+    for (int shift = 0; shift < 32; shift += 8)
+      bytes += static_cast<char>(static_cast<std::uint32_t>(row) >> shift & 0xff);
+  return crc32_of(bytes);
+}
+
+std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config,
+                                        std::span<const std::int32_t> pool_rows) {
   const std::string path = find_acquired(files, config);
+  const auto pool = static_cast<std::int64_t>(pool_rows.size());
+  const std::string beside = path.substr(0, path.rfind('/') + 1) + "pool.json";
+  if (files.exists(beside) &&
+      Json::parse(files.read(beside), beside).at("rows_crc").integer() != pool_rows_crc(pool_rows))
+    fail(
+        "{}: there the pool positions mean other rows of the data set than here; run.seed, run.rng, data.pool_limit "
+        "and "
+        "data.holdout_share must be those of the active-learning study",
+        beside);
   std::vector<std::int32_t> positions;
   for (const std::vector<std::int32_t>& cycle : parse_queried_indices(files.read(path), path))
     positions.insert(positions.end(), cycle.begin(), cycle.end());
@@ -156,6 +191,11 @@ std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Jso
   }
   std::vector<CellFile> files = {{"results.json", results.dump() + "\n"},
                                  {"queried_indices.json", queried.dump() + "\n"}};
+  const Json identity = Json::object()
+                            .set("positions", pool)
+                            .set("rows_crc", records.front().at("pool_rows_crc"))
+                            .set("data_fingerprint", records.front().at("data_fingerprint"));
+  files.push_back({"pool.json", identity.dump() + "\n"});
   if (!diverged.items().empty())
     files.push_back({"notes.json", Json::object().set("diverged_cycles", std::move(diverged)).dump() + "\n"});
   return files;
@@ -189,7 +229,7 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
 std::string cell_data_record(const ImageDataset& data) {
   Json record = Json::object();
   record.set("name", data.name).set("origin", data.origin == PixelOrigin::published ? "published" : "unverified");
-  record.set("source", data.source).set("classes", data.n_classes);
+  record.set("source", without_folders(data.source)).set("classes", data.n_classes);
   return record.dump() + "\n";
 }
 

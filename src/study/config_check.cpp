@@ -120,7 +120,11 @@ Problem check_perceptron(const RunConfig& run) {
                                                        {"search.mode", run.mode == Mode::frozen_set},
                                                        {"search.measure", run.measure != usual.measure},
                                                        {"search.first_point", run.first_point != usual.first_point},
-                                                       {"search.lag", run.lag != usual.lag}};
+                                                       {"search.lag", run.lag != usual.lag},
+                                                       {"search.augment_validation", run.augment_validation},
+                                                       {"training.warmup_epochs", run.warmup_epochs != 0},
+                                                       {"pool.acquired", !run.acquired.empty()},
+                                                       {"pool.acquired_labels", run.acquired_labels != 0}};
   for (const auto& [key, is_set] : foreign)
     if (is_set) return problem({key, "model.network"}, "{} is for residual networks; model.network is \"mlp\"", key);
   if (run.pruner == "asha")
@@ -138,6 +142,11 @@ Problem check_frozen_set(const RunConfig& run) {
   if (run.cross_validation == CrossValidation::k_fold && run.folds > run.acquired_labels)
     return problem({"search.folds", "pool.acquired_labels"}, "search.folds = {} is more than pool.acquired_labels = {}",
                    run.folds, run.acquired_labels);
+  constexpr std::int64_t kLargestSeed = 4294967295 - 100;  // NumPy's, and what the study adds
+  if (run.rng == RngKind::numpy && run.seed > kLargestSeed)
+    return problem({"run.seed", "run.rng"},
+                   "run.seed = {}: a search with rng = \"numpy\" is seeded with 100 more, so at most {}", run.seed,
+                   kLargestSeed);
   if (run.cross_validation == CrossValidation::shuffle_split && run.val_share == 0)
     return problem({"pool.val_share", "search.cross_validation"},
                    "shuffle_split needs pool.val_share above 0, the share of the labels that a split holds out");
@@ -160,12 +169,18 @@ Problem check_residual(const RunConfig& run) {
                    "search.mode = \"{}\" is for perceptrons; residual networks have fixed and frozen_set",
                    to_string(run.mode));
   const RunConfig usual;
-  const std::pair<std::string_view, bool> foreign[] = {{"training.optimizer", run.optimizer != Optimizer::sgd},
-                                                       {"training.loss", run.loss != Loss::ce_on_logits},
-                                                       {"training.updates", run.updates != 0},
-                                                       {"training.drop_last", run.drop_last},
-                                                       {"training.refit_on_all", run.refit_on_all},
-                                                       {"data.scaler", run.data.scaler != Scaler::automatic}};
+  const std::pair<std::string_view, bool> foreign[] = {
+      {"training.optimizer", run.optimizer != Optimizer::sgd},
+      {"training.loss", run.loss != Loss::ce_on_logits},
+      {"training.updates", run.updates != 0},
+      {"training.drop_last", run.drop_last},
+      {"training.refit_on_all", run.refit_on_all},
+      {"training.dropout_epochs", run.dropout_epochs != DropoutEpochs::all},
+      {"training.weight_by_size", !run.weight_by_size},
+      {"acquisition.random_rng", run.random_rng != usual.random_rng},
+      {"search.objective", run.objective != usual.objective},
+      {"search.cache_last_trial", run.cache_last_trial},
+      {"data.scaler", run.data.scaler != Scaler::automatic}};
   for (const auto& [key, is_set] : foreign)
     if (is_set)
       return problem({key, "model.network"}, "{} is for perceptrons; model.network is \"{}\"", key,
@@ -174,6 +189,13 @@ Problem check_residual(const RunConfig& run) {
     return problem({"training.warmup_epochs", "training.epochs"},
                    "training.warmup_epochs = {} leaves nothing of training.epochs = {}", run.warmup_epochs, run.epochs);
   if (run.mode == Mode::frozen_set) return check_frozen_set(run);
+  if (run.strategy == "bald" && run.dropout == 0)
+    return problem(
+        {"acquisition.strategy", "model.dropout"},
+        "acquisition.strategy = \"bald\" needs model.dropout above 0: without it all its passes are the same");
+  if (!run.tested.empty() && run.n_initial < 0)
+    return problem({"acquisition.tested", "pool.n_initial"},
+                   "acquisition.tested has no meaning where everything is labelled (pool.n_initial = -1)");
   for (const std::int32_t labels : run.tested) {
     const std::int32_t bought = labels - run.n_initial;
     const bool reached = bought == run.budget || (bought >= 0 && bought < run.budget && bought % run.size == 0);

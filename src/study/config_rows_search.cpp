@@ -60,9 +60,10 @@ void add_search(std::vector<ConfigRow>& t) {
   t.push_back(row<&D::run, &R::cache_last_trial>(
       kBoolean, "search", "cache_last_trial",
       "constant modes: keep the last trial's hyperparameters instead of the best, as the published cache does"));
-  t.push_back(faithful(
-      "failed", choice<&D::run, &R::nan_trial>("search", "nan_trial", {"worst", "failed"},
-                                               "a trial that diverged counts as worse than all, or is ignored")));
+  t.push_back(
+      faithful("failed", choice<&D::run, &R::nan_trial>("search", "nan_trial", {"worst", "failed"},
+                                                        "a trial whose value is not a number counts as worse than all, "
+                                                        "or is ignored (an accuracy always is a number)")));
 }
 
 void add_space(std::vector<ConfigRow>& t) {

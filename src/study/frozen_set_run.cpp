@@ -82,8 +82,10 @@ void FrozenSetRun::resume() {
     return;
   }
   if (records.front().dump() != expected.dump())
-    fail("{}/journal.jsonl was written for other data, other labels or another config; choose another output folder",
-         directory_);
+    fail(
+        "{}/journal.jsonl was written for other data or labels, by another config or by another engine (see its first "
+        "line; this is {}); choose another output folder",
+        directory_, conv_engine_name());
   for (std::size_t r = 1; r < records.size(); ++r) {
     ++committed_trials_;
     diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();
@@ -103,17 +105,12 @@ std::vector<std::int32_t> FrozenSetRun::rows_at(std::span<const std::int32_t> po
   return rows;
 }
 
-/// How many folds of a running trial are to be trained now.
-std::size_t FrozenSetRun::folds_now(const Running& trial) const {
-  if (is_over(trial)) return 0;
-  return prunes() ? 1 : splits_.size() - trial.folds.size();
-}
-
 std::vector<ConvMemberSpec> FrozenSetRun::fits() {
   QUARRY_CHECK(want_ == Want::fits, "run {} wants no networks", run_.id);
   if (!searching()) {
     const Trial* best = search_.best();
     const Trial& chosen = best != nullptr ? *best : search_.trials().front();
+    owners_ = {Owner{}};
     return {final_member(run_.config, *data_, chosen.point[0], chosen.point[1], rows_)};
   }
   const auto asked = [&] { return static_cast<std::int32_t>(search_.trials().size()); };
@@ -122,63 +119,69 @@ std::vector<ConvMemberSpec> FrozenSetRun::fits() {
     return asked() < run_.config.trials && search_.independent_asks() > 0 &&
            (!prunes() || asked() - told_ <= run_.config.lag);
   };
-  while (may_ask()) running_.push_back({search_.ask().number, {}, false});
+  while (may_ask())
+    running_.push_back({search_.ask().number, std::vector<ConvMemberResult>(splits_.size()), 0, 0, false});
   std::vector<ConvMemberSpec> members;
-  for (const Running& trial : running_) {
+  owners_.clear();
+  for (Running& trial : running_) {
     const std::vector<double>& point = search_.trials()[static_cast<std::size_t>(trial.number)].point;
-    for (std::size_t i = 0; i < folds_now(trial); ++i) {
-      const std::size_t fold = trial.folds.size() + i;
-      members.push_back(trial_member(run_.config, *data_, point[0], point[1],
-                                     {trial.number, static_cast<std::int32_t>(fold)}, rows_at(splits_[fold].train),
-                                     rows_at(splits_[fold].validation)));
+    if (is_over(trial)) continue;
+    const std::size_t until = prunes() ? trial.wanted + 1 : splits_.size();
+    for (; trial.wanted < until; ++trial.wanted) {
+      const Split& split = splits_[trial.wanted];
+      const Owner owner{trial.number, static_cast<std::int32_t>(trial.wanted)};
+      members.push_back(trial_member(run_.config, *data_, point[0], point[1], {owner.trial, owner.fold},
+                                     rows_at(split.train), rows_at(split.validation)));
+      owners_.push_back(owner);
     }
   }
   return members;
 }
 
-void FrozenSetRun::give_fits(std::vector<ConvMemberResult> results) {
-  QUARRY_CHECK(want_ == Want::fits, "run {} wants no networks", run_.id);
-  if (!searching()) {
-    QUARRY_CHECK(results.size() == 1, "{} results for one network", results.size());
-    final_ = std::move(results[0]);
+void FrozenSetRun::give_fit(std::size_t place, ConvMemberResult result) {
+  QUARRY_CHECK(want_ == Want::fits && place < owners_.size(), "run {} wants no such network", run_.id);
+  const Owner owner = owners_[place];
+  if (owner.trial < 0) {
+    final_ = std::move(result);
     network_.parameters = std::move(final_.parameters);
     network_.buffers = std::move(final_.buffers);
     want_ = Want::test;
     return;
   }
-  auto result = results.begin();
-  for (Running& trial : running_)
-    for (std::size_t i = folds_now(trial); i > 0; --i) {
-      QUARRY_CHECK(result != results.end(), "{} results are too few", results.size());
-      trial.folds.push_back(std::move(*result++));
-    }
-  QUARRY_CHECK(result == results.end(), "{} results are too many", results.size());
+  const auto trial =
+      std::find_if(running_.begin(), running_.end(), [&](const Running& each) { return each.number == owner.trial; });
+  QUARRY_CHECK(trial != running_.end(), "trial {} is not running", owner.trial);
+  trial->folds[static_cast<std::size_t>(owner.fold)] = std::move(result);
+  if (++trial->arrived < trial->wanted) return;
+  if (prunes()) prune(*trial);
   tell_finished();
 }
 
-std::vector<double> FrozenSetRun::reports_of(const std::vector<ConvMemberResult>& folds) const {
+std::vector<double> FrozenSetRun::reports_of(const Running& trial) const {
   std::vector<FoldRecord> records;
-  for (const ConvMemberResult& fold : folds) records.push_back({fold.validation.accuracy, fold.validation.loss, false});
+  for (std::size_t f = 0; f < trial.arrived; ++f)
+    records.push_back({trial.folds[f].validation.accuracy, trial.folds[f].validation.loss, false});
   return fold_reports(records, run_.config.measure);
 }
 
-/// Prunes what is hopeless, and tells the trials that are over, in trial order.
-void FrozenSetRun::tell_finished() {
-  for (Running& trial : running_) {
-    if (!prunes() || is_over(trial)) continue;
-    const std::vector<double> reports = reports_of(trial.folds);
-    const std::vector<double> thresholds = search_.thresholds(static_cast<std::int32_t>(reports.size()), trial.number);
-    double best = std::numeric_limits<double>::quiet_NaN();
-    for (std::size_t step = 0; step < reports.size(); ++step) {
-      best = run_.config.pruner == "median_current" ? reports[step] : std::fmin(best, reports[step]);
-      trial.pruned = trial.pruned || is_pruned(best, thresholds[step]);
-    }
+/// Ends a hopeless trial. The trials that it may see are over: no more than search.lag others are running.
+void FrozenSetRun::prune(Running& trial) const {
+  const std::vector<double> reports = reports_of(trial);
+  const std::vector<double> thresholds = search_.thresholds(static_cast<std::int32_t>(reports.size()), trial.number);
+  double best = std::numeric_limits<double>::quiet_NaN();
+  for (std::size_t step = 0; step < reports.size(); ++step) {
+    best = run_.config.pruner == "median_current" ? reports[step] : std::fmin(best, reports[step]);
+    trial.pruned = trial.pruned || is_pruned(best, thresholds[step]);
   }
+}
+
+/// Tells the trials that are over, in trial order.
+void FrozenSetRun::tell_finished() {
   while (!running_.empty() && is_over(running_.front())) {
     const Running& trial = running_.front();
-    const std::vector<double> reports = reports_of(trial.folds);
+    const std::vector<double> reports = reports_of(trial);
     const Trial& told = search_.tell(trial.number, reports, reports.back());
-    const Json record = describe_trial(search_.space(), told, trial.folds);
+    const Json record = describe_trial(search_.space(), told, std::span(trial.folds).first(trial.arrived));
     diverged_once_ = diverged_once_ || record.at("diverged").boolean();
     journal_.append(record);
     ++new_commits_;

@@ -60,7 +60,7 @@ void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
     if (those.empty()) first.push_back(j);
     those.push_back(j);
   }
-  // A fleet trains on one data set, one network per worker at a time: a stop is noticed soon, little is lost.
+  // A fleet trains on one data set, one network per worker at a time, so that a kill loses little.
   const auto workers = static_cast<std::size_t>(context_.pool().workers());
   for (std::size_t begin = 0; begin < first.size();) {
     check_stop();
@@ -69,7 +69,7 @@ void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
     std::vector<ConvMemberSpec> members;
     while (end < first.size() && end - begin < workers && jobs[first[end]].data == number)
       members.push_back(jobs[first[end++]].member);
-    std::vector<ConvMemberResult> results = train_conv_fleet(context_, dataset(number), members);
+    std::vector<ConvMemberResult> results = train_conv_fleet(context_, dataset(number), members, {stop_, {}});
     for (std::size_t i = 0; i < results.size(); ++i)
       for (const std::size_t job : same.at(SpecKey(number, members[i]).bytes)) done(job, results[i]);
     begin = end;

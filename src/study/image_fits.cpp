@@ -2,6 +2,7 @@
 #include "quarry/study/image_fits.h"
 
 #include <algorithm>
+#include <cmath>
 #include <numeric>
 #include <utility>
 
@@ -23,6 +24,12 @@ std::vector<std::int32_t> philox_permutation(std::uint64_t key, std::uint32_t st
   std::vector<std::int32_t> order(n);
   random_permutation(key, step, static_cast<std::uint32_t>(n), scratch.data(), order.data());
   return order;
+}
+
+/// The integer part of n (1 - share), by the decimal number that was written: 0.8 of 600 leaves 120.
+std::int64_t size_after(std::int64_t n, double share) {
+  const double size = static_cast<double>(n) * (1 - share);
+  return static_cast<std::int64_t>(std::floor(size + 1e-9 * static_cast<double>(n)));
 }
 
 /// Everything but the random streams.
@@ -69,7 +76,7 @@ std::vector<std::int32_t> RunStream::pool_rows(std::int64_t n) {
   if (holdout_share_ == 0) return rows;
   rows = numpy_ ? numpy_->permutation(static_cast<std::int32_t>(n))
                 : philox_permutation(stream_key(seed_, RngPurpose::split), 0, rows.size());
-  rows.resize(static_cast<std::size_t>(static_cast<double>(n) * (1 - holdout_share_)));
+  rows.resize(static_cast<std::size_t>(size_after(n, holdout_share_)));
   return rows;
 }
 
@@ -101,7 +108,7 @@ void RunStream::skip_to(std::uint64_t place) {
 }
 
 std::int64_t pool_size(const RunConfig& config, std::int64_t n) {
-  return static_cast<std::int64_t>(static_cast<double>(n) * (1 - config.holdout_share));
+  return size_after(n, config.holdout_share);
 }
 
 ResNetSpec network_of(const RunConfig& config, const ImageDataset& data) {

@@ -7,6 +7,7 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "quarry/study/cells.h"
 #include "src/study/image_records.h"
 
 namespace quarry {
@@ -33,7 +34,8 @@ ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::
 
 Json ImageLearningRun::run_record() const {
   Json record = describe_image_run(run_, *data_);
-  return std::move(record.set("pool", pool_.size()).set("initial", Json::array_of(pool_.unviolated())));
+  record.set("pool", pool_.size()).set("pool_rows_crc", pool_rows_crc(rows_));
+  return std::move(record.set("initial", Json::array_of(pool_.unviolated())));
 }
 
 void ImageLearningRun::resume() {
@@ -45,7 +47,10 @@ void ImageLearningRun::resume() {
     return;
   }
   if (records.front().dump() != expected.dump())
-    fail("{}/journal.jsonl was written for other data or another config; choose another output folder", directory_);
+    fail(
+        "{}/journal.jsonl was written for other data, by another config or by another engine (see its first line; this "
+        "is {}); choose another output folder",
+        directory_, conv_engine_name());
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));

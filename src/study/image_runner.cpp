@@ -38,11 +38,11 @@ struct Active {
     one.push_back(learning->fit());
     return one;
   }
-  void give_fits(std::vector<ConvMemberResult> results) {
+  void give_fit(std::size_t place, ConvMemberResult result) {
     if (learning) {
-      learning->give_fit(std::move(results.at(0)));
+      learning->give_fit(std::move(result));
     } else {
-      search->give_fits(std::move(results));
+      search->give_fit(place, std::move(result));
     }
   }
   const TrainedConvNet& network() const { return learning ? learning->network() : search->network(); }
@@ -81,7 +81,7 @@ class ImageRunner final : public StudyRunner {
                           {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes});
       plan_resnet(network_of(run->config, data));
       if (run->config.mode == Mode::frozen_set)
-        acquired_[run->id] = read_acquired(files_, run->config, pool_size(run->config, data.train.n));
+        acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
     }
     std::set<std::string> cells;
     for (const StudyRun& run : study_.runs)
@@ -105,9 +105,13 @@ class ImageRunner final : public StudyRunner {
   }
 
   void advance_all(const std::vector<const StudyRun*>& waiting, RunSummary& summary) override {
-    std::int64_t total = 0;
+    std::int64_t total = 0;  // of cycles, trials and final networks
     for (const StudyRun* run : waiting) total += commits_total(run->config);
     Progress progress(total, "cycles and trials", options_.progress);
+    if (!one_cell_per_run_)
+      progress.note(
+          "cells/ is left out: the grid has axes that the published layout has no place for, so runs would "
+          "share a folder there");
     std::vector<Active> fleet;
     std::size_t next = 0;
     while (next < waiting.size() || !fleet.empty()) {
@@ -133,32 +137,21 @@ class ImageRunner final : public StudyRunner {
   /// kill loses the networks in training alone.
   void fit(std::vector<Active>& fleet, Progress& progress) {
     std::vector<ImageFitJob> jobs;
-    std::vector<std::size_t> owner;  // place in the fleet of each job
-    std::vector<std::vector<ConvMemberResult>> results(fleet.size());
+    std::vector<std::pair<std::size_t, std::size_t>> owner;  // place in the fleet, place among that run's networks
     std::vector<std::size_t> wanted(fleet.size(), 0);
     for (std::size_t a = 0; a < fleet.size(); ++a) {
       if (!fleet[a].wants_fits()) continue;
       for (ConvMemberSpec& member : fleet[a].fits()) {
         jobs.push_back({fleet[a].data, std::move(member)});
-        owner.push_back(a);
-        ++wanted[a];
+        owner.emplace_back(a, wanted[a]++);
       }
     }
-    std::vector<std::size_t> place(jobs.size());  // among the owner's jobs
-    for (std::size_t j = 0, begin = 0; j < jobs.size(); ++j) {
-      if (j > 0 && owner[j] != owner[j - 1]) begin = j;
-      place[j] = j - begin;
-    }
-    std::vector<std::size_t> arrived(fleet.size(), 0);
     PhaseTimer timer;
     double seconds = 0;  // of training, tests apart
     executor_.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
-      const std::size_t a = owner[job];
-      results[a].resize(wanted[a]);
-      results[a][place[job]] = std::move(result);
-      if (++arrived[a] < wanted[a]) return;
       seconds += timer.share(1, 1);
-      fleet[a].give_fits(std::move(results[a]));
+      const auto [a, place] = owner[job];
+      fleet[a].give_fit(place, std::move(result));
       test(fleet[a]);
       progress.advance(fleet[a].take_commits());
       timer = PhaseTimer();

@@ -122,6 +122,9 @@ void check_run_fits_data(const RunConfig& run, const DataSize& whole) {
   const std::string_view data = run.data.name;
   DataSize size = whole;
   size.pool = pool_size(run, whole.pool);
+  if (size.pool < 1)
+    usage_error("data.holdout_share = {} leaves nothing of the {} instances of '{}'", run.holdout_share, whole.pool,
+                data);
   if (run.mode == Mode::frozen_set) {
     if (run.acquired_labels > size.pool)
       usage_error("pool.acquired_labels = {} is more than the pool of '{}', {} instances", run.acquired_labels, data,

@@ -10,6 +10,7 @@
 #include "quarry/core/file_system.h"
 #include "quarry/core/json.h"
 #include "quarry/core/rng.h"
+#include "quarry/nn/conv_fleet.h"
 #include "src/nn/conv_engine.h"
 
 namespace quarry::testing {

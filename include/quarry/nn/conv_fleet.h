@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "quarry/core/context.h"
@@ -81,6 +82,10 @@ struct ConvMemberResult {
   bool diverged = false;             ///< a parameter, a buffer or a training loss is not finite
   std::int32_t diverged_epoch = -1;  ///< first epoch with a training loss that is not finite, or -1
 };
+
+/// What trains here, "oneDNN 2.6.3, fp32, instruction set 1023" and the like: bits are equal under one name alone, so
+/// it is recorded with every run.
+std::string_view conv_engine_name();
 
 /// What is told and asked while a fleet trains; results do not depend on it.
 struct FleetWatch {

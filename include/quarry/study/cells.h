@@ -5,12 +5,15 @@
 //   CELLS/<DATASET>/data.json
 //   CELLS/<DATASET>/<strategy>/lr<lr>_wd<wd>/seed<s>/results.json, queried_indices.json            active learning
 //   CELLS/<DATASET>/<strategy>/budget<labels>/lr<lr>_wd<wd>/seed<s>/results.json                   optimisation
+//   .../pool.json    beside queried_indices.json: which rows of the data set the positions are
 //   .../notes.json   beside results.json where a network diverged: what the published shapes have no place for
 // with CELLS = OUT/<study>/cells. Derived from journals alone. Times are 0.0 there; timings.csv has the real ones.
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quarry/core/file_system.h"
@@ -31,10 +34,16 @@ std::string acquired_cell_path(const RunConfig& config);
 /// `path`, for a text that is not of that shape.
 std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view text, const std::string& path);
 
+/// CRC-32 of the data set's rows by pool position, little endian: two runs with the same mean the same images by their
+/// positions.
+std::int64_t pool_rows_crc(std::span<const std::int32_t> rows);
+
 /// The labelled set of a frozen_set run: the first acquired_labels positions of its cell below pool.acquired (with or
 /// without cells/, or in one of the study's shards). Errors: failed if the file is missing or has fewer, a position
 /// twice or beyond `pool`.
-std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config, std::int64_t pool);
+/// Refused too: a set whose pool.json (ours have one) says that its positions meant other rows than `pool_rows`.
+std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config,
+                                        std::span<const std::int32_t> pool_rows);
 
 /// Files of one run, from its journal: path below the cell's folder, and text. `pool` positions.
 struct CellFile {

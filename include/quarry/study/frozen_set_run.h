@@ -5,9 +5,10 @@
 //
 //   trials: [folds] -> (commit) ... -> [fit on all] -> [test] -> (commit) -> done
 //
-// Trials are committed in order, one by one. With a pruner a trial's folds are trained one after another, so that a
-// hopeless trial costs no more of them; without, all at once. search.lag + 1 trials are trained side by side. What a
-// trial's point depends on is a matter of its number alone, so the outcome is the same however fits are packed.
+// Trials are committed in order, each as soon as its folds and those of the trials before it are there. With a pruner a
+// trial's folds are trained one after another, so that a hopeless trial costs no more of them; without, all at once.
+// search.lag + 1 trials are trained side by side. What a trial's point depends on is a matter of its number alone, so
+// the outcome is the same however fits are packed.
 #pragma once
 
 #include <cstdint>
@@ -41,8 +42,9 @@ class FrozenSetRun {
   /// Trials (and the final network) committed since the last call of this function.
   std::int32_t take_commits();
 
+  /// Networks to train now. Call give_fit once for each of them, in any order, before the next fits().
   std::vector<ConvMemberSpec> fits();
-  void give_fits(std::vector<ConvMemberResult> results);
+  void give_fit(std::size_t place, ConvMemberResult result);
   const TrainedConvNet& network() const { return network_; }
   void give_test(const TestMetrics& metrics);
 
@@ -50,15 +52,20 @@ class FrozenSetRun {
   /// A trial that is being trained.
   struct Running {
     std::int32_t number = 0;
-    std::vector<ConvMemberResult> folds;  ///< done, in fold order
+    std::vector<ConvMemberResult> folds;  ///< in fold order; the first `wanted` of them are trained or under way
+    std::size_t wanted = 0, arrived = 0;
     bool pruned = false;
+  };
+  /// Whose result a network of the last fits() is; trial -1: the network trained on everything.
+  struct Owner {
+    std::int32_t trial = -1, fold = 0;
   };
 
   bool searching() const { return told_ < run_.config.trials; }
   bool prunes() const { return run_.config.pruner != "none"; }
-  bool is_over(const Running& trial) const { return trial.pruned || trial.folds.size() == splits_.size(); }
-  std::size_t folds_now(const Running& trial) const;
-  std::vector<double> reports_of(const std::vector<ConvMemberResult>& folds) const;
+  bool is_over(const Running& trial) const { return trial.pruned || trial.arrived == splits_.size(); }
+  std::vector<double> reports_of(const Running& trial) const;
+  void prune(Running& trial) const;
   void tell_finished();
   void resume();
   Json run_record() const;
@@ -74,6 +81,7 @@ class FrozenSetRun {
 
   Want want_ = Want::fits;
   std::vector<Running> running_;  ///< in trial order
+  std::vector<Owner> owners_;     ///< of the last fits()
   std::int32_t told_ = 0;
   TrainedConvNet network_;
   ConvMemberResult final_;

@@ -44,7 +44,7 @@ struct ImageSelectJob {
 
 class ImageExecutor {
  public:
-  /// `stop` (may be null) is looked at between networks: see Interrupted.
+  /// `stop` (may be null) is looked at before every training step; once it is set, Interrupted is thrown.
   ImageExecutor(Context& context, const std::atomic<bool>* stop) : context_(context), stop_(stop) {}
 
   /// Makes a data set known; returns its number. The same object gives the same number.
