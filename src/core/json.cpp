@@ -83,10 +83,11 @@ void append_integer(std::string& out, std::int64_t value) {
   out.append(buffer, std::to_chars(buffer, buffer + sizeof buffer, value).ptr);
 }
 
-void append_real(std::string& out, double value) {
+void append_real(std::string& out, double value, Json::NonFinite style) {
   const std::string text = format_exact(value);
-  if (!std::isfinite(value)) return append_string(out, text);
+  if (!std::isfinite(value) && style == Json::NonFinite::quoted) return append_string(out, text);
   out += text;
+  if (!std::isfinite(value)) return;
   // "-0" and "3" would read back as integers, and the first without its sign.
   if (text.find_first_of(".e") == std::string::npos) out += ".0";
 }
@@ -163,13 +164,13 @@ const Json& Json::at(std::string_view key) const {
   return *value;
 }
 
-std::string Json::dump() const {
+std::string Json::dump(NonFinite style) const {
   std::string out;
-  append_to(out);
+  append_to(out, style);
   return out;
 }
 
-void Json::append_to(std::string& out) const {
+void Json::append_to(std::string& out, NonFinite style) const {
   switch (type_) {
     case Type::null:
       out += "null";
@@ -180,14 +181,14 @@ void Json::append_to(std::string& out) const {
     case Type::integer:
       return append_integer(out, integer_);
     case Type::real:
-      return append_real(out, real_);
+      return append_real(out, real_, style);
     case Type::string:
       return append_string(out, string_);
     case Type::array: {
       char before = '[';
       for (const Json& item : items_) {
         out += std::exchange(before, ',');
-        item.append_to(out);
+        item.append_to(out, style);
       }
       out += before == '[' ? "[]" : "]";
       return;
@@ -198,7 +199,7 @@ void Json::append_to(std::string& out) const {
         out += std::exchange(before, ',');
         append_string(out, name);
         out += ':';
-        value.append_to(out);
+        value.append_to(out, style);
       }
       out += before == '{' ? "{}" : "}";
       return;

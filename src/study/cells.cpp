@@ -189,7 +189,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Jso
     results.set(cycle_name(cycle), std::move(entry));
     if (record.at("diverged").boolean()) diverged.push(static_cast<std::int64_t>(cycle));
   }
-  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"},
+  std::vector<CellFile> files = {{"results.json", results.dump(Json::NonFinite::bare) + "\n"},
                                  {"queried_indices.json", queried.dump() + "\n"}};
   const Json identity = Json::object()
                             .set("positions", pool)
@@ -220,7 +220,7 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
       "test_stats",
       Json::object().set("test_acc", as_float(last.at("test_acc").number())).set("test_nll", last.at("test_nll")));
   results.set("ray-results", std::move(trials));
-  std::vector<CellFile> files = {{"results.json", results.dump() + "\n"}};
+  std::vector<CellFile> files = {{"results.json", results.dump(Json::NonFinite::bare) + "\n"}};
   if (last.at("diverged").boolean())
     files.push_back({"notes.json", Json::object().set("diverged", true).dump() + "\n"});
   return files;

@@ -83,6 +83,13 @@ TEST(Json, NonFiniteNumbersAreStrings) {
   EXPECT_EQ(back.items()[2].number(), -inf);
 }
 
+TEST(Json, NonFiniteNumbersCanBeWrittenAsPythonReadsThem) {
+  const double inf = std::numeric_limits<double>::infinity();
+  const Json values = Json::array_of(std::vector<double>{std::nan(""), inf, -inf, 3, 0.5});
+  const Json nested = Json::object().set("a", Json::array().push(values)).set("NaN", "NaN");
+  EXPECT_EQ(nested.dump(Json::NonFinite::bare), R"({"a":[[NaN,Infinity,-Infinity,3.0,0.5]],"NaN":"NaN"})");
+}
+
 TEST(Json, ADecimalCommaChangesNothing) {
   const char* before = std::setlocale(LC_ALL, nullptr);
   const std::string saved = before ? before : "C";

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -322,6 +323,15 @@ TEST(Cells, FilesHaveThePublishedShapes) {
   EXPECT_EQ(last.at("unlabeled_indices").items().size(), 34u) << "54 of 60 are the pool";
   const double accuracy = last.at("test_stats").at("accuracy").number();
   EXPECT_EQ(accuracy, static_cast<double>(static_cast<float>(accuracy)));
+}
+
+TEST(Cells, ATrialsLossThatIsNoNumberIsWrittenAsPythonReadsIt) {
+  const StudyRun run = search_runs({})[0];
+  std::vector<Json> records = records_of(search(run));
+  records[2].set("val_loss", std::numeric_limits<double>::quiet_NaN());
+  const std::string text = search_cell_files(run, records).at(0).text;
+  EXPECT_NE(text.find("\"val_loss\":NaN,"), std::string::npos) << text;
+  EXPECT_EQ(text.find("\"NaN\""), std::string::npos) << text;
 }
 
 TEST(Cells, TheSearchHalfReadsWhatTheLearningHalfWrote) {

@@ -55,8 +55,13 @@ class Json {
   const Json* find(std::string_view key) const;  ///< null if absent
   const Json& at(std::string_view key) const;    ///< fails if absent, naming the key
 
+  /// How dump() writes numbers that are not finite.
+  enum class NonFinite {
+    quoted,  ///< as strings: JSON
+    bare,    ///< NaN, Infinity, -Infinity as Python's json module writes and reads them: no JSON
+  };
   /// Compact text, no blanks, valid UTF-8 (bytes that are not become U+FFFD). A real has a point or an exponent.
-  std::string dump() const;
+  std::string dump(NonFinite style = NonFinite::quoted) const;
   /// Strict RFC 8259: whole text, UTF-8, no duplicate keys, depth at most 64. Integers beyond 64 bits become reals.
   /// Error: failed, with `where` and byte (from 0).
   static Json parse(std::string_view text, std::string_view where);
@@ -64,7 +69,7 @@ class Json {
  private:
   friend class JsonBuilder;
   explicit Json(Type type) : type_(type) {}
-  void append_to(std::string& out) const;
+  void append_to(std::string& out, NonFinite style) const;
   Type type_ = Type::null;
   std::int64_t integer_ = 0;  // of an integer, and of a boolean
   double real_ = 0;

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: MIT
+// Empty: the source that headers.h is precompiled for.
