@@ -8,7 +8,7 @@ namespace {
 
 [[noreturn]] void refuse() {
   device_error(
-      "this build has no cuDNN; install cuDNN 9.8 or later with its headers (packages libcudnn9-dev-cuda-13 and "
+      "this build has no cuDNN; install cuDNN 9.11 or later with its headers (packages libcudnn9-dev-cuda-13 and "
       "cuda-toolkit) and build with QUARRY_CUDNN=ON");
 }
 

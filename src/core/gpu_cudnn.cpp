@@ -80,13 +80,13 @@ std::string Convolutions::device_properties() const {
 
 ConvolutionPlan Convolutions::plan(const ConvolutionProblem& problem) {
   static_cast<void>(impl_->session.native_stream());  // for the current device
-  return plan_cudnn(problem, impl_->properties);
+  return plan_cudnn(problem, impl_->properties, impl_->handle);
 }
 
 void Convolutions::execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result,
                            Scratch workspace) {
-  QUARRY_CHECK(plan.native != nullptr && first != nullptr && second != nullptr && result != nullptr,
-               "a convolution of cuDNN without a plan or a tensor");
+  QUARRY_CHECK(plan.handle == impl_->handle, "a convolution planned by another than executes it");
+  QUARRY_CHECK(first != nullptr && second != nullptr && result != nullptr, "a convolution of cuDNN without a tensor");
   if (plan.workspace > 0) check_scratch(workspace, plan.workspace);
   const Tensors tensors = tensors_of(plan.problem.pass, first, second, result);
   CudnnDescriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);

@@ -154,10 +154,14 @@ struct Native {
 };
 
 /// False where cuDNN supports no such plan after all.
-bool make_plan(Native& native) {
+bool make_plan(Native& native, cudnnHandle_t handle) {
   native.plan = CudnnDescriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   native.plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, native.configuration);
-  native.plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *native.properties);
+  if (handle != nullptr) {  // properties alone make plans that cuDNN documents as to be written out, not executed
+    native.plan.set(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, handle);
+  } else {
+    native.plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *native.properties);
+  }
   const cudnnStatus_t status = native.plan.try_finalize();
   if (CUDNN_STATUS_CATEGORY(static_cast<int>(status)) == CUDNN_STATUS_NOT_SUPPORTED) return false;
   check_cudnn(status, "an execution plan of cuDNN");
@@ -166,14 +170,15 @@ bool make_plan(Native& native) {
 
 }  // namespace
 
-ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<const CudnnDescriptor> properties) {
+ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<const CudnnDescriptor> properties,
+                           cudnnHandle_t handle) {
   const auto native = std::make_shared<Native>(Native{std::move(properties), ConvolutionGraph(problem), {}, {}});
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (CudnnDescriptor& configuration : configurations(native->graph.graph, *native->properties, mode)) {
       const Candidate candidate = candidate_of(configuration, problem.precision);
       if (!candidate.may_be_taken) continue;
       native->configuration = std::move(configuration);
-      if (!make_plan(*native)) continue;
+      if (!make_plan(*native, handle)) continue;
       ConvolutionPlan plan;
       plan.problem = problem;
       plan.name = fmt::format("cuDNN {} engine {}{}", convolution_library(), candidate.engine,
@@ -182,6 +187,7 @@ ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<co
       plan.workspace = static_cast<std::size_t>(
           native->plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64));
       plan.native = std::shared_ptr<void>(native, native->plan.get());
+      plan.handle = handle;
       return plan;
     }
   }
@@ -206,7 +212,7 @@ std::shared_ptr<const CudnnDescriptor> cudnn_properties(const std::string& json)
 
 ConvolutionPlan plan_convolution(const ConvolutionProblem& problem, const std::string& properties) {
   static_cast<void>(convolution_tensors(problem));  // a problem that cannot be is refused first
-  return plan_cudnn(problem, cudnn_properties(properties));
+  return plan_cudnn(problem, cudnn_properties(properties), nullptr);
 }
 
 }  // namespace quarry::gpu

@@ -16,7 +16,9 @@ inline constexpr std::int64_t kCudnnInput = 1, kCudnnWeights = 2, kCudnnOutput =
 /// Error: usage if cuDNN refuses the text.
 std::shared_ptr<const CudnnDescriptor> cudnn_properties(const std::string& json);
 
-/// plan_convolution over a descriptor. ConvolutionPlan::native is the finalized execution plan.
-ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<const CudnnDescriptor> properties);
+/// plan_convolution over a descriptor, for execution with `handle` unless it is null. ConvolutionPlan::native is the
+/// finalized execution plan.
+ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<const CudnnDescriptor> properties,
+                           cudnnHandle_t handle);
 
 }  // namespace quarry::gpu

@@ -14,7 +14,7 @@
 namespace quarry::gpu {
 namespace {
 
-constexpr std::size_t kOldest = 90800;  // the first that knows a device by its properties alone
+constexpr std::size_t kOldest = 91100;  // the first whose properties of a device can be written and read
 
 std::string package() {
   return fmt::format("install package libcudnn{}-cuda-{}", CUDNN_MAJOR, CUDART_VERSION / 1000);

@@ -166,9 +166,14 @@ cudnnStatus_t finalize(cudnnBackendDescriptor_t raw) {
   if (descriptor.type != CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR) return CUDNN_STATUS_SUCCESS;
   return part_of(descriptor, CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->offer->plan;
 }
+std::size_t attribute_count(cudnnBackendDescriptor_t descriptor, cudnnBackendAttributeName_t name) {
+  return static_cast<FakeDescriptor*>(descriptor)->attributes.count(name);
+}
 cudnnStatus_t execute(cudnnHandle_t given, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t arguments) {
   fake().executed = static_cast<FakeDescriptor*>(arguments)->attributes;
   EXPECT_EQ(static_cast<void*>(given), &handle);
+  EXPECT_EQ(attribute_count(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE), 1u);
+  EXPECT_EQ(attribute_count(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP), 0u);
   const Offer* offer = part_of(*static_cast<FakeDescriptor*>(plan), CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG)->offer;
   return call("execute engine " + std::to_string(offer->engine));
 }
@@ -264,8 +269,8 @@ TEST(Cudnn, IsLoadedWhenNeededAndSaysWhatIsWrongWithIt) {
   fake().without = "cudnnBackendExecute";
   EXPECT_THAT(failure_of(load), AllOf(HasSubstr("no function cudnnBackendExecute"), HasSubstr(package)));
   fake().without.clear();
-  fake().version = 90799;
-  EXPECT_THAT(failure_of(load), AllOf(HasSubstr("is cuDNN 9.7.99"), HasSubstr("needs 9.8.0"), HasSubstr(package)));
+  fake().version = CUDNN_MAJOR * 10000 + 1099;
+  EXPECT_THAT(failure_of(load), AllOf(HasSubstr(".10.99"), HasSubstr("needs 9.11.0"), HasSubstr(package)));
   fake().version = 100100;
   EXPECT_THAT(failure_of(load), HasSubstr("is cuDNN 10.1.0"));
   fake().version = FakeCudnn().version;
@@ -365,9 +370,17 @@ TEST(Cudnn, AnExecutionHandsOverWhatItWasGiven) {
       return failure_of([&] { convolutions.execute(plan, &first, weights, &result, workspace); }, ErrorKind::failed);
     };
     EXPECT_THAT(run(&second, {&scratch, 999}), HasSubstr("999 bytes of scratch where 1000 are needed"));
-    EXPECT_THAT(run(nullptr, {&scratch, 1000}), HasSubstr("without a plan or a tensor"));
+    EXPECT_THAT(run(nullptr, {&scratch, 1000}), HasSubstr("without a tensor"));
     EXPECT_THAT(failure_of([&] { convolutions.execute({}, &first, &second, &result, {}); }, ErrorKind::failed),
-                HasSubstr("without a plan or a tensor"));
+                HasSubstr("planned by another"));
+    const ConvolutionPlan away = plan_convolution(problem_of(Problem::Precision::bf16), "{}");
+    EXPECT_EQ(away.name, plan.name);
+    EXPECT_THAT(failure_of(
+                    [&] {
+                      convolutions.execute(away, &first, &second, &result, {&scratch, 1000});
+                    },
+                    ErrorKind::failed),
+                HasSubstr("planned by another"));
     EXPECT_THAT(fake().calls, ElementsAre());
     fake().failing = "execute engine 4";
     EXPECT_THAT(failure_of([&] {

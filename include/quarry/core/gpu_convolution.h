@@ -14,7 +14,8 @@
 // whose execution plan cuDNN makes. Nothing is timed: the choice is a function of the problem, the device's properties
 // and the version of cuDNN, and its name says all that has to be recorded. The order of an engine's sums is cuDNN's.
 //
-// A plan needs no GPU: the properties of one, as text, are enough (Convolutions::device_properties).
+// A plan needs no GPU: the properties of one, as text, are enough (Convolutions::device_properties). It is then there
+// to be looked at; what is executed is planned with the handle of the session.
 #pragma once
 
 #include <cstdint>
@@ -65,13 +66,14 @@ struct ConvolutionPlan {
   std::vector<std::string> notes;  ///< what cuDNN notes about the engine's numbers: "tensor cores"
   std::size_t workspace = 0;       ///< bytes of scratch of an execution
   std::shared_ptr<void> native;
+  const void* handle = nullptr;  ///< of the Convolutions that made it and can execute it; null: none
 };
 
 /// cuDNN's version, "9.19.0". Loads it.
 /// Error: device, where it is missing, too old or of another major version than this build: names the package.
 std::string convolution_library();
 
-/// The plan for a device of these properties. Needs cuDNN and no GPU; to be executed on such a device.
+/// The plan for a device of these properties, not to be executed. Needs cuDNN and no GPU.
 /// Errors: usage as convolution_tensors, or where cuDNN refuses `properties`; device, as convolution_library, or where
 /// cuDNN has no engine that may be taken.
 ConvolutionPlan plan_convolution(const ConvolutionProblem& problem, const std::string& properties);
@@ -89,7 +91,7 @@ class Convolutions {
   /// What cuDNN's choice depends on, as the library writes it (JSON).
   std::string device_properties() const;
 
-  /// plan_convolution for the session's device.
+  /// As plan_convolution for the session's device, to be executed by this object.
   ConvolutionPlan plan(const ConvolutionProblem& problem);
 
   /// Queues the convolution. By the pass:
@@ -99,7 +101,8 @@ class Convolutions {
   ///                    problem: cuDNN 9.19 has no engine that makes a gradient in float of tensors in bf16
   /// Device pointers aligned to 16 bytes; the result is overwritten whole and overlaps nothing. Scratch: the plan's
   /// workspace. Equal bits are promised between calls of one plan on one kind of device.
-  /// Errors: a check fails on a null pointer or too small scratch; Failure or device if cuDNN refuses.
+  /// Errors: a check fails on a plan of another maker, a null pointer or too small scratch; Failure or device if cuDNN
+  /// refuses.
   void execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result, Scratch workspace);
 
  private:
