@@ -46,8 +46,30 @@ std::string_view to_string(ConvEngine engine) {
       return "fp32_fma";
     case ConvEngine::bf16_mma:
       return "bf16_mma";
+    case ConvEngine::cudnn:
+      return "cudnn";
   }
   QUARRY_CHECK(false, "engine {}", static_cast<int>(engine));
+}
+
+gpu::ConvolutionProblem convolution_problem(const ConvShape& shape, ConvPass pass, ConvPrecision precision) {
+  QUARRY_CHECK(shape.out_channels % 8 == 0 && shape.padding == (shape.kernel - 1) / 2,
+               "{} out channels and padding {} of a {}x{} filter for cuDNN", shape.out_channels, shape.padding,
+               shape.kernel, shape.kernel);
+  using Problem = gpu::ConvolutionProblem;
+  Problem problem;
+  problem.images = shape.batch;
+  problem.in_height = shape.in_height;
+  problem.in_width = shape.in_width;
+  problem.in_channels = padded_channels(shape.in_channels);
+  problem.out_channels = shape.out_channels;
+  problem.kernel = shape.kernel;
+  problem.stride = shape.stride;
+  problem.precision = precision == ConvPrecision::bf16 ? Problem::Precision::bf16 : Problem::Precision::fp32;
+  problem.pass = pass == ConvPass::forward          ? Problem::Pass::forward
+                 : pass == ConvPass::input_gradient ? Problem::Pass::input_gradient
+                                                    : Problem::Pass::weight_gradient;
+  return problem;
 }
 
 }  // namespace quarry

@@ -16,7 +16,8 @@ if ! command -v nvidia-smi > /dev/null || ! nvidia-smi -L > /dev/null 2>&1; then
 fi
 generator=()
 if command -v ninja > /dev/null; then generator=(-G Ninja); fi
-benchmarks=(bench_mlp_fleet bench_entropy_bald bench_k_center bench_badge bench_tpe bench_study)
+benchmarks=(bench_mlp_fleet bench_entropy_bald bench_k_center bench_badge bench_tpe bench_study
+            bench_conv_engines)
 cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DQUARRY_CUDA=ON -DQUARRY_BENCHMARKS=ON \
   ${bundle:+"-DCMAKE_PREFIX_PATH=$bundle/usr"} > /dev/null
 cmake --build "$build" -j "$(nproc)" --target "${benchmarks[@]}" > "$build/bench_build.log" || {
@@ -47,6 +48,9 @@ side entropy_bald "$build/benchmarks/bench_entropy_bald" --device cuda --json --
 side k_center "$build/benchmarks/bench_k_center" --device cuda --json --n 10000 50000 1000000
 side badge "$build/benchmarks/bench_badge" --device cuda --json --n 10000 50000
 side selection_rivals "$python" benchmarks/peers/gpu_selection.py
+engines=()
+grep -q '^QUARRY_CUDNN_DIR:PATH=/' "$build/CMakeCache.txt" || engines=(--engine fp32_fma bf16_mma)   # no cuDNN here
+side conv_engines "$build/benchmarks/bench_conv_engines" --device cuda --json "${engines[@]}"
 side tpe "$build/benchmarks/bench_tpe" --device cuda --json
 side tpe_rivals "$python" benchmarks/peers/tpe.py 5
 mv "$folder/tpe_rivals.json" "$folder/tpe_rivals.tsv"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Which kernels have run on a GPU, as they are now? A kernel is a kernels/*.cu with everything it includes and the
-# compiler's flags; tests/gpu_proof.json, written by scripts/gpu_check.sh, holds the hash that was proven.
-# usage: scripts/kernel_proofs.sh            one line of summary and the names of the kernels without a current proof
-#        scripts/kernel_proofs.sh --hashes   "HASH FILE" of every kernel
+# compiler's flags; tests/gpu_proof.json, written by scripts/gpu_check.sh, holds the hash that was proven. The same for
+# the doors to cuBLAS and cuDNN.
+# usage: scripts/kernel_proofs.sh            a line of summary and the names of what is without a current proof
+#        scripts/kernel_proofs.sh --hashes   "HASH FILE" of every kernel and door
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -34,19 +35,25 @@ hash_of() {  # kernel
 
 shopt -s nullglob
 kernels=(kernels/*.cu)
+doors=(src/core/gpu_blas.cpp src/core/gpu_cudnn*.cpp)
 if [ "${1:-}" = --hashes ]; then
-  for kernel in "${kernels[@]}"; do echo "$(hash_of "$kernel") $kernel"; done
+  for file in "${kernels[@]}" "${doors[@]}"; do echo "$(hash_of "$file") $file"; done
   exit 0
 fi
 [ $# -eq 0 ] || { echo "usage: scripts/kernel_proofs.sh [--hashes]" >&2; exit 2; }
-proven=0
-stale=()
-for kernel in "${kernels[@]}"; do
-  if grep -qsF "\"$kernel\": \"$(hash_of "$kernel")\"" tests/gpu_proof.json; then
-    proven=$((proven + 1))
-  else
-    stale+=("${kernel#kernels/}")
-  fi
-done
-echo "kernels proven on a GPU: $proven of ${#kernels[@]}"
-if [ ${#stale[@]} -gt 0 ]; then echo "without a current proof: ${stale[*]}"; fi
+
+summarise() {  # what, files...
+  local what=$1 file proven=0 stale=()
+  shift
+  for file in "$@"; do
+    if grep -qsF "\"$file\": \"$(hash_of "$file")\"" tests/gpu_proof.json; then
+      proven=$((proven + 1))
+    else
+      stale+=("${file##*/}")
+    fi
+  done
+  echo "$what proven on a GPU: $proven of $#"
+  if [ ${#stale[@]} -gt 0 ]; then echo "without a current proof: ${stale[*]}"; fi
+}
+summarise kernels "${kernels[@]}"
+summarise "doors to libraries" "${doors[@]}"

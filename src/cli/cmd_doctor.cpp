@@ -9,6 +9,7 @@
 
 #include "quarry/core/device.h"
 #include "quarry/core/error.h"
+#include "quarry/core/gpu_convolution.h"
 #include "quarry/core/text.h"
 #include "quarry/study/environment.h"
 #include "src/cli/commands.h"
@@ -61,6 +62,11 @@ void examine_gpus(Examination& doctor) {
     doctor.note(Finding::ok, to_string({DeviceKind::cuda, i}), gpu_text(gpu::device_info(i)));
   if (gpus.count == 0)
     doctor.note(Finding::missing, "GPU", gpus.why, "nothing to do: studies run on the CPU, with the same results");
+  try {
+    doctor.note(Finding::ok, "cuDNN", gpu::convolution_library());
+  } catch (const Error& error) {
+    doctor.note(Finding::missing, "cuDNN", error.what(), "nothing to do: only comparisons of convolutions need it");
+  }
 }
 
 void examine_build(Examination& doctor) {

@@ -224,9 +224,10 @@ TEST(Program, DoctorSaysWhatIsThereAndWhatToDo) {
   options.environment = {"QUARRY_DATA=/no/such/folder", "QUARRY_SIMD=portable", "PATH=/no/such/folder"};
   ProgramResult result = quarry({"doctor"}, options);
   EXPECT_EQ(result.exit_code, 0) << result.err;
-  for (const char* text : {"ok       quarry", "ok       CUDA           O", "ok       CPU", "ok       memory",
-                           "portable is used", "GPU", "missing  QUARRY_DATA    /no/such/folder is not a folder",
-                           "missing  gnuplot", "apt-get install gnuplot-nox", "Fashion-MNIST", "GiB free"}) {
+  for (const char* text :
+       {"ok       quarry", "ok       CUDA           O", "ok       CPU", "ok       memory", "portable is used", "GPU",
+        " cuDNN          ", "missing  QUARRY_DATA    /no/such/folder is not a folder", "missing  gnuplot",
+        "apt-get install gnuplot-nox", "Fashion-MNIST", "GiB free"}) {
     EXPECT_THAT(result.out, HasSubstr(text));
   }
   options.environment = {"QUARRY_SIMD=mmx"};

@@ -63,7 +63,7 @@ struct Rule {
 const std::vector<Rule>& names_of_cuda() {
   static const std::vector<Rule> rules = {
       {std::regex(R"(\bcuda[A-Z]\w*)"), "a name of the CUDA runtime"},
-      {std::regex(R"(\bcu(blas|dnn|rand|solver|sparse|fft)\w*)"), "a CUDA library"},
+      {std::regex(R"(\bcu(blas|dnn|rand|solver|sparse|fft)[A-Z_]\w*)"), "a CUDA library"},
       {std::regex(R"(\bcu(Init|Launch|Mem|Ctx|Module|Stream|Event|Graph|Device|Func)\w*\s*\()"), "the CUDA driver"},
       {std::regex(R"(\bnvtx[A-Z]\w*)"), "a name of NVTX"},
       {std::regex(R"(<<<)"), "a raw launch"},
@@ -114,7 +114,7 @@ void find_unchecked(const std::string& file, const std::string& code, std::vecto
 }
 
 bool is_door(const std::string& file) {
-  static const std::regex door(R"(src/core/gpu_\w+\.cpp|kernels/simt\.h|kernels/library\.cu)");
+  static const std::regex door(R"(src/core/gpu_\w+\.cpp|src/core/gpu_cudnn\w*\.h|kernels/simt\.h|kernels/library\.cu)");
   return std::regex_match(file, door);
 }
 
@@ -159,6 +159,8 @@ TEST(DeviceCalls, PlantedOnesAreFound) {
       {"src/nn/a.cpp", "cudaStream_t stream;"},
       {"src/nn/a.cpp", "#include <cuda_runtime.h>"},
       {"src/nn/a.cpp", "cublasSgemm_v2(h);"},
+      {"src/nn/a.cpp", "cudnnHandle_t handle; curand_init(1);"},
+      {"src/nn/a.cpp", "#include <cudnn_graph.h>"},
       {"src/nn/a.cpp", "cuLaunchKernel(f);"},
       {"src/nn/a.cpp", "nvtxRangePushA(n);"},
       {"kernels/a.cu", "kernel<<<1, 32>>>(p);"},
@@ -183,6 +185,7 @@ TEST(DeviceCalls, WhatIsAllowedIsNot) {
   const std::pair<const char*, const char*> fine[] = {
       {"src/nn/a.cpp", "// cudaMalloc(&p, 3) is not called\nf(\"cudaMalloc(\"); /* <<<\n cudaFree(p) */"},
       {"src/nn/a.cpp", "Device device{DeviceKind::cuda}; auto text = \"\\\"cudaFree\"; current(1); cube(2);"},
+      {"src/nn/a.cpp", "const ConvEngine engine = ConvEngine::cudnn;"},
       {"kernels/a.cu", "QUARRY_SHARED(float, tile, [32]); std::cout << x << y; atomicAdd(&count, 1);"},
       {"kernels/library.cu", "#include <cub/cub.cuh>\ncheck_runtime(cub::DeviceScan::Sum(a), \"x\");"},
       {"src/core/gpu_x.cpp",

@@ -43,7 +43,9 @@ SIMT_CASE(conv_engines_by_precision_and_device) {
       simt::expect(bf16 == ConvEngine::bf16_mma && fp32 == ConvEngine::fp32_fma, "engines of %d.0", major);
     }
   }
-  simt::expect(to_string(ConvEngine::bf16_mma) == "bf16_mma" && to_string(ConvEngine::fp32_fma) == "fp32_fma", "names");
+  simt::expect(to_string(ConvEngine::bf16_mma) == "bf16_mma" && to_string(ConvEngine::fp32_fma) == "fp32_fma" &&
+                   to_string(ConvEngine::cudnn) == "cudnn",
+               "names");
   try {
     conv_engine(layer, ConvPass::forward, ConvPrecision::bf16, 7, 5);
   } catch (const Error& e) {
@@ -79,6 +81,21 @@ SIMT_CASE(conv_refuses_shapes_that_cannot_be) {
   expect_refused([&] { forward(conv_shape(0, 8, 3, 1, 4, 4, 2)); }, "0 to 8 channels");
   expect_refused([&] { forward(conv_shape(64, 8, 3, 1, 1024, 1024, 32)); }, "a member has 2147483648");
   expect_refused([&] { cuda::drop_factors(session, {1, 1, 8, nullptr, nullptr, 0, 1.0, true, nullptr}); }, "dropout 1");
+}
+
+SIMT_CASE(conv_problems_for_cudnn) {
+  using Problem = gpu::ConvolutionProblem;
+  const Problem p =
+      convolution_problem(conv_shape(3, 16, 3, 2, 9, 7, 5), ConvPass::input_gradient, ConvPrecision::bf16);
+  simt::expect(p.images == 5 && p.in_height == 9 && p.in_width == 7 && p.in_channels == 8 && p.out_channels == 16 &&
+                   p.kernel == 3 && p.stride == 2 && p.layout == Problem::Layout::positions &&
+                   p.precision == Problem::Precision::bf16 && p.pass == Problem::Pass::input_gradient,
+               "%s", gpu::to_string(p).c_str());
+  ConvShape odd = conv_shape(3, 12, 3, 1, 4, 4, 2);
+  expect_refused([&] { convolution_problem(odd, ConvPass::forward, ConvPrecision::fp32); }, "12 out channels");
+  odd = conv_shape(3, 16, 3, 1, 4, 4, 2);
+  odd.padding = 0;
+  expect_refused([&] { convolution_problem(odd, ConvPass::forward, ConvPrecision::fp32); }, "padding 0 of a 3x3");
 }
 
 /// The planner's number is what the fleet takes, rows aside.

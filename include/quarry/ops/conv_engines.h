@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "quarry/core/gpu_convolution.h"
 #include "quarry/ops/conv_device.h"
 
 namespace quarry {
@@ -14,6 +15,8 @@ namespace quarry {
 enum class ConvEngine : std::int32_t {
   fp32_fma,  ///< conv.cu, conv_weights.cu: one chain of fused multiply-adds a number
   bf16_mma,  ///< the same kernels on tensor cores (mma.sync m16n8k16), for compute capability 8.0 and later
+  cudnn,  ///< quarry/core/gpu_convolution.h, one member at a time. No line of the table: what the others are compared
+          ///< with, in tests and benchmarks
 };
 
 enum class ConvPass : std::int32_t { forward, input_gradient, weight_gradient };
@@ -26,5 +29,9 @@ inline constexpr std::int32_t kConvEngineTable = 1;
 ConvEngine conv_engine(const ConvShape& shape, ConvPass pass, ConvPrecision precision, int major, int minor);
 
 std::string_view to_string(ConvEngine engine);
+
+/// One member's convolution, all places for images, as cuDNN is asked for it.
+/// Error: a check fails on out channels that are no multiple of 8, and on a padding other than (kernel - 1) / 2.
+gpu::ConvolutionProblem convolution_problem(const ConvShape& shape, ConvPass pass, ConvPrecision precision);
 
 }  // namespace quarry

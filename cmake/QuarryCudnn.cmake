@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: MIT
+# QUARRY_CUDNN=AUTO|ON|OFF decides QUARRY_HAS_CUDNN; the reason is printed. AUTO: on where the CUDA backend is built and
+# the headers of cuDNN 9.11 or later are found. The library itself is loaded when it is used; nothing links it.
+set(QUARRY_CUDNN AUTO CACHE STRING "The door to cuDNN, which our convolutions are compared with: AUTO, ON or OFF")
+set_property(CACHE QUARRY_CUDNN PROPERTY STRINGS AUTO ON OFF)
+set(QUARRY_HAS_CUDNN OFF)
+set(quarry_cudnn_least 9.11)   # the first whose properties of a device can be written and read
+
+# Sets QUARRY_CUDNN_DIR and quarry_cudnn_version, or quarry_cudnn_reason where there are no usable headers.
+macro(quarry_find_cudnn)
+  find_path(QUARRY_CUDNN_DIR cudnn_graph.h HINTS ${CUDAToolkit_INCLUDE_DIRS} $ENV{CUDNN_PATH}/include)
+  if(NOT QUARRY_CUDNN_DIR)
+    set(quarry_cudnn_reason "no cudnn_graph.h found; install package libcudnn9-dev-cuda-${CUDAToolkit_VERSION_MAJOR}")
+  else()
+    file(STRINGS ${QUARRY_CUDNN_DIR}/cudnn_version.h cudnn_says REGEX "#define CUDNN_(MAJOR|MINOR|PATCHLEVEL) [0-9]+")
+    string(REGEX MATCHALL "[0-9]+" quarry_cudnn_version "${cudnn_says}")
+    list(JOIN quarry_cudnn_version "." quarry_cudnn_version)
+    if(quarry_cudnn_version VERSION_LESS quarry_cudnn_least)
+      set(quarry_cudnn_reason "cuDNN ${quarry_cudnn_version} is too old; ${quarry_cudnn_least} or later is needed")
+    endif()
+  endif()
+endmacro()
+
+if(NOT QUARRY_CUDNN MATCHES "^(AUTO|ON|OFF)$")
+  message(FATAL_ERROR "QUARRY_CUDNN='${QUARRY_CUDNN}' is unknown; expected AUTO, ON or OFF")
+endif()
+if(QUARRY_CUDNN STREQUAL "OFF")
+  set(quarry_cudnn_reason "QUARRY_CUDNN=OFF")
+elseif(NOT QUARRY_HAS_CUDA)
+  set(quarry_cudnn_reason "no CUDA backend")
+else()
+  quarry_find_cudnn()
+  if(NOT quarry_cudnn_reason)
+    set(QUARRY_HAS_CUDNN ON)
+    set(quarry_cudnn_reason "headers ${quarry_cudnn_version}")
+  endif()
+endif()
+if(QUARRY_CUDNN STREQUAL "ON" AND NOT QUARRY_HAS_CUDNN)
+  message(FATAL_ERROR "QUARRY_CUDNN=ON, but: ${quarry_cudnn_reason}. QUARRY_CUDNN=AUTO or OFF builds without it.")
+endif()
+message(STATUS "quarry: cuDNN ${QUARRY_HAS_CUDNN} (${quarry_cudnn_reason})")
+
+# In a build without it src/core/gpu_convolution_none.cpp stands for src/core/gpu_cudnn*.cpp.
+function(quarry_choose_cudnn sources_variable)
+  set(sources ${${sources_variable}})
+  if(NOT QUARRY_HAS_CUDNN)
+    list(FILTER sources EXCLUDE REGEX "/src/core/gpu_cudnn[a-z_]*\\.cpp$")
+    list(APPEND sources ${PROJECT_SOURCE_DIR}/src/core/gpu_convolution_none.cpp)
+    list(REMOVE_DUPLICATES sources)
+  endif()
+  set(${sources_variable} "${sources}" PARENT_SCOPE)
+endfunction()

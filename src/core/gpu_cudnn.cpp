@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: MIT
+// cuDNN on the device and the stream of a session.
+#include <cuda_runtime.h>
+
+#include <algorithm>
+#include <string>
+
+#include "quarry/core/error.h"
+#include "quarry/core/gpu_convolution.h"
+#include "src/core/gpu_check.h"
+#include "src/core/gpu_cudnn_graph.h"
+#include "src/core/gpu_library_check.h"
+#include "src/core/gpu_recent.h"
+
+namespace quarry::gpu {
+namespace {
+
+/// As check_cudnn; but where the runtime knows the cause, that is said.
+void check(cudnnStatus_t status, const char* call) {
+  if (status != CUDNN_STATUS_SUCCESS) check_runtime(cudaPeekAtLastError(), call);
+  check_cudnn(status, call);
+}
+
+/// The properties of the current device.
+std::shared_ptr<const CudnnDescriptor> properties_of(cudnnHandle_t handle) {
+  auto properties = std::make_shared<CudnnDescriptor>(CUDNN_BACKEND_DEVICEPROP_DESCRIPTOR);
+  properties->set(CUDNN_ATTR_DEVICEPROP_HANDLE, CUDNN_TYPE_HANDLE, handle);
+  check(properties->try_finalize(), "the properties of a device");
+  return properties;
+}
+
+struct Tensors {
+  const void *input, *weights, *output;
+};
+
+Tensors tensors_of(ConvolutionProblem::Pass pass, const void* first, const void* second, void* result) {
+  using Pass = ConvolutionProblem::Pass;
+  switch (pass) {
+    case Pass::forward:
+      return {first, second, result};
+    case Pass::input_gradient:
+      return {result, second, first};
+    case Pass::weight_gradient:
+      return {first, result, second};
+  }
+  QUARRY_CHECK(false, "pass {}", static_cast<int>(pass));
+}
+
+}  // namespace
+
+struct Convolutions::Impl {
+  explicit Impl(Session& s) : session(s) {
+    const auto stream = static_cast<cudaStream_t>(session.native_stream());  // the handle is of the current device
+    check(cudnn().create(&handle), "cudnnCreate");
+    try {
+      check(cudnn().set_stream(handle, stream), "cudnnSetStream");
+      properties = properties_of(handle);
+    } catch (...) {
+      cudnn().destroy(handle);
+      throw;
+    }
+  }
+  ~Impl() { cudnn().destroy(handle); }
+
+  Session& session;
+  cudnnHandle_t handle = nullptr;
+  std::shared_ptr<const CudnnDescriptor> properties;
+};
+
+Convolutions::Convolutions(Session& session) : impl_(std::make_unique<Impl>(session)) {}
+Convolutions::~Convolutions() = default;
+
+std::string Convolutions::device_properties() const {
+  const CudnnDescriptor& properties = *impl_->properties;
+  const std::int64_t most = properties.count(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR);
+  const std::vector<char> text = properties.values<char>(CUDNN_ATTR_DEVICEPROP_JSON_REPRESENTATION, CUDNN_TYPE_CHAR,
+                                                         static_cast<std::size_t>(most));
+  return {text.begin(), std::find(text.begin(), text.end(), '\0')};
+}
+
+ConvolutionPlan Convolutions::plan(const ConvolutionProblem& problem) {
+  static_cast<void>(impl_->session.native_stream());  // for the current device
+  return plan_cudnn(problem, impl_->properties, impl_->handle);
+}
+
+void Convolutions::execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result,
+                           Scratch workspace) {
+  QUARRY_CHECK(plan.handle == impl_->handle, "a convolution planned by another than executes it");
+  QUARRY_CHECK(first != nullptr && second != nullptr && result != nullptr, "a convolution of cuDNN without a tensor");
+  if (plan.workspace > 0) check_scratch(workspace, plan.workspace);
+  const Tensors tensors = tensors_of(plan.problem.pass, first, second, result);
+  CudnnDescriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
+                std::vector<std::int64_t>{kCudnnInput, kCudnnWeights, kCudnnOutput});
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
+                std::vector<const void*>{tensors.input, tensors.weights, tensors.output});
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace.data);
+  arguments.finalize("the arguments of a convolution of cuDNN");
+  static_cast<void>(impl_->session.native_stream());  // for the current device
+  recent_launches().add("cudnnBackendExecute");
+  check(cudnn().execute(impl_->handle, plan.native.get(), arguments.get()), "cudnnBackendExecute");
+}
+
+}  // namespace quarry::gpu
