@@ -71,6 +71,9 @@ class ImageRunner final : public StudyRunner {
   void load_data() override {
     if (study_.networks != "none")
       usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
+    for (const StudyRun* run : runs_)
+      if (run->config.precision == ConvPrecision::bf16)
+        usage_error("training.precision = \"bf16\" is not for the CPU; set it to \"fp32\"");
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));

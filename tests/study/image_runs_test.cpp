@@ -14,6 +14,7 @@
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
+#include "quarry/study/runner.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_images.h"
 
@@ -170,6 +171,33 @@ TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
   const TempDir out;
   { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path()); }
   EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path()), Error);
+}
+
+TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
+  const std::vector<StudyRun> runs = runs_of({"training.precision=[fp32, bf16]"});
+  const TempDir out;
+  { ImageLearningRun one(posix_file_system(), runs[0], tiny(), out.path()); }
+  EXPECT_EQ(records_of(journal_of(out.path()))[0].at("precision").string(), "fp32");
+  StudyRun other = runs[1];
+  other.id = runs[0].id;
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), other, tiny(), out.path()), Error);
+  EXPECT_NE(runs[0].id, runs[1].id);
+}
+
+TEST(ImageRunner, RefusesBf16OnTheCpuBeforeItReadsAnything) {
+  const StudyConfig study = parse_study("", "test.toml",
+                                        std::vector<std::string>{"preset=hyperparameter_study", "data.name=cifar10",
+                                                                 "data.path=/nowhere", "training.precision=bf16"});
+  RunOptions options;
+  options.progress = ProgressMode::quiet;
+  try {
+    run_study(posix_file_system(), study, options);
+    FAIL() << "bf16 ran on the CPU";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), testing::HasSubstr("training.precision"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("fp32"));
+  }
 }
 
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
