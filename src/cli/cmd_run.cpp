@@ -178,13 +178,6 @@ int execute(const RunArguments& arguments) {
     print_plan(study, options);
     return 0;
   }
-  if (options.device.kind == DeviceKind::cuda && trains_images(study)) {
-    if (arguments.device != "auto")
-      throw Error(ErrorKind::device, "residual networks do not run on a GPU yet; use --device cpu");
-    note(arguments, "residual networks do not run on a GPU yet: running on the CPU");
-    options.device = Device{};
-    return run_here(study, options, arguments);
-  }
   if (role) return run_as_worker(study, options, arguments, *role);
   say_where(arguments, options.device);
   return options.device.kind == DeviceKind::cuda ? run_in_worker(study, options, arguments)

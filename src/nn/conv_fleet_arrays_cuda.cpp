@@ -37,8 +37,7 @@ class Layout {
 
   void add_layer(const ConvLayer& l) {
     NetLayer layer;
-    layer.conv = {l.in_channels, l.out_channels, l.kernel,     l.stride,    l.padding,
-                  l.in_height,   l.in_width,     l.out_height, l.out_width, size_.batch};
+    layer.conv = conv_shape(l, size_.batch);
     layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
     const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
     layer.weights = {members(weights), members(weights), nullptr};
@@ -96,6 +95,16 @@ class Layout {
 };
 
 }  // namespace
+
+ConvShape conv_shape(const ConvLayer& l, std::int32_t batch) {
+  return {l.in_channels, l.out_channels, l.kernel,     l.stride,    l.padding,
+          l.in_height,   l.in_width,     l.out_height, l.out_width, batch};
+}
+
+LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device) {
+  const auto engine = [&](ConvPass pass) { return conv_engine(shape, pass, precision, device.major, device.minor); };
+  return {engine(ConvPass::forward), engine(ConvPass::input_gradient), engine(ConvPass::weight_gradient)};
+}
 
 NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory) {
   QUARRY_CHECK(!plan.layers.empty() && !plan.blocks.empty(), "a plan without layers or blocks");

@@ -15,12 +15,14 @@
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/runner.h"
+#include "tests/support/image_steps.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_images.h"
 
 namespace quarry {
 namespace {
 
+using test::step;
 using test::TempDir;
 
 std::shared_ptr<const ImageDataset> tiny() {
@@ -48,42 +50,13 @@ std::string journal_of(const std::string& directory) {
   return read_file(directory + "/journal.jsonl");
 }
 
-/// Takes one step. False when there is nothing left to do.
-bool step(ImageLearningRun& run, ImageExecutor& executor) {
-  switch (run.want()) {
-    case ImageLearningRun::Want::fit: {
-      const ImageFitJob job{0, run.fit()};
-      executor.fit(std::span(&job, 1), [&](std::size_t, ConvMemberResult result) { run.give_fit(std::move(result)); });
-      return true;
-    }
-    case ImageLearningRun::Want::test:
-      run.give_test(executor.test({0, &run.network()}));
-      return true;
-    case ImageLearningRun::Want::selection:
-      run.give_picks(executor.select(run.select_job()));
-      return true;
-    case ImageLearningRun::Want::nothing:
-      break;
-  }
-  return false;
-}
-
-bool step(FrozenSetRun& run, ImageExecutor& executor) {
-  if (run.want() == FrozenSetRun::Want::nothing) return false;
-  if (run.want() == FrozenSetRun::Want::test) {
-    run.give_test(executor.test({0, &run.network()}));
-    return true;
-  }
-  std::vector<ImageFitJob> jobs;
-  for (ConvMemberSpec& member : run.fits()) jobs.push_back({0, std::move(member)});
-  executor.fit(jobs, [&](std::size_t job, ConvMemberResult result) { run.give_fit(job, std::move(result)); });
-  return true;
-}
-
 struct Machine {
-  explicit Machine(int workers) : context({}, workers), executor(context, nullptr) { executor.load(tiny()); }
+  explicit Machine(int workers) : context({}, workers), owned(make_image_executor(context, nullptr)), executor(*owned) {
+    executor.load(tiny());
+  }
   Context context;
-  ImageExecutor executor;
+  std::unique_ptr<ImageExecutor> owned;
+  ImageExecutor& executor;
 };
 
 /// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
@@ -222,8 +195,8 @@ TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
 TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
   std::atomic<bool> stop{false};
   Context context({}, 1);
-  ImageExecutor executor(context, &stop);
-  executor.load(tiny());
+  const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, &stop);
+  executor->load(tiny());
   ConvMemberSpec endless = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
   endless.epochs = 100000000;
   const ImageFitJob job{0, endless};
@@ -231,7 +204,7 @@ TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     stop = true;
   });
-  EXPECT_THROW(executor.fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
+  EXPECT_THROW(executor->fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
   later.join();
 }
 
