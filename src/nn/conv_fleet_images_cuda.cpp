@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "quarry/core/error.h"
-#include "src/nn/conv_fleet_arrays.h"
 #include "quarry/nn/conv_fleet_device.h"
+#include "src/nn/conv_fleet_arrays.h"
 
 namespace quarry::cuda {
 
@@ -24,8 +24,8 @@ DeviceImages::DeviceImages(gpu::Session& session, const ImageDataset& data, cons
 }
 
 ImagePool DeviceImages::pool() const {
-  return {pixels_.data(), labels_.data(), shape_.channels, shape_.height, shape_.width, mean_.data(),
-          deviation_.data()};
+  return {pixels_.data(), labels_.data(), shape_.channels,  shape_.height,
+          shape_.width,   mean_.data(),   deviation_.data()};
 }
 
 std::size_t DeviceImages::memory(const ImageShape& shape, std::int64_t images) {

@@ -109,7 +109,7 @@ class Picking {
       return cuda::top_k(session_, &top, 1, scratch.data());
     }
     const gpu::Buffer<unsigned char> taken(session_, size(n_));
-    const PickRun run{scored,     static_cast<std::int32_t>(n_), count_, tie_breaker(), taken.data(), picks(),
+    const PickRun run{scored,      static_cast<std::int32_t>(n_), count_, tie_breaker(), taken.data(), picks(),
                       any_finite()};
     const gpu::Buffer<PickRun> on_device = gpu::upload<PickRun>(session_, std::span(&run, 1));
     cuda::pick_by_score(session_, on_device.data(), 1, false);
@@ -167,7 +167,8 @@ class Picking {
     job.any_finite = any_finite();
     gpu::Buffer<double> uniforms;
     if (problem.numpy_stream != nullptr || problem.numpy_random) {
-      NumpyRandom ahead = problem.numpy_stream != nullptr ? *problem.numpy_stream : NumpyRandom(numpy_seed(problem.seed));
+      NumpyRandom ahead =
+          problem.numpy_stream != nullptr ? *problem.numpy_stream : NumpyRandom(numpy_seed(problem.seed));
       std::vector<double> drawn(size(count_));
       for (double& u : drawn) u = ahead.uniform();
       uniforms = gpu::upload<double>(session_, drawn);
@@ -175,8 +176,8 @@ class Picking {
       job.numpy_stream = uniforms.data();
       job.draws = draws();
     }
-    const gpu::Buffer<unsigned char> scratch(
-        session_, cuda::badge_scratch(n_, job.classes, job.width, count_, job.sampling));
+    const gpu::Buffer<unsigned char> scratch(session_,
+                                             cuda::badge_scratch(n_, job.classes, job.width, count_, job.sampling));
     job.scratch = scratch.data();
     cuda::badge(session_, &job, 1);
     takes_draws_ = problem.numpy_stream != nullptr;

@@ -9,7 +9,8 @@
 namespace quarry {
 namespace {
 
-constexpr std::int64_t kMostImages = 128;  // of a step: fills a device, and its activations fit beside what else is there
+constexpr std::int64_t kMostImages =
+    128;  // of a step: fills a device, and its activations fit beside what else is there
 
 }  // namespace
 

@@ -257,9 +257,9 @@ TEST_F(ImagesOnDevice, AnActiveLearningRunHasTheSameBytesWhereverItStops) {
 }
 
 TEST_F(ImagesOnDevice, ASearchHasTheSameBytesWhereverItStops) {
-  const StudyRun run = runs_of({"search.mode=frozen_set", "pool.acquired=somewhere", "pool.acquired_labels=8",
-                                "search.trials=3", "search.startup_trials=1", "search.folds=2", "model.lr=0.05",
-                                "model.weight_decay=0.001"})[0];
+  const StudyRun run =
+      runs_of({"search.mode=frozen_set", "pool.acquired=somewhere", "pool.acquired_labels=8", "search.trials=3",
+               "search.startup_trials=1", "search.folds=2", "model.lr=0.05", "model.weight_decay=0.001"})[0];
   const auto open = [&](const std::string& out, const ImageExecutor& executor) {
     return std::make_unique<FrozenSetRun>(posix_file_system(), run, tiny(),
                                           std::vector<std::int32_t>{3, 1, 4, 15, 9, 2, 6, 5}, out,
@@ -275,7 +275,8 @@ TEST_F(ImagesOnDevice, AnotherEngineDoesNotContinueARun) {
   const StudyRun run = runs_of({})[0];
   { ImageLearningRun on_cpu(posix_file_system(), run, tiny(), out.path()); }
   const Machine machine;
-  EXPECT_THROW(ImageLearningRun(posix_file_system(), run, tiny(), out.path(), engine_of(run, *machine.executor)), Error);
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), run, tiny(), out.path(), engine_of(run, *machine.executor)),
+               Error);
 }
 
 }  // namespace
