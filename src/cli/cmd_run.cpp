@@ -198,7 +198,7 @@ void add_run_command(Command& program) {
   run.option("--fleet", arguments->options.fleet, "Runs advanced in lock step; 0 = all, at most 256 (default)", 0, 256);
   run.option("--shard", arguments->shard, "Part i of n, as 1/2; shards write separate folders, report reads them all");
   run.flag("--profile", arguments->options.profile,
-           "On a GPU: mark one acquisition cycle for nsys and ncu (docs/profiling.md)");
+           "On a GPU, perceptrons: mark one acquisition cycle for nsys and ncu (docs/profiling.md)");
   run.flag("--no-graphs", arguments->no_graphs, "On a GPU: single launches instead of CUDA graphs, same results");
   run.flag("--plan", arguments->plan, "Print cost, memory and statistical power, and stop");
   run.flag("--quiet", arguments->quiet, "Print nothing but errors");

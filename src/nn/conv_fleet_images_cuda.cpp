@@ -28,11 +28,6 @@ ImagePool DeviceImages::pool() const {
           shape_.width,   mean_.data(),   deviation_.data()};
 }
 
-std::size_t DeviceImages::memory(const ImageShape& shape, std::int64_t images) {
-  return static_cast<std::size_t>(images * (shape.pixels() + std::int64_t{sizeof(std::int32_t)}) +
-                                  2 * std::int64_t{shape.channels} * std::int64_t{sizeof(float)});
-}
-
 std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
                              std::int32_t batch) {
   std::vector<ConvEngine> used;

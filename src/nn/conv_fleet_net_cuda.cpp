@@ -162,13 +162,6 @@ ConvFleetNet::~ConvFleetNet() {
   }
 }
 
-std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-                                 std::int32_t members, std::int32_t epochs) {
-  DeviceArrays count(nullptr);
-  lay_out(plan, {precision, batch, members, epochs}, count);
-  return count.bytes();
-}
-
 void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders) {
   Impl& net = *impl_;
   QUARRY_CHECK(epoch >= 0, "epoch {}", epoch);

@@ -187,16 +187,6 @@ std::size_t members_at_a_time(gpu::Session& session, ConvPrecision precision, co
 
 }  // namespace
 
-std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision) {
-  const auto rows =
-      std::max(static_cast<std::int64_t>(member.validation.size()),
-               batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
-                   member.batch_size);
-  return ConvFleetNet::memory(plan_resnet(member.network), precision, member.batch_size, 1,
-                              std::max(member.epochs, 1)) +
-         static_cast<std::size_t>(rows) * sizeof(std::int32_t);
-}
-
 void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,
                       std::span<const ConvMemberSpec> members, const ConvFleetOptions& options,
                       const std::function<void(std::size_t member, ConvMemberResult)>& done) {

@@ -7,18 +7,11 @@
 #include "quarry/core/error.h"
 
 namespace quarry {
-namespace {
-
-constexpr std::int64_t kMostImages =
-    128;  // of a step: fills a device, and its activations fit beside what else is there
-
-}  // namespace
-
 DeviceScorer::DeviceScorer(gpu::Session& session, const TrainedConvNet& network, ConvPrecision precision,
                            const ImagePool& pool, std::int64_t most_rows)
     : plan_(plan_resnet(network.spec)) {
   const cuda::ConvNetMember member;
-  auto batch = static_cast<std::int32_t>(std::clamp(most_rows, std::int64_t{1}, kMostImages));
+  auto batch = static_cast<std::int32_t>(std::clamp<std::int64_t>(most_rows, 1, cuda::kScoringImages));
   while (net_ == nullptr) {
     try {
       net_ = std::make_unique<cuda::ConvFleetNet>(session, plan_, precision, batch, pool, std::span(&member, 1));

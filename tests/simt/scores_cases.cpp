@@ -140,19 +140,20 @@ SIMT_CASE(softmax_of_what_is_not_finite) {
 
 SIMT_CASE(bald_clamps_what_rounding_left_below_zero) {
   Session session(0);
-  const std::vector<float> sum_p = {1, 1, 1, 1, 2, 0, kNan, 1}, sum_entropy = {2.0f, 1.0f, 0.5f, 0.5f};
+  const std::vector<float> sum_p = {1, 1, 1, 1, 2, 0, kNan, 1, 1, 1}, sum_entropy = {2.0f, 1.0f, 0.5f, 0.5f, kInfinity};
   for (const bool clamp : {false, true}) {
     const Buffer<float> p = gpu::upload<float>(session, sum_p), entropy = gpu::upload<float>(session, sum_entropy),
-                        scores(session, 4);
-    BaldJob job{nullptr, 4, 2, p.data(), entropy.data(), 2, scores.data()};
+                        scores(session, 5);
+    BaldJob job{nullptr, 5, 2, p.data(), entropy.data(), 2, scores.data()};
     job.clamp = clamp;
     cuda::bald_finish(session, &job, 1);
-    std::vector<float> got(4);
+    std::vector<float> got(5);
     gpu::download<float>(session, scores.data(), got);
     simt::expect(clamp ? got[0] == 0 : got[0] < -0.3f, "clamp %d: %g", clamp, static_cast<double>(got[0]));
     simt::expect(got[1] > 0.19f && got[1] < 0.2f, "%g", static_cast<double>(got[1]));
     simt::expect(clamp ? got[2] == 0 : got[2] == -0.25f, "clamp %d: %g", clamp, static_cast<double>(got[2]));
     simt::expect(std::isnan(got[3]), "%g", static_cast<double>(got[3]));
+    simt::expect(got[4] == -kInfinity, "%g", static_cast<double>(got[4]));
   }
 }
 

@@ -97,6 +97,9 @@ class DeviceImages {
   gpu::Buffer<float> mean_, deviation_;
 };
 
+/// Images of a scoring step, at most: they fill a device. No result depends on it.
+inline constexpr std::int32_t kScoringImages = 128;
+
 /// How a fleet is trained; results do not depend on it, the precision apart.
 struct ConvFleetOptions {
   ConvPrecision precision = ConvPrecision::fp32;

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+// The arrays of a fleet and their bytes: pure functions, for plans without a GPU too.
+#include "src/nn/conv_fleet_arrays.h"
+
 #include <algorithm>
 
 #include "quarry/core/error.h"
-#include "src/nn/conv_fleet_arrays.h"
+#include "quarry/nn/conv_fleet_device.h"
 
 namespace quarry::cuda {
 namespace {
@@ -109,6 +112,28 @@ LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, cons
 NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory) {
   QUARRY_CHECK(!plan.layers.empty() && !plan.blocks.empty(), "a plan without layers or blocks");
   return Layout(plan, size, memory).run();
+}
+
+std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
+                                 std::int32_t members, std::int32_t epochs) {
+  DeviceArrays count(nullptr);
+  lay_out(plan, {precision, batch, members, epochs}, count);
+  return count.bytes();
+}
+
+std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision) {
+  const auto rows =
+      std::max(static_cast<std::int64_t>(member.validation.size()),
+               batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
+                   member.batch_size);
+  return ConvFleetNet::memory(plan_resnet(member.network), precision, member.batch_size, 1,
+                              std::max(member.epochs, 1)) +
+         static_cast<std::size_t>(rows) * sizeof(std::int32_t);
+}
+
+std::size_t DeviceImages::memory(const ImageShape& shape, std::int64_t images) {
+  return static_cast<std::size_t>(images * (shape.pixels() + std::int64_t{sizeof(std::int32_t)}) +
+                                  2 * std::int64_t{shape.channels} * std::int64_t{sizeof(float)});
 }
 
 }  // namespace quarry::cuda
