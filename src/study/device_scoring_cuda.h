@@ -13,7 +13,7 @@ namespace quarry {
 class DeviceScorer {
  public:
   /// The pool must stay. most_rows: that a call will have, for the size of a batch: no result depends on it.
-  /// Errors: a check fails on shapes; Failure if the memory does not suffice for a batch of one.
+  /// Errors: a check fails on shapes; device, with the bytes, if the memory does not suffice for a batch of one.
   DeviceScorer(gpu::Session& session, const TrainedConvNet& network, ConvPrecision precision, const ImagePool& pool,
                std::int64_t most_rows);
 

@@ -81,13 +81,32 @@ TEST_F(ImageProgram, RunsAndSurvivesAPoisonedWorker) {
     EXPECT_THAT(bytes, HasSubstr(R"("cycle":1)"));
   }
   EXPECT_EQ(journals, 2);
-  const ProgramResult failed = run("failed", "700 700\n", {"--no-graphs"});
+  const ProgramResult failed = run("failed", "700 700\n", {"--no-graphs", "--fleet", "1"});
   EXPECT_EQ(failed.exit_code, 0) << failed.err;
   EXPECT_THAT(failed.err, HasSubstr("the study goes on from its journals in a new process"));
   EXPECT_TRUE(files("failed") == want) << "other bytes after a failure";
   const ProgramResult other = run("whole", "", {}, "cpu");
   EXPECT_EQ(other.exit_code, 1);
   EXPECT_THAT(other.err, HasSubstr("another engine"));
+}
+
+TEST_F(ImageProgram, TheSearchHalfReadsWhatTheOtherAcquired) {
+  const std::vector<std::string> random = {"--set", "acquisition.strategy=random"};
+  ASSERT_EQ(run("learning", "", random).exit_code, 0);
+  std::vector<std::string> search = random;
+  for (const std::string& key :
+       {std::string("search.mode=frozen_set"), "pool.acquired=" + dir.path() + "/learning/tiny",
+        std::string("pool.acquired_labels=3"), std::string("search.folds=2"), std::string("search.trials=1")})
+    search.insert(search.end(), {"--set", key});
+  const ProgramResult result = run("search", "", search);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  int journals = 0;
+  for (const auto& [name, bytes] : files("search")) {
+    if (!name.ends_with("journal.jsonl")) continue;
+    ++journals;
+    EXPECT_THAT(bytes, HasSubstr(R"("type":"final")"));
+  }
+  EXPECT_EQ(journals, 1);
 }
 
 TEST_F(ImageProgram, RunsInBf16) {

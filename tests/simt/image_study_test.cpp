@@ -142,6 +142,19 @@ TEST_F(ImagesOnDevice, EveryStrategyPicksByItsRules) {
   }
 }
 
+TEST_F(ImagesOnDevice, BaldCountsRoundingAsNoughtOrNot) {
+  const TrainedConvNet net = network(0.001);  // passes that agree: what is left of the scores is rounding
+  std::vector<std::vector<std::int32_t>> orders;
+  for (const bool clamp : {false, true}) {
+    ImageSelectJob job = select_job("bald", net);
+    job.problem.count = 20;
+    job.problem.bald_clamp = clamp;
+    expect_host_picks(job);
+    orders.push_back(by_the_host(job).indices);
+  }
+  EXPECT_NE(orders[0], orders[1]);
+}
+
 TEST_F(ImagesOnDevice, OtherTieRulesAndLayersToo) {
   TrainedConvNet net = network(0.3);
   ImageSelectJob logits = select_job("coreset", net);
@@ -196,6 +209,28 @@ TEST_F(ImagesOnDevice, ScoresDependOnNoBatch) {
   EXPECT_EQ(logits[0], logits[1]);
   EXPECT_EQ(logits[2], logits[3]);
   EXPECT_NE(logits[0], logits[2]);
+}
+
+TEST_F(ImagesOnDevice, ScoringMakesDoWithLittleMemory) {
+  const TrainedConvNet net = network(0);
+  const auto bytes = [&](std::int32_t batch) {
+    return cuda::ConvFleetNet::memory(plan_resnet(net.spec), ConvPrecision::fp32, batch, 1, 1);
+  };
+  const auto scorer_with = [&](std::size_t memory) {
+    gpu::fake_gpu().info.memory = memory + (64 << 10);  // for the images
+    gpu::Session session(0);
+    const cuda::DeviceImages images(session, *tiny(), tiny()->train);
+    const DeviceScorer scorer(session, net, ConvPrecision::fp32, images.pool(), 16);
+    EXPECT_LE(gpu::fake_gpu().in_use, gpu::fake_gpu().info.memory);
+  };
+  scorer_with(bytes(5) * 10 / 9);
+  try {
+    scorer_with(bytes(1) / 2);
+    FAIL() << "scored without memory";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(bytes(1))));
+  }
 }
 
 TEST_F(ImagesOnDevice, FitsDoNotDependOnWhatTrainsBesideThem) {
