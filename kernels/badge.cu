@@ -198,7 +198,10 @@ __global__ void __launch_bounds__(kThreads, 1) badge_kernel(Batch<BadgeJob> batc
   WarpTile& tile = reinterpret_cast<WarpTile*>(pool)[threadIdx.x / kWarp];
   embed<kGrid>(job, s, tile, partial);
   const bool any = s.state->largest != 0;
-  if (Team<kGrid>::is_first()) *job.any_finite = any || job.n == 0 ? 1 : 0;
+  if (Team<kGrid>::is_first()) {
+    *job.any_finite = any || job.n == 0 ? 1 : 0;
+    if (job.draws != nullptr) *job.draws = 0;
+  }
   if (!any) {
     for (std::int64_t k = Team<kGrid>::first(); k < job.count; k += Team<kGrid>::stride()) {
       job.picks[k] = static_cast<std::int32_t>(k);
@@ -211,6 +214,7 @@ __global__ void __launch_bounds__(kThreads, 1) badge_kernel(Batch<BadgeJob> batc
   const std::int32_t made = kRejection
                                 ? draw_by_rejection<kGrid>(job, s, tile, window[0])
                                 : draw_by_passes<kGrid>(job, s, tile, reinterpret_cast<double*>(pool), window[0]);
+  if (Team<kGrid>::is_first() && job.draws != nullptr) *job.draws = made - 1;
   if (made < job.count && Team<kGrid>::block() == 0) append_rest(job, s, made, counts);
 }
 

@@ -12,7 +12,7 @@ namespace quarry {
 namespace fleet {
 namespace {
 
-constexpr int kSlab = 256;  ///< rows of a partial sum of gradients
+constexpr int kSlab = kBatchNormSlab;  ///< rows of a partial sum of gradients
 
 /// What backward kernels read and write.
 template <class T>
@@ -150,10 +150,6 @@ __global__ void __launch_bounds__(kThreads) norm_gradient_kernel(Norm layer, Bac
   }
 }
 
-std::int64_t slabs_of(const BatchNormShape& s) {
-  return (std::int64_t{s.height} * s.width * s.batch + kSlab - 1) / kSlab;
-}
-
 template <class T>
 void run_gradient(gpu::Session& session, const Norm& layer, std::int32_t members, const BatchNormEnd& end,
                   const BatchNormGradient& gradient, float* sums, float* coefficients) {
@@ -177,10 +173,6 @@ void run_gradient(gpu::Session& session, const Norm& layer, std::int32_t members
 }  // namespace
 }  // namespace fleet
 
-std::size_t batch_norm_scratch(const BatchNormShape& s, std::int32_t members) {
-  return static_cast<std::size_t>(members * padded_channels(s.channels) * (2 * fleet::slabs_of(s) + 3)) * sizeof(float);
-}
-
 namespace cuda {
 
 void batch_norm_gradient(gpu::Session& session, ConvPrecision precision, const BatchNormShape& shape,
@@ -189,7 +181,7 @@ void batch_norm_gradient(gpu::Session& session, ConvPrecision precision, const B
   const fleet::Norm layer = fleet::layer_of(shape, fleet, norm);
   if (fleet.members == 0) return;
   float* const sums = static_cast<float*>(scratch);
-  float* const coefficients = sums + fleet.members * fleet::slabs_of(shape) * 2 * layer.channels;
+  float* const coefficients = sums + fleet.members * batch_norm_slabs(shape) * 2 * layer.channels;
   fleet::with_numbers(precision, [&](auto number) {
     fleet::run_gradient<decltype(number)>(session, layer, fleet.members, end, gradient, sums, coefficients);
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Sizes of convolutions on a GPU: pure functions of the layer.
+// Sizes of convolutions and their normalisation on a GPU: pure functions of the layer.
+#include "quarry/ops/batch_norm_device.h"
 #include "quarry/ops/conv_device.h"
 
 namespace quarry {
@@ -47,6 +48,14 @@ std::int64_t conv_statistics_size(const ConvShape& s) {
 std::size_t conv_scratch(const ConvShape& s, std::int32_t members) {
   const std::size_t pieces = static_cast<std::size_t>(splits(s));
   return pieces == 1 ? 0 : pieces * static_cast<std::size_t>(members * conv_weight_size(s)) * sizeof(float);
+}
+
+std::int64_t batch_norm_slabs(const BatchNormShape& s) {
+  return parts(std::int64_t{s.height} * s.width * s.batch, kBatchNormSlab);
+}
+std::size_t batch_norm_scratch(const BatchNormShape& s, std::int32_t members) {
+  return static_cast<std::size_t>(members * padded_channels(s.channels) * (2 * batch_norm_slabs(s) + 3)) *
+         sizeof(float);
 }
 
 namespace cuda {

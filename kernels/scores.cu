@@ -101,7 +101,27 @@ __global__ void __launch_bounds__(kThreads) bald_finish_kernel(Batch<BaldJob> ba
   RowEntropy<float> row;
   const auto load = [&job](std::int64_t e) { return job.sum_p[e] = bald_mean(job.sum_p[e], job.passes); };
   add_row(row, load, begin, job.n, job.classes, tiles[threadIdx.x / kWarp]);
-  if (i < job.n) job.scores[i] = row.score() - bald_mean(job.sum_entropy[i], job.passes);
+  if (i >= job.n) return;
+  const float score = row.score() - bald_mean(job.sum_entropy[i], job.passes);
+  job.scores[i] = job.clamp && score < 0 && score - score == 0 ? 0 : score;
+}
+
+/// A thread makes a row: its passes over it stay within the cache.
+__global__ void __launch_bounds__(kThreads) softmax_kernel(Batch<SoftmaxJob> batch) {
+  const SoftmaxJob job = batch.jobs[blockIdx.y];
+  const std::int64_t i = static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+  if (i >= job.n) return;
+  const float* const z = job.logits + i * job.classes;
+  float* const p = job.probabilities + i * job.classes;
+  float largest = z[0];
+  for (std::int64_t c = 1; c < job.classes; ++c) largest = largest < z[c] ? z[c] : largest;
+  float sum = 0;
+  for (std::int64_t c = 0; c < job.classes; ++c) {
+    const float e = exact_exp(z[c] - largest);
+    sum = c == 0 ? e : sum + e;
+    p[c] = e;
+  }
+  for (std::int64_t c = 0; c < job.classes; ++c) p[c] = p[c] / sum;
 }
 
 template <class Job>
@@ -133,6 +153,11 @@ gpu::LaunchShape score_shape(std::int64_t most_rows, std::int32_t n_jobs) {
 void probability_scores(gpu::Session& session, const ScoreJob* jobs, std::int32_t n_jobs) {
   for (std::int32_t j = 0; j < n_jobs; ++j) QUARRY_CHECK(jobs[j].classes >= 1, "{} classes", jobs[j].classes);
   launch(session, "probability_scores", probability_scores_kernel, jobs, n_jobs);
+}
+
+void softmax(gpu::Session& session, const SoftmaxJob* jobs, std::int32_t n_jobs) {
+  for (std::int32_t j = 0; j < n_jobs; ++j) QUARRY_CHECK(jobs[j].classes >= 1, "{} classes", jobs[j].classes);
+  launch(session, "softmax", softmax_kernel, jobs, n_jobs);
 }
 
 void bald_accumulate(gpu::Session& session, const BaldJob* jobs, std::int32_t n_jobs) {

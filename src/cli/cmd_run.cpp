@@ -178,13 +178,6 @@ int execute(const RunArguments& arguments) {
     print_plan(study, options);
     return 0;
   }
-  if (options.device.kind == DeviceKind::cuda && trains_images(study)) {
-    if (arguments.device != "auto")
-      throw Error(ErrorKind::device, "residual networks do not run on a GPU yet; use --device cpu");
-    note(arguments, "residual networks do not run on a GPU yet: running on the CPU");
-    options.device = Device{};
-    return run_here(study, options, arguments);
-  }
   if (role) return run_as_worker(study, options, arguments, *role);
   say_where(arguments, options.device);
   return options.device.kind == DeviceKind::cuda ? run_in_worker(study, options, arguments)
@@ -205,7 +198,7 @@ void add_run_command(Command& program) {
   run.option("--fleet", arguments->options.fleet, "Runs advanced in lock step; 0 = all, at most 256 (default)", 0, 256);
   run.option("--shard", arguments->shard, "Part i of n, as 1/2; shards write separate folders, report reads them all");
   run.flag("--profile", arguments->options.profile,
-           "On a GPU: mark one acquisition cycle for nsys and ncu (docs/profiling.md)");
+           "On a GPU, perceptrons: mark one acquisition cycle for nsys and ncu (docs/profiling.md)");
   run.flag("--no-graphs", arguments->no_graphs, "On a GPU: single launches instead of CUDA graphs, same results");
   run.flag("--plan", arguments->plan, "Print cost, memory and statistical power, and stop");
   run.flag("--quiet", arguments->quiet, "Print nothing but errors");

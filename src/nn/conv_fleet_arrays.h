@@ -9,6 +9,7 @@
 #include "quarry/nn/resnet.h"
 #include "quarry/ops/batch_norm_device.h"
 #include "quarry/ops/conv_device.h"
+#include "quarry/ops/conv_engines.h"
 #include "quarry/ops/fleet_batch_device.h"
 
 namespace quarry::cuda {
@@ -62,9 +63,20 @@ class Staging {
   std::size_t used_ = 0;
 };
 
+/// What the table of engines says for a layer.
+struct LayerEngines {
+  ConvEngine forward = ConvEngine::fp32_fma, input_gradient = ConvEngine::fp32_fma,
+             weight_gradient = ConvEngine::fp32_fma;
+};
+LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device);
+
+/// A layer as the kernels see it.
+ConvShape conv_shape(const ConvLayer& layer, std::int32_t batch);
+
 /// A convolution with its normalisation.
 struct NetLayer {
   ConvShape conv;
+  LayerEngines engines;
   BatchNormShape shape;
   SgdWeights weights;
   BatchNorm norm;

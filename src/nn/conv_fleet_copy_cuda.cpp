@@ -37,7 +37,7 @@ void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, 
                             std::span<const float> from) {
     std::vector<float> padded(static_cast<std::size_t>(padded_channels(channels)), 0.0f);
     std::copy_n(from.begin() + from_offset, channels, padded.begin());
-    net.staging.send(rows + row * padded_channels(channels), padded);
+    net.staging().send(rows + row * padded_channels(channels), padded);
   };
   const auto clear = [&](float* of_fleet, std::int64_t n) {
     net.session.fill(of_fleet + member * n, 0, static_cast<std::size_t>(n) * sizeof(float));
@@ -50,11 +50,11 @@ void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, 
     each_weight(to.conv, [&](std::size_t place, std::size_t packed) {
       weights[place] = parameters[static_cast<std::size_t>(from.weight) + packed];
     });
-    net.staging.send(to.weights.weights + first, weights);
+    net.staging().send(to.weights.weights + first, weights);
     if (net.size.precision == ConvPrecision::bf16) {
       std::vector<Bfloat16> copy;
       for (const float w : weights) copy.push_back(to_bfloat16(w));
-      net.staging.send(static_cast<Bfloat16*>(to.weights.copy) + first, copy);
+      net.staging().send(static_cast<Bfloat16*>(to.weights.copy) + first, copy);
     }
     clear(to.weights.velocity, n);
     clear(to.gamma_velocity, padded_channels(from.out_channels));
@@ -72,7 +72,7 @@ void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, 
   }
   const auto biases =
       parameters.subspan(static_cast<std::size_t>(net.plan.linear_bias), static_cast<std::size_t>(classes));
-  net.staging.send(head.biases + std::int64_t{member} * classes, std::vector<float>(biases.begin(), biases.end()));
+  net.staging().send(head.biases + std::int64_t{member} * classes, std::vector<float>(biases.begin(), biases.end()));
   clear(head.weight_velocity, std::int64_t{classes} * padded);
   clear(head.bias_velocity, classes);
   net.session.fill(net.arrays.steps_done + member, 0xff, sizeof(std::uint32_t));

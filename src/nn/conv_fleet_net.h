@@ -24,26 +24,33 @@ struct ConvFleetNet::Impl {
   DeviceArrays memory;
   NetArrays arrays;
   FleetPass pass;
-  Staging staging;
+  const bool graphs;
+  /// Of the last call and the one before, by turns; `started`: the end of what each was for.
+  Staging stagings[2];
+  std::optional<gpu::Mark> started[2];
+  std::size_t turn = 0;
   gpu::Buffer<std::int32_t> order;  ///< [member][stride]
   std::int64_t stride = 0;
-  std::optional<gpu::Mark> started;  ///< end of what was started last
   GraphPointer train_graph{nullptr, nullptr};
 
   Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch, const ImagePool& images,
-       std::span<const ConvNetMember> m);
+       std::span<const ConvNetMember> m, bool with_graphs);
 
   /// Waits for everything; then what was staged is free again.
   void settle() {
     session.synchronize();
-    staging.clear();
-    started.reset();
+    for (Staging& staging : stagings) staging.clear();
+    for (std::optional<gpu::Mark>& mark : started) mark.reset();
   }
+  /// The next call may stage: what was staged two calls ago has been used.
   void begin() {
-    if (started) session.wait(*started);
-    started.reset();
-    staging.clear();
+    turn = 1 - turn;
+    if (started[turn]) session.wait(*started[turn]);
+    started[turn].reset();
+    staging().clear();
   }
+  void end() { started[turn] = session.mark(); }
+  Staging& staging() { return stagings[turn]; }
 
   void send_members();
   FleetRows fleet_rows(bool augment) const;

@@ -23,7 +23,7 @@ std::vector<T> of_each(std::span<const ConvNetMember> members, const F& value) {
 }  // namespace
 
 ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch,
-                         const ImagePool& images, std::span<const ConvNetMember> m)
+                         const ImagePool& images, std::span<const ConvNetMember> m, bool with_graphs)
     : session(s),
       plan(p),
       size{precision, batch, static_cast<std::int32_t>(m.size()), most_epochs(m)},
@@ -32,11 +32,13 @@ ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision pre
       memory(&s),
       arrays(lay_out(plan, size, memory)),
       pass(session, plan, size, arrays),
-      staging(session) {
+      graphs(with_graphs),
+      stagings{Staging(session), Staging(session)} {
   const ImageShape& input = plan.spec.input;
   QUARRY_CHECK(input.channels == pool.channels && input.height == pool.height && input.width == pool.width,
                "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
                input.width, pool.channels, pool.height, pool.width);
+  for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, precision, session.device());
   send_members();
 }
 
@@ -44,14 +46,14 @@ void ConvFleetNet::Impl::send_members() {
   const std::size_t n = members.size(), epochs = static_cast<std::size_t>(size.epochs);
   std::vector<float> rates(n * epochs, 0.0f);
   for (std::size_t m = 0; m < n; ++m) std::copy(members[m].rates.begin(), members[m].rates.end(), &rates[m * epochs]);
-  staging.send(arrays.rates, rates);
-  staging.send(arrays.epochs, of_each<std::int32_t>(members, [](auto& m) { return m.rates.size(); }));
-  staging.send(arrays.weight_decay, of_each<float>(members, [](auto& m) { return m.weight_decay; }));
-  staging.send(arrays.momentum, of_each<float>(members, [](auto& m) { return m.momentum; }));
-  staging.send(arrays.augment, of_each<std::int32_t>(members, [](auto& m) { return m.augment ? 1 : 0; }));
-  staging.send(arrays.augment_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.augment_key; }));
-  staging.send(arrays.dropout_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.dropout_key; }));
-  staging.send(arrays.correct, std::vector<std::int32_t>(n, 0));
+  staging().send(arrays.rates, rates);
+  staging().send(arrays.epochs, of_each<std::int32_t>(members, [](auto& m) { return m.rates.size(); }));
+  staging().send(arrays.weight_decay, of_each<float>(members, [](auto& m) { return m.weight_decay; }));
+  staging().send(arrays.momentum, of_each<float>(members, [](auto& m) { return m.momentum; }));
+  staging().send(arrays.augment, of_each<std::int32_t>(members, [](auto& m) { return m.augment ? 1 : 0; }));
+  staging().send(arrays.augment_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.augment_key; }));
+  staging().send(arrays.dropout_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.dropout_key; }));
+  staging().send(arrays.correct, std::vector<std::int32_t>(n, 0));
   settle();
 }
 
@@ -133,10 +135,10 @@ std::int64_t ConvFleetNet::Impl::send_rows(std::int32_t epoch, std::span<const s
     order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(stride));
   }
   for (std::size_t m = 0; m < rows.size(); ++m) {
-    staging.send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
+    staging().send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
   }
-  staging.send(arrays.slots, slots);
-  staging.send(arrays.epoch, std::vector<std::int32_t>(members.size(), epoch));
+  staging().send(arrays.slots, slots);
+  staging().send(arrays.epoch, std::vector<std::int32_t>(members.size(), epoch));
   session.fill(arrays.step, 0, members.size() * sizeof *arrays.step);
   return (longest + size.batch - 1) / size.batch;
 }
@@ -150,21 +152,14 @@ void ConvFleetNet::Impl::clear_sums(std::span<const std::vector<std::int32_t>> r
 }
 
 ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-                           const ImagePool& pool, std::span<const ConvNetMember> members)
-    : impl_(std::make_unique<Impl>(session, plan, precision, batch, pool, members)) {}
+                           const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs)
+    : impl_(std::make_unique<Impl>(session, plan, precision, batch, pool, members, graphs)) {}
 ConvFleetNet::~ConvFleetNet() {
   try {
     impl_->settle();  // the graph and what is staged may be in use
   } catch (const Error&) {
     // The session's next call says so.
   }
-}
-
-std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-                                 std::int32_t members, std::int32_t epochs) {
-  DeviceArrays count(nullptr);
-  lay_out(plan, {precision, batch, members, epochs}, count);
-  return count.bytes();
 }
 
 void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders) {
@@ -177,9 +172,17 @@ void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<s
   }
   const std::int64_t steps = net.send_rows(epoch, rows);
   net.clear_sums(rows);
-  if (!net.train_graph) net.train_graph = net.session.record([&net] { net.enqueue_training_step(); });
-  for (std::int64_t s = 0; s < steps; ++s) net.session.run(*net.train_graph);
-  net.started = net.session.mark();
+  if (net.graphs && !net.train_graph) {
+    net.train_graph = net.session.record([&net] { net.enqueue_training_step(); });
+  }
+  for (std::int64_t s = 0; s < steps; ++s) {
+    if (net.graphs) {
+      net.session.run(*net.train_graph);
+    } else {
+      net.enqueue_training_step();
+    }
+  }
+  net.end();
 }
 
 void ConvFleetNet::evaluate(std::span<const std::vector<std::int32_t>> rows, bool augment) {
@@ -194,50 +197,43 @@ void ConvFleetNet::evaluate(std::span<const std::vector<std::int32_t>> rows, boo
     net.pass.forward({false, PassMode::no_drop});
     net.enqueue_loss(false);
   }
-  net.started = net.session.mark();
+  net.end();
 }
 
 void ConvFleetNet::score(std::span<const std::vector<std::int32_t>> rows, std::int32_t pass,
-                         std::span<const std::uint64_t> mc_keys, std::vector<std::vector<float>>* logits,
-                         std::vector<std::vector<float>>* features) {
+                         std::span<const std::uint64_t> mc_keys, std::span<float* const> logits,
+                         std::span<float* const> features) {
   Impl& net = *impl_;
   net.begin();
-  const std::size_t n = net.members.size(), batch = static_cast<std::size_t>(net.size.batch);
+  const std::size_t n = net.members.size();
+  const std::int64_t batch = net.size.batch;
+  QUARRY_CHECK((logits.empty() || logits.size() == n) && (features.empty() || features.size() == n),
+               "room for the logits of {} and the features of {} of {} members", logits.size(), features.size(), n);
   const bool drop = pass >= 0 && net.plan.spec.dropout > 0;
   if (drop) {
     QUARRY_CHECK(mc_keys.size() == n, "{} keys for {} members", mc_keys.size(), n);
-    net.staging.send(net.arrays.mc_keys, std::vector<std::uint64_t>(mc_keys.begin(), mc_keys.end()));
-    net.staging.send(net.arrays.passes, std::vector<std::uint32_t>(n, static_cast<std::uint32_t>(pass)));
+    net.staging().send(net.arrays.mc_keys, std::vector<std::uint64_t>(mc_keys.begin(), mc_keys.end()));
+    net.staging().send(net.arrays.passes, std::vector<std::uint32_t>(n, static_cast<std::uint32_t>(pass)));
     net.enqueue_drops(net.arrays.mc_keys, net.arrays.passes, false);
   }
   const std::int64_t steps = net.send_rows(-1, rows);
-  if (logits != nullptr) logits->assign(n, {});
-  if (features != nullptr) features->assign(n, {});
-  // Rows of one chunk, `taken` of the `width` numbers that the device has of each, to the end of the members' lists.
-  const auto append = [&](const float* device, std::size_t width, std::size_t taken, std::int64_t step,
-                          std::vector<std::vector<float>>& out) {
-    std::vector<float> chunk(n * batch * width);
-    gpu::download<float>(net.session, device, chunk);
-    for (std::size_t m = 0; m < n; ++m) {
-      const std::size_t first = static_cast<std::size_t>(step) * batch;
-      for (std::size_t i = 0; i < batch && first + i < rows[m].size(); ++i) {
-        const float* const row = &chunk[(m * batch + i) * width];
-        out[m].insert(out[m].end(), row, row + taken);
-      }
+  // A member's rows of one chunk, of `width` numbers each, behind those of the chunks before.
+  const auto keep = [&](const float* chunk, std::int64_t width, std::int64_t step, std::span<float* const> out) {
+    for (std::size_t m = 0; m < out.size(); ++m) {
+      const std::int64_t first = step * batch, count = std::min(batch, std::ssize(rows[m]) - first);
+      if (count <= 0) continue;
+      net.session.copy_within(out[m] + first * width, chunk + static_cast<std::int64_t>(m) * batch * width,
+                              static_cast<std::size_t>(count * width) * sizeof(float));
     }
   };
-  const auto classes = static_cast<std::size_t>(net.plan.spec.classes);
-  const auto width = static_cast<std::size_t>(net.plan.features);
   for (std::int64_t s = 0; s < steps; ++s) {
     fleet_step(net.session, net.clock(false));
     gather_images(net.session, net.size.precision, net.pool, net.fleet_rows(false), net.arrays.images, nullptr);
     net.pass.forward({false, drop ? PassMode::drop_by_channel : PassMode::no_drop});
-    if (logits != nullptr) append(net.arrays.logits, classes, classes, s, *logits);
-    if (features != nullptr) {
-      append(net.arrays.features, static_cast<std::size_t>(padded_channels(net.plan.features)), width, s, *features);
-    }
+    keep(net.arrays.logits, net.plan.spec.classes, s, logits);
+    keep(net.arrays.features, padded_channels(net.plan.features), s, features);
   }
-  net.settle();
+  net.end();
 }
 
 std::vector<ConvNetProgress> ConvFleetNet::progress() {

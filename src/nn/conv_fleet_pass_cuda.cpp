@@ -1,9 +1,25 @@
 // SPDX-License-Identifier: MIT
 #include <utility>
 
+#include "quarry/core/error.h"
 #include "src/nn/conv_fleet_pass.h"
 
 namespace quarry::cuda {
+
+namespace {
+
+/// The engines so far are kernels of conv_device.h, one for each precision.
+ConvPrecision kernels_of(ConvEngine engine) {
+  switch (engine) {
+    case ConvEngine::fp32_fma:
+      return ConvPrecision::fp32;
+    case ConvEngine::bf16_mma:
+      return ConvPrecision::bf16;
+  }
+  QUARRY_CHECK(false, "engine {}", static_cast<int>(engine));
+}
+
+}  // namespace
 
 BatchNormEnd FleetPass::end_of(const NetLayer& l, const PassMode& mode) const {
   BatchNormEnd end;
@@ -14,7 +30,7 @@ BatchNormEnd FleetPass::end_of(const NetLayer& l, const PassMode& mode) const {
 }
 
 void FleetPass::convolve(const NetLayer& l, const void* in, const BatchNormEnd& end, const PassMode& mode) {
-  conv_forward(session_, size_.precision, l.conv, fleet(), in, weights_of(l), l.y,
+  conv_forward(session_, kernels_of(l.engines.forward), l.conv, fleet(), in, weights_of(l), l.y,
                mode.training ? arrays_.statistics : nullptr);
   if (mode.training) {
     batch_norm_statistics(session_, l.shape, fleet(), arrays_.statistics, l.norm);
@@ -60,11 +76,12 @@ void FleetPass::unnormalise(const NetLayer& l, const BatchNormEnd& end, const vo
 }
 
 void FleetPass::unconvolve(const NetLayer& l, const void* d_y, void* d_in, bool add) {
-  conv_input_gradient(session_, size_.precision, l.conv, fleet(), d_y, weights_of(l), d_in, add);
+  conv_input_gradient(session_, kernels_of(l.engines.input_gradient), l.conv, fleet(), d_y, weights_of(l), d_in, add);
 }
 
 void FleetPass::step(const NetLayer& l, const void* in, const void* d_y) {
-  conv_weight_step(session_, size_.precision, l.conv, fleet(), in, d_y, rates(), l.weights, arrays_.scratch);
+  conv_weight_step(session_, kernels_of(l.engines.weight_gradient), l.conv, fleet(), in, d_y, rates(), l.weights,
+                   arrays_.scratch);
 }
 
 void FleetPass::backward(const PassMode& mode) {

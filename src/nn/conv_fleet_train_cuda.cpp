@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "quarry/core/error.h"
+#include "quarry/core/progress.h"
 #include "quarry/nn/conv_fleet_device.h"
 
 namespace quarry::cuda {
@@ -75,35 +76,25 @@ Rows rows_of_epoch(const ConvMemberSpec& spec, std::int32_t epoch) {
   return rows;
 }
 
-struct DevicePool {
-  gpu::Buffer<std::uint8_t> pixels;
-  gpu::Buffer<std::int32_t> labels;
-  gpu::Buffer<float> mean, deviation;
-  DevicePool(gpu::Session& session, const ImageDataset& data)
-      : pixels(gpu::upload<std::uint8_t>(session, data.train.pixels)),
-        labels(gpu::upload<std::int32_t>(session, data.train.labels)),
-        mean(gpu::upload<float>(session, data.mean)),
-        deviation(gpu::upload<float>(session, data.deviation)) {}
-  ImagePool view(const ImageShape& shape) const {
-    return {pixels.data(), labels.data(), shape.channels, shape.height, shape.width, mean.data(), deviation.data()};
-  }
-};
-
 /// Members that train side by side.
 class Group {
  public:
-  Group(gpu::Session& session, ConvPrecision precision, const ImagePool& pool, const ResNetPlan& plan,
+  Group(gpu::Session& session, const ImagePool& pool, ResNetPlan plan, const ConvFleetOptions& options,
         std::vector<const ConvMemberSpec*> specs)
       : specs_(std::move(specs)),
-        plan_(plan),
-        net_(session, plan, precision, specs_.front()->batch_size, pool, net_members()),
+        plan_(std::move(plan)),
+        stop_(options.stop),
+        net_(session, plan_, options.precision, specs_.front()->batch_size, pool, net_members(), options.graphs),
         results_(specs_.size()) {}
 
   std::vector<ConvMemberResult> run() {
     for (std::size_t m = 0; m < specs_.size(); ++m) {
       net_.load(static_cast<std::int32_t>(m), initial_parameters(plan_, specs_[m]->init_key), initial_buffers(plan_));
     }
-    for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) epoch(e);
+    for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) {
+      if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Interrupted{};
+      epoch(e);
+    }
     std::vector<bool> all(specs_.size());
     for (std::size_t m = 0; m < specs_.size(); ++m) all[m] = results_[m].epoch_validation.empty();
     const std::vector<Evaluation> last = validate(all);
@@ -173,51 +164,62 @@ class Group {
   }
 
   const std::vector<const ConvMemberSpec*> specs_;
-  const ResNetPlan& plan_;
+  const ResNetPlan plan_;
+  const std::atomic<bool>* const stop_;
   ConvFleetNet net_;
   std::vector<ConvMemberResult> results_;
 };
 
+[[noreturn]] void no_memory(std::size_t one, std::size_t free) {
+  device_error(
+      "a residual network takes {} bytes of GPU memory to train, and of the {} that are free a tenth stays free; use a "
+      "smaller training.batch_size, or --device cpu",
+      one, free);
+}
+
 /// Members that there is memory for at a time, most of it left to them.
-std::size_t members_at_a_time(gpu::Session& session, ConvPrecision precision, const ResNetPlan& plan,
-                              const ConvMemberSpec& spec) {
+std::size_t members_at_a_time(gpu::Session& session, ConvPrecision precision, const ConvMemberSpec& spec) {
   session.synchronize();  // what was released is free only then
-  const std::size_t one = ConvFleetNet::memory(plan, precision, spec.batch_size, 1, std::max(spec.epochs, 1)),
-                    free = session.memory_free(), room = free / 10 * 9;
-  if (one > room) {
-    fail(
-        "a member takes {} bytes of GPU memory and there are {}, of which a tenth stays free; use a smaller batch size",
-        one, free);
-  }
-  return room / one;
+  const std::size_t one = conv_member_memory(spec, precision), free = session.memory_free();
+  if (one > free / 10 * 9) no_memory(one, free);
+  return free / 10 * 9 / one;
 }
 
 }  // namespace
 
-std::vector<ConvMemberResult> train_conv_fleet(gpu::Session& session, ConvPrecision precision, const ImageDataset& data,
-                                               std::span<const ConvMemberSpec> members) {
+void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,
+                      std::span<const ConvMemberSpec> members, const ConvFleetOptions& options,
+                      const std::function<void(std::size_t member, ConvMemberResult)>& done) {
   for (const ConvMemberSpec& spec : members) check_member(data, spec);
-  const DevicePool pool(session, data);
-  std::vector<ConvMemberResult> results(members.size());
-  std::vector<bool> done(members.size(), false);
-  for (std::size_t first = 0; first < members.size(); ++first) {
-    if (done[first]) continue;
-    const ResNetPlan plan = plan_resnet(members[first].network);
-    const std::size_t most = members_at_a_time(session, precision, plan, members[first]);
-    std::vector<std::size_t> who;
-    for (std::size_t m = first; m < members.size() && who.size() < most; ++m) {
-      if (!done[m] && together(members[first], members[m])) who.push_back(m);
+  std::vector<bool> trained(members.size(), false);
+  std::size_t most = members.size();  // less once an allocation has failed
+  for (std::size_t first = 0; first < members.size();) {
+    if (trained[first]) {
+      ++first;
+      continue;
     }
+    const std::size_t room = std::min(most, members_at_a_time(session, options.precision, members[first]));
+    std::vector<std::size_t> who;
     std::vector<const ConvMemberSpec*> specs;
-    for (const std::size_t m : who) specs.push_back(&members[m]);
-    std::vector<ConvMemberResult> trained =
-        Group(session, precision, pool.view(data.shape), plan, std::move(specs)).run();
+    for (std::size_t m = first; m < members.size() && who.size() < room; ++m) {
+      if (trained[m] || !together(members[first], members[m])) continue;
+      who.push_back(m);
+      specs.push_back(&members[m]);
+    }
+    std::vector<ConvMemberResult> results;
+    try {
+      results = Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)).run();
+    } catch (const gpu::Failure& failure) {
+      if (failure.code() != gpu::kOutOfMemory) throw;
+      if (who.size() == 1) no_memory(conv_member_memory(members[first], options.precision), session.memory_free());
+      most = who.size() / 2;
+      continue;
+    }
     for (std::size_t i = 0; i < who.size(); ++i) {
-      results[who[i]] = std::move(trained[i]);
-      done[who[i]] = true;
+      trained[who[i]] = true;
+      done(who[i], std::move(results[i]));
     }
   }
-  return results;
 }
 
 }  // namespace quarry::cuda

@@ -117,6 +117,7 @@ Problem check_perceptron(const RunConfig& run) {
                                                        {"training.batches", run.batches != usual.batches},
                                                        {"training.schedule", run.schedule != usual.schedule},
                                                        {"training.augment", run.augment != usual.augment},
+                                                       {"training.precision", run.precision != usual.precision},
                                                        {"search.mode", run.mode == Mode::frozen_set},
                                                        {"search.measure", run.measure != usual.measure},
                                                        {"search.first_point", run.first_point != usual.first_point},

@@ -56,13 +56,14 @@ Space frozen_set_space(const RunConfig& config) {
 }
 
 FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                           std::vector<std::int32_t> acquired, const std::string& directory)
+                           std::vector<std::int32_t> acquired, const std::string& directory, std::string engine)
     : run_(run),
       data_(std::move(data)),
       acquired_(std::move(acquired)),
       rows_(rows_of_positions(run.config, *data_, acquired_)),
       splits_(search_splits(run.config, static_cast<std::int32_t>(rows_.size()))),
       directory_(directory),
+      engine_(std::move(engine)),
       journal_((files.make_directories(directory), files), directory + "/journal.jsonl"),
       search_(new_search(run.config)) {
   network_.spec = network_of(run_.config, *data_);
@@ -70,7 +71,7 @@ FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_p
 }
 
 Json FrozenSetRun::run_record() const {
-  Json record = describe_image_run(run_, *data_);
+  Json record = describe_image_run(run_, *data_, engine_);
   return std::move(record.set("acquired", Json::array_of(acquired_)));
 }
 
@@ -85,7 +86,7 @@ void FrozenSetRun::resume() {
     fail(
         "{}/journal.jsonl was written for other data or labels, by another config or by another engine (see its first "
         "line; this is {}); choose another output folder",
-        directory_, conv_engine_name());
+        directory_, engine_);
   for (std::size_t r = 1; r < records.size(); ++r) {
     ++committed_trials_;
     diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();

@@ -1,96 +1,69 @@
 // SPDX-License-Identifier: MIT
 #include "quarry/study/image_executor.h"
 
-#include <algorithm>
-#include <map>
 #include <utility>
 
 #include "quarry/core/error.h"
+#include "src/study/image_jobs.h"
 
 namespace quarry {
 namespace {
 
-/// The bytes that determine a member's result, as a map key.
-class SpecKey {
+class CpuImageExecutor final : public ImageExecutor {
  public:
-  SpecKey(std::int32_t data, const ConvMemberSpec& m) {
-    add(data);
-    const ResNetSpec& net = m.network;
-    for (const std::int32_t v :
-         {static_cast<std::int32_t>(net.kind), net.input.channels, net.input.height, net.input.width, net.classes,
-          static_cast<std::int32_t>(m.schedule), m.epochs, m.warmup_epochs, m.batch_size,
-          static_cast<std::int32_t>(m.batches), std::int32_t{m.augment}, std::int32_t{m.augment_validation},
-          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}})
-      add(v);
-    for (const double v : {net.dropout, m.lr, m.weight_decay, m.momentum, m.warmup_start}) add(v);
-    for (const std::uint64_t k : {m.init_key, m.order_key, m.augment_key, m.dropout_key}) add(k);
-    for (const auto* list : {&m.train, &m.validation}) {
-      add(list->size());
-      bytes.append(reinterpret_cast<const char*>(list->data()), list->size() * sizeof((*list)[0]));
-    }
+  CpuImageExecutor(Context& context, const std::atomic<bool>* stop) : context_(context), stop_(stop) {}
+
+  std::int32_t load(std::shared_ptr<const ImageDataset> data) override {
+    bool is_new = false;
+    return sets_.add(std::move(data), is_new);
   }
-  std::string bytes;
+  void fit(std::span<const ImageFitJob> jobs,
+           const std::function<void(std::size_t job, ConvMemberResult)>& done) override;
+  TestMetrics test(const ImageTestJob& job) override;
+  Picks select(const ImageSelectJob& job) override;
+  std::string engine(const ResNetSpec&, ConvPrecision, std::int32_t) const override {
+    return std::string(conv_engine_name());
+  }
 
  private:
-  template <class T>
-  void add(const T& value) {
-    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
-  }
+  Context& context_;
+  const std::atomic<bool>* stop_;
+  ImageSets sets_;
 };
 
-}  // namespace
-
-void ImageExecutor::check_stop() const {
-  if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Interrupted{};
-}
-
-std::int32_t ImageExecutor::load(std::shared_ptr<const ImageDataset> data) {
-  const auto known = std::find(data_.begin(), data_.end(), data);
-  const auto number = static_cast<std::int32_t>(known - data_.begin());
-  if (known == data_.end()) data_.push_back(std::move(data));
-  return number;
-}
-
-void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
-                        const std::function<void(std::size_t job, ConvMemberResult)>& done) {
-  std::map<std::string, std::vector<std::size_t>> same;
-  std::vector<std::size_t> first;  // of each set of identical jobs
-  for (std::size_t j = 0; j < jobs.size(); ++j) {
-    std::vector<std::size_t>& those = same[SpecKey(jobs[j].data, jobs[j].member).bytes];
-    if (those.empty()) first.push_back(j);
-    those.push_back(j);
-  }
+void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
+                           const std::function<void(std::size_t job, ConvMemberResult)>& done) {
+  const std::vector<std::vector<std::size_t>> sets = identical_fits(jobs);
   // A fleet trains on one data set, one network per worker at a time, so that a kill loses little.
   const auto workers = static_cast<std::size_t>(context_.pool().workers());
-  for (std::size_t begin = 0; begin < first.size();) {
-    check_stop();
-    const std::int32_t number = jobs[first[begin]].data;
-    std::size_t end = begin;
+  for (std::size_t begin = 0; begin < sets.size();) {
+    check_stop(stop_);
+    const std::int32_t number = jobs[sets[begin].front()].data;
     std::vector<ConvMemberSpec> members;
-    while (end < first.size() && end - begin < workers && jobs[first[end]].data == number)
-      members.push_back(jobs[first[end++]].member);
-    std::vector<ConvMemberResult> results = train_conv_fleet(context_, dataset(number), members, {stop_, {}});
+    std::size_t end = begin;
+    for (; end < sets.size() && end - begin < workers && jobs[sets[end].front()].data == number; ++end) {
+      const ImageFitJob& job = jobs[sets[end].front()];
+      QUARRY_CHECK(job.precision == ConvPrecision::fp32, "the CPU trains in fp32, not {}", to_string(job.precision));
+      members.push_back(job.member);
+    }
+    const std::vector<ConvMemberResult> results = train_conv_fleet(context_, sets_.at(number), members, {stop_, {}});
     for (std::size_t i = 0; i < results.size(); ++i)
-      for (const std::size_t job : same.at(SpecKey(number, members[i]).bytes)) done(job, results[i]);
+      for (const std::size_t job : sets[begin + i]) done(job, results[i]);
     begin = end;
   }
 }
 
-TestMetrics ImageExecutor::test(const ImageTestJob& job) {
-  check_stop();
-  const ImageDataset& data = dataset(job.data);
+TestMetrics CpuImageExecutor::test(const ImageTestJob& job) {
+  check_stop(stop_);
+  const ImageDataset& data = sets_.at(job.data);
   std::vector<float> logits(static_cast<std::size_t>(data.test.n) * static_cast<std::size_t>(data.n_classes));
   conv_forward(context_, *job.network, data, data.test, {}, logits.data(), nullptr);
-  DataPart labels;
-  labels.n = data.test.n;
-  labels.labels = data.test.labels;
-  return test_metrics(matrix<const float>(logits.data(), data.test.n, data.n_classes), labels, Loss::ce_on_logits, 1,
-                      true);
+  return image_test_metrics(data, logits);
 }
 
-Picks ImageExecutor::select(const ImageSelectJob& job) {
-  check_stop();
-  const ImageDataset& data = dataset(job.data);
+Picks CpuImageExecutor::select(const ImageSelectJob& job) {
+  check_stop(stop_);
+  const ImageDataset& data = sets_.at(job.data);
   const std::unique_ptr<Strategy> strategy = make_strategy(job.strategy);
   const StrategyNeeds needs = strategy->needs();
   const auto n = static_cast<std::int64_t>(job.candidate_rows.size());
@@ -136,6 +109,12 @@ Picks ImageExecutor::select(const ImageSelectJob& job) {
   for (const std::int32_t position : selection.positions)
     picks.indices.push_back(job.candidates.at(static_cast<std::size_t>(position)));
   return picks;
+}
+
+}  // namespace
+
+std::unique_ptr<ImageExecutor> make_image_executor(Context& context, const std::atomic<bool>* stop) {
+  return std::make_unique<CpuImageExecutor>(context, stop);
 }
 
 }  // namespace quarry

@@ -18,10 +18,11 @@ std::int32_t learning_cycles(const RunConfig& config) {
 }
 
 ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                                   const std::string& directory)
+                                   const std::string& directory, std::string engine)
     : run_(run),
       data_(std::move(data)),
       directory_(directory),
+      engine_(std::move(engine)),
       stream_(run.config),
       rows_(stream_.pool_rows(data_->train.n)),
       pool_(static_cast<std::int32_t>(rows_.size()), stream_.initial_pool(static_cast<std::int32_t>(rows_.size()))),
@@ -33,7 +34,7 @@ ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::
 }
 
 Json ImageLearningRun::run_record() const {
-  Json record = describe_image_run(run_, *data_);
+  Json record = describe_image_run(run_, *data_, engine_);
   record.set("pool", pool_.size()).set("pool_rows_crc", pool_rows_crc(rows_));
   return std::move(record.set("initial", Json::array_of(pool_.unviolated())));
 }
@@ -50,7 +51,7 @@ void ImageLearningRun::resume() {
     fail(
         "{}/journal.jsonl was written for other data, by another config or by another engine (see its first line; this "
         "is {}); choose another output folder",
-        directory_, conv_engine_name());
+        directory_, engine_);
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));

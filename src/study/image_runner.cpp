@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Studies of residual networks on images, on the CPU: both halves of the hyperparameter study.
+// Studies of residual networks on images, on the CPU or a GPU: both halves of the hyperparameter study.
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -12,6 +12,7 @@
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/plan.h"
+#include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
 
 namespace quarry {
@@ -22,6 +23,8 @@ struct Active {
   std::unique_ptr<ImageLearningRun> learning;
   std::unique_ptr<FrozenSetRun> search;
   std::int32_t data = 0;
+  ConvPrecision precision = ConvPrecision::fp32;
+  bool committed_here = false;  ///< something, since it was opened
 
   const std::string& id() const { return learning ? learning->id() : search->id(); }
   bool wants_fits() const {
@@ -53,7 +56,11 @@ struct Active {
       search->give_test(metrics);
     }
   }
-  std::int32_t take_commits() { return learning ? learning->take_commits() : search->take_commits(); }
+  std::int32_t take_commits() {
+    const std::int32_t commits = learning ? learning->take_commits() : search->take_commits();
+    committed_here = committed_here || commits > 0;
+    return commits;
+  }
   std::int32_t committed() const { return learning ? learning->committed_cycles() : search->committed_trials(); }
   bool diverged_once() const { return learning ? learning->diverged_once() : search->diverged_once(); }
 };
@@ -64,13 +71,22 @@ std::int64_t commits_total(const RunConfig& config) {
 
 class ImageRunner final : public StudyRunner {
  public:
-  ImageRunner(FileSystem& files, const StudyConfig& study, const RunOptions& options)
-      : StudyRunner(files, study, options), executor_(context_, options.stop) {}
+  using StudyRunner::StudyRunner;
 
  private:
+  bool on_device() const { return options_.device.kind == DeviceKind::cuda; }
+
   void load_data() override {
     if (study_.networks != "none")
       usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
+    for (const StudyRun* run : runs_)
+      if (run->config.precision == ConvPrecision::bf16 && !on_device())
+        usage_error("training.precision = \"bf16\" needs a GPU; set it to \"fp32\" to train on the CPU");
+    if (options_.profile && on_device())
+      usage_error(
+          "--profile marks a cycle of a study of perceptrons; residual networks have none to mark: leave it out and "
+          "let "
+          "nsys record a short study as a whole (docs/profiling.md)");
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
@@ -83,6 +99,9 @@ class ImageRunner final : public StudyRunner {
       if (run->config.mode == Mode::frozen_set)
         acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
     }
+    executor_ = on_device()
+                    ? make_device_image_executor(context_, {options_.device.ordinal, options_.graphs, options_.stop})
+                    : make_image_executor(context_, options_.stop);
     std::set<std::string> cells;
     for (const StudyRun& run : study_.runs)
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
@@ -95,11 +114,15 @@ class ImageRunner final : public StudyRunner {
   Active open(const StudyRun& run) {
     const auto& data = dataset_of(run);
     Active active;
-    active.data = executor_.load(data);
+    active.data = executor_->load(data);
+    active.precision = run.config.precision;
+    const std::string engine =
+        executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size);
     if (run.config.mode == Mode::frozen_set) {
-      active.search = std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run));
+      active.search =
+          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run), engine);
     } else {
-      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run));
+      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run), engine);
     }
     return active;
   }
@@ -120,9 +143,17 @@ class ImageRunner final : public StudyRunner {
         summary.resumed += fleet.back().committed() > 0;
         progress.skip(fleet.back().committed());
         progress.advance(fleet.back().take_commits());
+        fleet.back().committed_here = false;  // what opening commits is no progress
       }
-      fit(fleet, progress);
-      select(fleet, progress);
+      try {
+        fit(fleet, progress);
+        select(fleet, progress);
+      } catch (const gpu::Failure& failure) {
+        for (const Active& active : fleet)
+          if (blames_run(failure) && !active.committed_here)
+            add_failed_run(files_, directory_, active.id(), failure.what());
+        throw;
+      }
       for (const Active& active : fleet) {
         if (!active.is_finished()) continue;
         ++summary.finished;
@@ -142,13 +173,13 @@ class ImageRunner final : public StudyRunner {
     for (std::size_t a = 0; a < fleet.size(); ++a) {
       if (!fleet[a].wants_fits()) continue;
       for (ConvMemberSpec& member : fleet[a].fits()) {
-        jobs.push_back({fleet[a].data, std::move(member)});
+        jobs.push_back({fleet[a].data, std::move(member), fleet[a].precision});
         owner.emplace_back(a, wanted[a]++);
       }
     }
     PhaseTimer timer;
     double seconds = 0;  // of training, tests apart
-    executor_.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
+    executor_->fit(jobs, [&](std::size_t job, ConvMemberResult result) {
       seconds += timer.share(1, 1);
       const auto [a, place] = owner[job];
       fleet[a].give_fit(place, std::move(result));
@@ -170,7 +201,7 @@ class ImageRunner final : public StudyRunner {
   void test(Active& active) {
     if (!active.wants_test()) return;
     const PhaseTimer timer;
-    active.give_test(executor_.test({active.data, &active.network()}));
+    active.give_test(executor_->test({active.data, &active.network(), active.precision}));
     timings_.add(active.id(), "test", timer.share(1, 1), 1);
   }
 
@@ -180,7 +211,8 @@ class ImageRunner final : public StudyRunner {
       const PhaseTimer timer;
       ImageSelectJob job = active.learning->select_job();
       job.data = active.data;
-      active.learning->give_picks(executor_.select(job));
+      job.precision = active.precision;
+      active.learning->give_picks(executor_->select(job));
       timings_.add(active.id(), "select", timer.share(1, 1), 1);
       progress.advance(active.take_commits());
     }
@@ -202,7 +234,7 @@ class ImageRunner final : public StudyRunner {
                             cell_data_record(*dataset_of(run)));
   }
 
-  ImageExecutor executor_;
+  std::unique_ptr<ImageExecutor> executor_;
   std::map<std::string, std::shared_ptr<const ImageDataset>> data_;
   std::map<std::string, std::vector<std::int32_t>> acquired_;
   bool one_cell_per_run_ = true;  ///< false: axes that the published layout has no place for; then there are no cells

@@ -10,7 +10,6 @@
 #include "quarry/study/active_learning_run.h"
 #include "quarry/study/device_study.h"
 #include "quarry/study/plan.h"
-#include "src/core/device_failure.h"
 #include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
 
@@ -125,10 +124,9 @@ class PerceptronRunner final : public StudyRunner {
     run_on_device(waiting.size(), options, hooks);
   }
 
-  /// The run that is alone in a process which its kernels have poisoned, if it got nowhere.
   void record_failed_run(const ActiveLearningRun& run, std::int32_t opened_at, const gpu::Failure& failure) {
-    if (!options_.alone || !failure.sticky() || gpu::is_device_loss(failure.code())) return;
-    if (run.iteration() == opened_at) add_failed_run(files_, directory_, run.id(), failure.what());
+    if (blames_run(failure) && run.iteration() == opened_at)
+      add_failed_run(files_, directory_, run.id(), failure.what());
   }
 
   /// One wave: everything the runs of the fleet want now, kind by kind.

@@ -8,6 +8,7 @@
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_fits.h"
 
 namespace quarry {
@@ -198,6 +199,8 @@ void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, 
     memory.networks += more.networks;
     memory.scores = std::max(memory.scores, more.scores);
     memory.records += more.records;
+    memory.device.network = std::max(memory.device.network, more.device.network);
+    memory.device.scoring = std::max(memory.device.scoring, more.device.scoring);
     return;
   }
   std::vector<std::int32_t> sizes = {size.features};
@@ -242,6 +245,10 @@ Plan plan_study(const StudyConfig& study, const std::function<DataSize(const Dat
       const bool images = run.config.network != NetworkKind::mlp;
       const std::int64_t row = images ? size->second.image.pixels() + 4 : 4 * std::int64_t{size->second.features} + 5;
       plan.memory.data += (size->second.pool + size->second.test) * row;
+      if (images) {
+        plan.memory.device.data += static_cast<std::int64_t>(
+            cuda::DeviceImages::memory(size->second.image, size->second.pool + size->second.test));
+      }
     }
     RunCost cost;
     try {

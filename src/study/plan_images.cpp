@@ -5,6 +5,7 @@
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/plan.h"
@@ -100,6 +101,27 @@ RunCost image_run_cost(const RunConfig& run, const DataSize& size) {
   return sum.cost;
 }
 
+namespace {
+
+PlanDeviceMemory device_memory(const RunConfig& run, const DataSize& size, const ResNetPlan& plan) {
+  const std::int64_t pool = pool_size(run, size.pool);
+  const bool search = run.mode == Mode::frozen_set;
+  const std::int64_t labels = search ? run.acquired_labels : run.n_initial < 0 ? pool : run.n_initial + run.budget;
+  const std::int64_t candidates = run.candidates > 0 ? std::min(run.candidates, pool) : pool;
+  const auto bytes = [&](std::int32_t batch, std::int32_t epochs) {
+    return static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, run.precision, batch, 1, epochs));
+  };
+  constexpr std::int64_t kNumber = 4;
+  PlanDeviceMemory memory;
+  memory.network = bytes(run.batch_size, run.epochs) + kNumber * (labels + run.batch_size);
+  const std::int64_t test = size.test * size.classes,
+                     choice = candidates * (2 * std::int64_t{size.classes} + plan.features) + labels * plan.features;
+  memory.scoring = bytes(cuda::kScoringImages, 1) + kNumber * (search ? test : std::max(test, choice));
+  return memory;
+}
+
+}  // namespace
+
 PlanMemory image_run_memory(const RunConfig& run, const DataSize& size) {
   const ResNetPlan plan = plan_of(run, size);
   constexpr std::int64_t kNumber = sizeof(float);
@@ -115,6 +137,7 @@ PlanMemory image_run_memory(const RunConfig& run, const DataSize& size) {
   memory.scores = run.mode == Mode::frozen_set
                       ? kNumber * size.test * size.classes
                       : kNumber * (scored + run.budget) * (plan.features + 2 * std::int64_t{size.classes});
+  memory.device = device_memory(run, size, plan);
   constexpr std::int64_t kIndexBytes = 7;  // a position as text, in a journal
   memory.records = kIndexBytes * (run.mode == Mode::frozen_set ? run.acquired_labels + 60 * std::int64_t{run.trials}
                                                                : 2 * std::int64_t{run.budget});

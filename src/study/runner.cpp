@@ -8,6 +8,7 @@
 #include "quarry/study/environment.h"
 #include "quarry/study/executor.h"
 #include "quarry/study/journal.h"
+#include "src/core/device_failure.h"
 #include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
 
@@ -66,6 +67,10 @@ void StudyRunner::check_config() {
 std::size_t StudyRunner::fleet_width() const {
   const std::int32_t wanted = options_.alone ? 1 : options_.fleet > 0 ? options_.fleet : kMaxFleet;
   return static_cast<std::size_t>(std::min(wanted, kMaxFleet));
+}
+
+bool StudyRunner::blames_run(const gpu::Failure& failure) const {
+  return options_.alone && failure.sticky() && !gpu::is_device_loss(failure.code());
 }
 
 /// Derived from the journals alone, in grid order.

@@ -10,6 +10,7 @@
 
 #include "quarry/core/context.h"
 #include "quarry/core/file_system.h"
+#include "quarry/core/gpu.h"
 #include "quarry/core/json.h"
 #include "quarry/study/results.h"
 #include "quarry/study/runner.h"
@@ -38,6 +39,8 @@ class StudyRunner {
 
   std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
   std::size_t fleet_width() const;
+  /// Whether a run that got nowhere is to blame: it was alone in a process which its kernels have poisoned.
+  bool blames_run(const gpu::Failure& failure) const;
 
   FileSystem& files_;
   const StudyConfig& study_;

@@ -52,7 +52,10 @@ class OnDevice {
       job.width = p.h.width;
       job.key = p.params.key;
       job.sampling = p.params.sampling;
-      if (job.sampling == BadgeSampling::numpy) job.numpy_stream = upload_stream(p);
+      if (job.sampling == BadgeSampling::numpy) {
+        job.numpy_stream = upload_stream(p);
+        job.draws = keep(Buffer<std::int32_t>(session, 1), integers_);
+      }
       job.picks = keep(Buffer<std::int32_t>(session, static_cast<std::size_t>(p.count)), integers_);
       job.count = p.count;
       job.any_finite = keep(Buffer<std::int32_t>(session, 1), integers_);
@@ -67,12 +70,17 @@ class OnDevice {
     for (std::size_t j = 0; j < jobs.size(); ++j) {
       Context context({}, 1);
       std::vector<std::int32_t> want(static_cast<std::size_t>(problems[j].count)), got = want;
-      const bool finite = badge(context, problems[j].params, problems[j].p.view(), problems[j].h.view(), want);
+      BadgeStats stats;
+      const bool finite = badge(context, problems[j].params, problems[j].p.view(), problems[j].h.view(), want, &stats);
       std::int32_t any_finite = -7;
       gpu::download<std::int32_t>(session_, jobs[j].any_finite, {&any_finite, 1});
       gpu::download<std::int32_t>(session_, jobs[j].picks, got);
       simt::expect_equal<std::int32_t>(got, want, "picks");
       simt::expect(any_finite == (finite ? 1 : 0), "any_finite is %d", any_finite);
+      if (jobs[j].draws == nullptr) continue;
+      std::int32_t draws = -7;
+      gpu::download<std::int32_t>(session_, jobs[j].draws, {&draws, 1});
+      simt::expect(draws == stats.proposals, "%d draws, not %d", draws, static_cast<int>(stats.proposals));
     }
   }
 
@@ -125,6 +133,16 @@ SIMT_CASE(badge_of_all_kinds_side_by_side) {
     problems.push_back(problem(Shape::clustered, 33, 33, 33, 5, sampling));
   }
   expect_as_on_cpu(problems);
+}
+
+SIMT_CASE(badge_counts_the_uniforms_it_used) {
+  Problem equal = problem(Shape::iid, 5, 3, 2, 4, BadgeSampling::numpy), nothing = equal;
+  for (std::int64_t i = 1; i < 5; ++i) {  // two points: the second draw leaves nothing to draw
+    std::copy_n(equal.p.row(0), 3, equal.p.row(i));
+    std::copy_n(equal.h.row(i == 3 ? 3 : 0), 2, equal.h.row(i));
+  }
+  nothing.h.data.assign(nothing.h.data.size(), kNan);
+  expect_as_on_cpu({equal, nothing});
 }
 
 SIMT_CASE(badge_by_inverse_over_several_chunks) {

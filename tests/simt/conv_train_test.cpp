@@ -2,8 +2,11 @@
 // train_conv_fleet on the fake GPU beside the CPU's.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <cmath>
+#include <string>
 
+#include "quarry/core/progress.h"
 #include "quarry/nn/conv_fleet_device.h"
 #include "tests/simt/fake_gpu.h"
 #include "tests/support/conv_cases.h"
@@ -23,9 +26,14 @@ class ConvTrain : public ::testing::Test {
     spec.batches = BatchRule::keep_last;
     return spec;
   }
-  std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, ConvPrecision precision) const {
+  std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, ConvPrecision precision,
+                                       bool graphs = true, const std::atomic<bool>* stop = nullptr) const {
     gpu::Session session(0);
-    return cuda::train_conv_fleet(session, precision, data_, members);
+    const cuda::DeviceImages images(session, data_, data_.train);
+    std::vector<ConvMemberResult> results(members.size());
+    cuda::train_conv_fleet(session, data_, images.pool(), members, {precision, graphs, stop},
+                           [&](std::size_t m, ConvMemberResult result) { results[m] = std::move(result); });
+    return results;
   }
   /// How far b is from a, by the way from where a began.
   static double off(const ConvMemberSpec& spec, const std::vector<float>& a, const std::vector<float>& b) {
@@ -77,6 +85,81 @@ TEST_F(ConvTrain, SplitsAFleetThatMemoryIsTooSmallFor) {
   }
   gpu::fake_gpu().info.memory = one;
   EXPECT_THROW(on_gpu(members, ConvPrecision::fp32), Error);
+}
+
+TEST_F(ConvTrain, ASplitWhereAnAllocationFailsAllTheSame) {
+  std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(4, 2, 8), member(4, 2, 9)};
+  for (ConvMemberSpec& m : members) m.epochs = 1;
+  const std::vector<ConvMemberResult> all = on_gpu(members, ConvPrecision::fp32);
+  const auto fail_at = [](std::int64_t call) {
+    gpu::fake_gpu().reset();
+    gpu::fake_gpu().fail_call = call;
+    gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+  };
+  fail_at(60);  // in the middle of the fleet's arrays
+  const std::vector<ConvMemberResult> split = on_gpu(members, ConvPrecision::fp32);
+  EXPECT_GT(gpu::fake_gpu().calls, 60);
+  for (std::size_t m = 0; m < members.size(); ++m) EXPECT_EQ(all[m].parameters, split[m].parameters);
+  EXPECT_EQ(gpu::fake_gpu().leaked, 0);
+  fail_at(60);
+  try {
+    on_gpu({members[0]}, ConvPrecision::fp32);
+    FAIL() << "trained without memory";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    const std::size_t bytes = cuda::conv_member_memory(members[0], ConvPrecision::fp32);
+    EXPECT_NE(std::string(error.what()).find(std::to_string(bytes)), std::string::npos) << error.what();
+  }
+}
+
+TEST_F(ConvTrain, StopsBetweenEpochs) {
+  static std::atomic<bool> stop;
+  stop = false;
+  ConvMemberSpec longer = member(4, 0, 7);
+  longer.epochs = 1000;
+  longer.schedule = LrSchedule::constant;
+  gpu::fake_gpu().fail_work = 400;
+  gpu::fake_gpu().at_work = [] { stop = true; };
+  EXPECT_THROW(on_gpu({longer}, ConvPrecision::fp32, true, &stop), Interrupted);
+  EXPECT_TRUE(stop);
+  EXPECT_LT(gpu::fake_gpu().work, 1000) << "two epochs were in the queue, and no more";
+}
+
+TEST_F(ConvTrain, SingleLaunchesGiveTheSameBits) {
+  const std::vector<ConvMemberSpec> members = {member(6, 2, 7)};
+  const std::vector<ConvMemberResult> graphs = on_gpu(members, ConvPrecision::fp32),
+                                      launches = on_gpu(members, ConvPrecision::fp32, false);
+  EXPECT_EQ(graphs[0].parameters, launches[0].parameters);
+  EXPECT_EQ(graphs[0].buffers, launches[0].buffers);
+}
+
+TEST_F(ConvTrain, UploadsNoImagesAndReadsNothingBackBetweenEpochs) {
+  data_ = testing::striped_set(6, 3, 20000, 1);
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, data_, data_.train);
+  std::vector<gpu::Counters> counts;
+  for (const std::int32_t epochs : {2, 5}) {
+    ConvMemberSpec spec = member(4, 2, 7);
+    spec.epochs = epochs;
+    const gpu::Counters before = session.counters();
+    cuda::train_conv_fleet(session, data_, images.pool(), {&spec, 1}, {}, [](std::size_t, ConvMemberResult) {});
+    const gpu::Counters& after = session.counters();
+    EXPECT_LT(after.bytes_in - before.bytes_in, std::ssize(data_.train.pixels) / 2);
+    counts.push_back({});
+    counts.back().copies_out = after.copies_out - before.copies_out;
+    counts.back().blocking = after.blocking - before.blocking;
+  }
+  EXPECT_EQ(counts[1].copies_out, counts[0].copies_out) << "more epochs read more back";
+  EXPECT_LE(counts[1].blocking, counts[0].blocking + 3) << "an epoch waits for more than the one before the last";
+}
+
+TEST_F(ConvTrain, TheEngineSaysWhatBitsDependOn) {
+  const gpu::DeviceInfo device = gpu::device_info(0);
+  const ResNetPlan plan = plan_resnet(member(4, 2, 7).network);
+  EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::fp32, 32),
+            "CUDA, host threads, compute capability 9.0, fp32, fp32_fma, table 1");
+  EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::bf16, 32),
+            "CUDA, host threads, compute capability 9.0, bf16, bf16_mma, table 1");
 }
 
 TEST_F(ConvTrain, RefusesWhatTheCpuRefuses) {

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Uncertainty scores on the device beside the CPU backend's, bit for bit.
+#include <cmath>
 #include <limits>
 
+#include "quarry/core/rng.h"
+#include "quarry/nn/mlp_fleet.h"
 #include "quarry/ops/scores.h"
 #include "quarry/ops/select_device.h"
 #include "tests/simt/cases.h"
@@ -101,6 +104,57 @@ SIMT_CASE(scores_of_ragged_jobs_in_more_than_one_launch) {
         {probabilities(kSizes[j % 7], 1 + j % 5 * 6, 100 + static_cast<std::uint64_t>(j)), kScores[j % 3]});
   }
   expect_scores(problems);
+}
+
+SIMT_CASE(softmax_of_rows) {
+  Session session(0);
+  Context context({}, 1);
+  for (const auto& [n, classes] : {std::pair{1, 1}, {33, 2}, {257, 10}, {40, 33}}) {
+    std::vector<float> logits;
+    for (std::uint64_t i = 0; i < static_cast<std::uint64_t>(n) * static_cast<std::uint64_t>(classes); ++i)
+      logits.push_back(static_cast<float>(static_cast<std::int32_t>(random_u32(91, i) % 4000) - 2000) * 0.01f);
+    logits.back() = 100;
+    std::vector<float> want(logits.size()), got(logits.size());
+    softmax_rows(context, matrix<const float>(logits.data(), n, classes), want.data());
+    const Buffer<float> in = gpu::upload<float>(session, logits), out(session, logits.size());
+    const SoftmaxJob jobs[] = {{in.data(), n, classes, out.data()}, {in.data(), n, classes, in.data()}};
+    for (const SoftmaxJob& job : jobs) {
+      cuda::softmax(session, &job, 1);
+      gpu::download<float>(session, job.probabilities, got);
+      simt::expect_equal<float>(got, want, "probabilities");
+    }
+  }
+}
+
+SIMT_CASE(softmax_of_what_is_not_finite) {
+  Session session(0);
+  const std::vector<float> z = {kNan, 1, kInfinity, 1, 2, -kInfinity};
+  const Buffer<float> in = gpu::upload<float>(session, z), out(session, 6);
+  const SoftmaxJob job{in.data(), 3, 2, out.data()};
+  cuda::softmax(session, &job, 1);
+  std::vector<float> got(6);
+  gpu::download<float>(session, out.data(), got);
+  for (const std::size_t i : {0u, 1u, 2u}) simt::expect(std::isnan(got[i]), "p[%zu] is a number", i);
+  simt::expect(got[4] == 1 && got[5] == 0, "%g and %g", static_cast<double>(got[4]), static_cast<double>(got[5]));
+}
+
+SIMT_CASE(bald_clamps_what_rounding_left_below_zero) {
+  Session session(0);
+  const std::vector<float> sum_p = {1, 1, 1, 1, 2, 0, kNan, 1, 1, 1}, sum_entropy = {2.0f, 1.0f, 0.5f, 0.5f, kInfinity};
+  for (const bool clamp : {false, true}) {
+    const Buffer<float> p = gpu::upload<float>(session, sum_p), entropy = gpu::upload<float>(session, sum_entropy),
+                        scores(session, 5);
+    BaldJob job{nullptr, 5, 2, p.data(), entropy.data(), 2, scores.data()};
+    job.clamp = clamp;
+    cuda::bald_finish(session, &job, 1);
+    std::vector<float> got(5);
+    gpu::download<float>(session, scores.data(), got);
+    simt::expect(clamp ? got[0] == 0 : got[0] < -0.3f, "clamp %d: %g", clamp, static_cast<double>(got[0]));
+    simt::expect(got[1] > 0.19f && got[1] < 0.2f, "%g", static_cast<double>(got[1]));
+    simt::expect(clamp ? got[2] == 0 : got[2] == -0.25f, "clamp %d: %g", clamp, static_cast<double>(got[2]));
+    simt::expect(std::isnan(got[3]), "%g", static_cast<double>(got[3]));
+    simt::expect(got[4] == -kInfinity, "%g", static_cast<double>(got[4]));
+  }
 }
 
 struct Bald {

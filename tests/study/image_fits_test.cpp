@@ -100,12 +100,12 @@ std::vector<std::vector<std::int32_t>> random_acquisitions(std::int64_t seed, co
   StudyRun run = study_run({"run.seed=" + std::to_string(seed)});
   run.config.tested = {1};  // never
   Context context({}, 1);
-  ImageExecutor executor(context, nullptr);
-  executor.load(data);
+  const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, nullptr);
+  executor->load(data);
   const std::string directory = out.path() + "/" + std::to_string(seed);
   ImageLearningRun learning(posix_file_system(), run, data, directory);
   while (learning.want() == ImageLearningRun::Want::selection)
-    learning.give_picks(executor.select(learning.select_job()));
+    learning.give_picks(executor->select(learning.select_job()));
   EXPECT_EQ(learning.want(), ImageLearningRun::Want::nothing);
   const std::string path = directory + "/journal.jsonl";
   const JournalContents journal = parse_journal(read_file(path), path);

@@ -15,12 +15,15 @@
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
+#include "quarry/study/runner.h"
+#include "tests/support/image_steps.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tiny_images.h"
 
 namespace quarry {
 namespace {
 
+using test::step;
 using test::TempDir;
 
 std::shared_ptr<const ImageDataset> tiny() {
@@ -48,42 +51,13 @@ std::string journal_of(const std::string& directory) {
   return read_file(directory + "/journal.jsonl");
 }
 
-/// Takes one step. False when there is nothing left to do.
-bool step(ImageLearningRun& run, ImageExecutor& executor) {
-  switch (run.want()) {
-    case ImageLearningRun::Want::fit: {
-      const ImageFitJob job{0, run.fit()};
-      executor.fit(std::span(&job, 1), [&](std::size_t, ConvMemberResult result) { run.give_fit(std::move(result)); });
-      return true;
-    }
-    case ImageLearningRun::Want::test:
-      run.give_test(executor.test({0, &run.network()}));
-      return true;
-    case ImageLearningRun::Want::selection:
-      run.give_picks(executor.select(run.select_job()));
-      return true;
-    case ImageLearningRun::Want::nothing:
-      break;
-  }
-  return false;
-}
-
-bool step(FrozenSetRun& run, ImageExecutor& executor) {
-  if (run.want() == FrozenSetRun::Want::nothing) return false;
-  if (run.want() == FrozenSetRun::Want::test) {
-    run.give_test(executor.test({0, &run.network()}));
-    return true;
-  }
-  std::vector<ImageFitJob> jobs;
-  for (ConvMemberSpec& member : run.fits()) jobs.push_back({0, std::move(member)});
-  executor.fit(jobs, [&](std::size_t job, ConvMemberResult result) { run.give_fit(job, std::move(result)); });
-  return true;
-}
-
 struct Machine {
-  explicit Machine(int workers) : context({}, workers), executor(context, nullptr) { executor.load(tiny()); }
+  explicit Machine(int workers) : context({}, workers), owned(make_image_executor(context, nullptr)), executor(*owned) {
+    executor.load(tiny());
+  }
   Context context;
-  ImageExecutor executor;
+  std::unique_ptr<ImageExecutor> owned;
+  ImageExecutor& executor;
 };
 
 /// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
@@ -173,6 +147,33 @@ TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
   EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path()), Error);
 }
 
+TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
+  const std::vector<StudyRun> runs = runs_of({"training.precision=[fp32, bf16]"});
+  const TempDir out;
+  { ImageLearningRun one(posix_file_system(), runs[0], tiny(), out.path()); }
+  EXPECT_EQ(records_of(journal_of(out.path()))[0].at("precision").string(), "fp32");
+  StudyRun other = runs[1];
+  other.id = runs[0].id;
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), other, tiny(), out.path()), Error);
+  EXPECT_NE(runs[0].id, runs[1].id);
+}
+
+TEST(ImageRunner, RefusesBf16OnTheCpuBeforeItReadsAnything) {
+  const StudyConfig study = parse_study("", "test.toml",
+                                        std::vector<std::string>{"preset=hyperparameter_study", "data.name=cifar10",
+                                                                 "data.path=/nowhere", "training.precision=bf16"});
+  RunOptions options;
+  options.progress = ProgressMode::quiet;
+  try {
+    run_study(posix_file_system(), study, options);
+    FAIL() << "bf16 ran on the CPU";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), testing::HasSubstr("training.precision"));
+    EXPECT_THAT(error.what(), testing::HasSubstr("fp32"));
+  }
+}
+
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
   Machine machine(2);
   const RunConfig config = runs_of({})[0].config;
@@ -195,8 +196,8 @@ TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
 TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
   std::atomic<bool> stop{false};
   Context context({}, 1);
-  ImageExecutor executor(context, &stop);
-  executor.load(tiny());
+  const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, &stop);
+  executor->load(tiny());
   ConvMemberSpec endless = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
   endless.epochs = 100000000;
   const ImageFitJob job{0, endless};
@@ -204,7 +205,7 @@ TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     stop = true;
   });
-  EXPECT_THROW(executor.fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
+  EXPECT_THROW(executor->fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
   later.join();
 }
 

@@ -250,6 +250,27 @@ trials = 12
   EXPECT_DOUBLE_EQ(plan_study(study, size_of, {1000, 0}).seconds, plan_study(study, size_of, {100000, 0}).seconds);
 }
 
+TEST(Plan, ImagesStateTheMemoryOfAGpu) {
+  const DataSize size{50000, 10000, 3072, 10, {3, 32, 32}};
+  const auto of = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"preset=hyperparameter_study", "data.name=cifar10"});
+    return plan_study(parse_study("", "plan.toml", more), [&](const DataConfig&) { return size; }, {});
+  };
+  const Plan plan = of({});
+  const PlanDeviceMemory& fp32 = plan.memory.device;
+  EXPECT_EQ(fp32.data, 60000 * (3072 + 4) + 2 * 3 * 4);
+  // Weights, momentum and, of 32 images, inputs and outputs of every layer.
+  EXPECT_GT(fp32.network, 4 * (2 * 11173962 + 32 * 2 * 557056));
+  EXPECT_LT(fp32.network, 400 << 20);
+  EXPECT_GT(fp32.scoring, fp32.network);
+  const PlanDeviceMemory bf16 = of({"training.precision=bf16"}).memory.device;
+  EXPECT_LT(bf16.network, fp32.network);
+  EXPECT_GT(bf16.network, fp32.network / 2);
+  EXPECT_THAT(plan_text(plan), testing::HasSubstr("GPU memory, with --device cuda: images 176.0 MiB"));
+  EXPECT_THAT(plan_text(plan_study(parse_study("", "plan.toml", {}), [](const DataConfig&) { return kMoons; }, {})),
+              testing::Not(testing::HasSubstr("GPU memory")));
+}
+
 TEST(Plan, AnErrorNamesTheRun) {
   const StudyConfig study = parse_study("[acquisition]\nbudget = 479\n", "plan.toml", {});
   try {

@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: MIT
 // A fleet of residual networks in the memory of a GPU: the same plan for every member, each with its own parameters,
-// hyperparameters and rows. A training step of all members is one recorded graph; nothing is read back inside an epoch.
-// A member's numbers are those of any other fleet, bit for bit (conv_device.h), on one kind of device and precision.
+// hyperparameters and rows. A training step of all members is one recorded graph. Inside a training nothing is read
+// back and nothing waits for the device, except that no more than two epochs are in its queue. A member's numbers are
+// those of any other fleet, bit for bit (conv_device.h), on one kind of device and precision.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "quarry/core/gpu.h"
@@ -33,10 +37,11 @@ struct ConvNetProgress {
 
 class ConvFleetNet {
  public:
-  /// pool: in device memory, with labels; it must stay. batch: most images of a step.
-  /// Errors: a check fails on shapes that do not fit each other; Failure if the memory does not suffice.
+  /// pool: in device memory, with labels; it must stay. batch: most images of a step. graphs: false for single
+  /// launches. The engine of each layer is the table's (ops/conv_engines.h). Errors: a check fails on shapes that do
+  /// not fit each other; usage, conv_engine's; Failure if the memory does not suffice.
   ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-               const ImagePool& pool, std::span<const ConvNetMember> members);
+               const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs = true);
   ~ConvFleetNet();
   ConvFleetNet(const ConvFleetNet&) = delete;
   ConvFleetNet& operator=(const ConvFleetNet&) = delete;
@@ -51,15 +56,17 @@ class ConvFleetNet {
   void store(std::int32_t member, std::span<float> parameters, std::span<float> buffers);
 
   /// Trains an epoch. orders[member]: rows of the pool, batch after batch, the last one may be short; empty: sits out.
-  /// Members behind their last rate sit out too. Waits for what was started before, not for this.
+  /// Members behind their last rate sit out too. Waits for the call before the last one, not for this: the device has
+  /// the next epoch in its queue when it ends one.
   void train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders);
 
   /// Evaluation mode on rows of the pool. augment: by (augment_key, place, 2^32 - 1).
   void evaluate(std::span<const std::vector<std::int32_t>> rows, bool augment);
-  /// The same without loss, for scoring: logits [place][classes] and features [place][features] of each member's rows;
-  /// either may be null. With a rate of dropout and a pass >= 0: by the masks of (mc_key, pass). Blocks.
+  /// The same without loss, for scoring, into device memory: logits[member] [place][classes] and features[member]
+  /// [place][padded_channels(features)], zeros behind them, of each member's rows; either span may be empty. With a
+  /// rate of dropout and a pass >= 0: by the masks of (mc_keys[member], pass). Waits as train_epoch does.
   void score(std::span<const std::vector<std::int32_t>> rows, std::int32_t pass, std::span<const std::uint64_t> mc_keys,
-             std::vector<std::vector<float>>* logits, std::vector<std::vector<float>>* features);
+             std::span<float* const> logits, std::span<float* const> features);
 
   /// Blocks.
   std::vector<ConvNetProgress> progress();
@@ -69,10 +76,47 @@ class ConvFleetNet {
   std::unique_ptr<Impl> impl_;
 };
 
-/// train_conv_fleet (nn/conv_fleet.h) on a GPU, from and to host memory. Members of one network, batch size and number
-/// of epochs train together, as many as there is memory for; the results are those of any other division.
-/// Errors: as there; failed, with the bytes, if there is no memory for a single member.
-std::vector<ConvMemberResult> train_conv_fleet(gpu::Session& session, ConvPrecision precision, const ImageDataset& data,
-                                               std::span<const ConvMemberSpec> members);
+/// What trains a network there, for the record of a run: equal bits are promised under one name alone. Names the kind
+/// of device, the precision, the engines of the network's layers and the version of their table. Error: usage,
+/// conv_engine's.
+std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
+                             std::int32_t batch);
+
+/// A part of an image set in device memory, as bytes. Construction blocks.
+class DeviceImages {
+ public:
+  DeviceImages(gpu::Session& session, const ImageDataset& data, const ImagePart& part);
+  ImagePool pool() const;
+  /// Bytes of device memory: a pure function.
+  static std::size_t memory(const ImageShape& shape, std::int64_t images);
+
+ private:
+  ImageShape shape_;
+  gpu::Buffer<std::uint8_t> pixels_;
+  gpu::Buffer<std::int32_t> labels_;
+  gpu::Buffer<float> mean_, deviation_;
+};
+
+/// Images of a scoring step, at most: they fill a device. No result depends on it.
+inline constexpr std::int32_t kScoringImages = 128;
+
+/// How a fleet is trained; results do not depend on it, the precision apart.
+struct ConvFleetOptions {
+  ConvPrecision precision = ConvPrecision::fp32;
+  bool graphs = true;
+  const std::atomic<bool>* stop = nullptr;  ///< looked at before every epoch; once it is set, Interrupted is thrown
+};
+
+/// Bytes of device memory that a member of a fleet takes: a pure function.
+std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision);
+
+/// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network, batch
+/// size and number of epochs train together, as many as there is memory for; where an allocation fails all the same,
+/// half as many. `done` gets each result when those it trained with are there too; results are those of any other
+/// division.
+/// Errors: as there; device, with the bytes, if there is no memory for a single member; Interrupted.
+void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,
+                      std::span<const ConvMemberSpec> members, const ConvFleetOptions& options,
+                      const std::function<void(std::size_t member, ConvMemberResult)>& done);
 
 }  // namespace quarry::cuda

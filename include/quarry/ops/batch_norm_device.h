@@ -22,6 +22,7 @@ struct BatchNormShape {
 
 inline constexpr double kBatchNormEpsilon = 1e-5;
 inline constexpr float kBatchNormMomentum = 0.1f;
+inline constexpr std::int32_t kBatchNormSlab = 256;  ///< rows whose gradients are summed in float
 
 /// Of a layer, [member][padded channels] each; gamma and beta of the padding are 0.
 struct BatchNorm {
@@ -52,7 +53,8 @@ struct BatchNormGradient {
   float *d_gamma = nullptr, *d_beta = nullptr;
 };
 
-/// Bytes of scratch of batch_norm_gradient.
+/// Slabs of rows (positions x images), and bytes of scratch of batch_norm_gradient: pure functions.
+std::int64_t batch_norm_slabs(const BatchNormShape& shape);
 std::size_t batch_norm_scratch(const BatchNormShape& shape, std::int32_t members);
 
 namespace cuda {

@@ -26,6 +26,13 @@ struct ScoreJob {
   float* scores = nullptr;  ///< [n]
 };
 
+/// Class probabilities of logits made elsewhere (convolutional networks): softmax of ops/mlp.h, bit for bit.
+struct SoftmaxJob {
+  const float* logits = nullptr;  ///< [n][classes]
+  std::int64_t n = 0, classes = 1;
+  float* probabilities = nullptr;  ///< [n][classes], may be logits
+};
+
 /// Streaming BALD over passes made elsewhere (convolutional networks).
 struct BaldJob {
   const float* probabilities = nullptr;  ///< [n][classes] of this pass
@@ -33,6 +40,7 @@ struct BaldJob {
   float *sum_p = nullptr, *sum_entropy = nullptr;  ///< [n][classes], [n]
   std::int32_t passes = 0;                         ///< bald_finish
   float* scores = nullptr;                         ///< bald_finish
+  bool clamp = false;                              ///< bald_finish: scores below 0 (rounding) become 0
 };
 
 struct TopKJob {
@@ -66,6 +74,7 @@ struct BadgeJob {
   std::int32_t count = 0;
   std::int32_t* any_finite = nullptr;  ///< one number
   void* scratch = nullptr;             ///< badge_scratch bytes
+  std::int32_t* draws = nullptr;       ///< one number, uniforms used of numpy_stream; or null
 };
 
 namespace cuda {
@@ -79,6 +88,7 @@ std::size_t top_k_scratch(std::int64_t n, std::int32_t count);
 
 /// jobs [n_jobs] is on the host here: shapes follow from it; it is copied into the launches.
 void probability_scores(gpu::Session& session, const ScoreJob* jobs, std::int32_t n_jobs);
+void softmax(gpu::Session& session, const SoftmaxJob* jobs, std::int32_t n_jobs);
 void bald_accumulate(gpu::Session& session, const BaldJob* jobs, std::int32_t n_jobs);
 void bald_finish(gpu::Session& session, const BaldJob* jobs, std::int32_t n_jobs);
 void top_k(gpu::Session& session, const TopKJob* jobs, std::int32_t n_jobs, void* scratch);

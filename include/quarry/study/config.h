@@ -12,6 +12,7 @@
 #include "quarry/data/data_table.h"
 #include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/mlp_fleet.h"
+#include "quarry/ops/conv_precision.h"
 
 namespace quarry {
 
@@ -70,6 +71,7 @@ struct RunConfig {
   LrSchedule schedule = LrSchedule::constant;
   std::int32_t warmup_epochs = 0;
   bool augment = false;
+  ConvPrecision precision = ConvPrecision::fp32;
   bool drop_last = false;  ///< B15
   Optimizer optimizer = Optimizer::sgd;
   Loss loss = Loss::ce_on_logits;                     ///< B7

@@ -31,9 +31,11 @@ class FrozenSetRun {
   enum class Want { fits, test, nothing };
 
   /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
-  /// in `directory`. Error: failed if the journal belongs to another run.
+  /// in `directory`. engine: what trains (ImageExecutor::engine). Error: failed if the journal belongs to another run
+  /// or engine.
   FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-               std::vector<std::int32_t> acquired, const std::string& directory);
+               std::vector<std::int32_t> acquired, const std::string& directory,
+               std::string engine = std::string(conv_engine_name()));
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -75,7 +77,7 @@ class FrozenSetRun {
   std::shared_ptr<const ImageDataset> data_;
   std::vector<std::int32_t> acquired_, rows_;  ///< pool positions and rows of the set
   std::vector<Split> splits_;                  ///< of 0 .. rows_.size() - 1
-  std::string directory_;
+  std::string directory_, engine_;
   Journal journal_;
   Search search_;
 

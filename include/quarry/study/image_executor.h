@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The runner's way to fits, tests and selections with residual networks, in process on the CPU: plain messages in,
-// plain results out.
+// The runner's way to fits, tests and selections with residual networks, in process, on the CPU or a GPU: plain
+// messages in, plain results out.
 #pragma once
 
 #include <atomic>
@@ -13,6 +13,7 @@
 
 #include "quarry/data/images.h"
 #include "quarry/nn/conv_fleet.h"
+#include "quarry/ops/conv_precision.h"
 #include "quarry/study/executor.h"
 
 namespace quarry {
@@ -21,18 +22,21 @@ namespace quarry {
 struct ImageFitJob {
   std::int32_t data = 0;  ///< what ImageExecutor::load returned
   ConvMemberSpec member;
+  ConvPrecision precision = ConvPrecision::fp32;
 };
 
 /// Score the test part.
 struct ImageTestJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;
+  ConvPrecision precision = ConvPrecision::fp32;  ///< that it was trained in
 };
 
 /// Choose instances of the pool.
 struct ImageSelectJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;  ///< null for a strategy that needs none
+  ConvPrecision precision = ConvPrecision::fp32;
   std::string strategy;
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
@@ -44,25 +48,36 @@ struct ImageSelectJob {
 
 class ImageExecutor {
  public:
-  /// `stop` (may be null) is looked at before every training step; once it is set, Interrupted is thrown.
-  ImageExecutor(Context& context, const std::atomic<bool>* stop) : context_(context), stop_(stop) {}
-
+  virtual ~ImageExecutor() = default;
   /// Makes a data set known; returns its number. The same object gives the same number.
-  std::int32_t load(std::shared_ptr<const ImageDataset> data);
-  /// Trains the jobs in their order, as many at a time as there are workers, and hands over each result as soon as it
-  /// is there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
-  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done);
-  TestMetrics test(const ImageTestJob& job);
+  virtual std::int32_t load(std::shared_ptr<const ImageDataset> data) = 0;
+  /// Trains the jobs, in their order as far as nothing else is said below, and hands over each result as soon as it is
+  /// there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
+  virtual void fit(std::span<const ImageFitJob> jobs,
+                   const std::function<void(std::size_t job, ConvMemberResult)>& done) = 0;
+  virtual TestMetrics test(const ImageTestJob& job) = 0;
   /// Picks are pool positions.
-  Picks select(const ImageSelectJob& job);
-
- private:
-  void check_stop() const;
-  const ImageDataset& dataset(std::int32_t number) const { return *data_.at(static_cast<std::size_t>(number)); }
-
-  Context& context_;
-  const std::atomic<bool>* stop_;
-  std::vector<std::shared_ptr<const ImageDataset>> data_;
+  virtual Picks select(const ImageSelectJob& job) = 0;
+  /// What trains such a network: bits are equal under one name alone, so it is recorded with every run.
+  virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
 };
+
+/// On the CPU, in fp32, as many networks at a time as there are workers. `stop` (may be null) is looked at before every
+/// training step; once it is set, Interrupted is thrown.
+std::unique_ptr<ImageExecutor> make_image_executor(Context& context, const std::atomic<bool>* stop);
+
+struct DeviceImageOptions {
+  int ordinal = 0;
+  bool graphs = true;                       ///< a training step is recorded once and run again and again
+  const std::atomic<bool>* stop = nullptr;  ///< looked at before every epoch and every scoring pass
+};
+
+/// On a GPU. A data set's images are uploaded when it is loaded, and stay. Networks that can train side by side do, as
+/// many as there is memory for; their results are handed over together. Scores and picks are made on the device, and
+/// picks alone come back; only a strategy that asks no network (random) chooses on the host. Results do not depend on
+/// how networks are divided into fleets.
+/// Errors: device, if there is none, or without memory for a single network; gpu::Failure; Interrupted; failed for a
+/// strategy that has no device form.
+std::unique_ptr<ImageExecutor> make_device_image_executor(Context& context, const DeviceImageOptions& options);
 
 }  // namespace quarry

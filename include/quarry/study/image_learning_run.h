@@ -30,9 +30,10 @@ class ImageLearningRun {
  public:
   enum class Want { fit, test, selection, nothing };
 
-  /// Opens or resumes the run's journal in `directory`. Error: failed if the journal belongs to another run.
+  /// Opens or resumes the run's journal in `directory`. engine: what trains (ImageExecutor::engine).
+  /// Error: failed if the journal belongs to another run or engine.
   ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                   const std::string& directory);
+                   const std::string& directory, std::string engine = std::string(conv_engine_name()));
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -60,7 +61,7 @@ class ImageLearningRun {
 
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
-  std::string directory_;
+  std::string directory_, engine_;
   RunStream stream_;
   std::vector<std::int32_t> rows_;  ///< of each pool position
   Pool pool_;

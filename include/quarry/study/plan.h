@@ -47,8 +47,15 @@ struct PlanGroup {
   RunCost cost;  ///< summed over the group's runs
 };
 
+/// Bytes on a GPU that runs a study of residual networks: images, one network in training, one at work on the test part
+/// or the candidates with what it says about them.
+struct PlanDeviceMemory {
+  std::int64_t data = 0, network = 0, scoring = 0;
+};
+
 struct PlanMemory {
   std::int64_t data = 0, workers = 0, networks = 0, scores = 0, records = 0;
+  PlanDeviceMemory device;  ///< zeros for perceptrons
   std::int64_t total() const { return data + workers + networks + scores + records; }
 };
 /// Bytes while a run of residual networks is trained and scored; `workers` for one worker.

@@ -29,8 +29,8 @@ struct RunOptions {
   std::int32_t fleet = 0;    ///< runs advanced in lock step; 0 = as many as there are, at most 256
   std::int32_t shard = 1, shards = 1;
   ProgressMode progress = ProgressMode::automatic;
-  bool graphs = true;    ///< on a GPU: trials of a tuning as CUDA graphs
-  bool profile = false;  ///< on a GPU: bracket one cycle for a profiler (docs/profiling.md)
+  bool graphs = true;    ///< on a GPU: trials of a tuning, training steps of residual networks as CUDA graphs
+  bool profile = false;  ///< on a GPU: bracket one cycle for a profiler (docs/profiling.md); perceptrons alone
   /// A process that takes over from one whose GPU failed (src/cli/worker.h) leaves out the runs that were recorded as
   /// failed; any other tries them again.
   bool takes_over = false;

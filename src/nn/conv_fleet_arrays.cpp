@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
+// The arrays of a fleet and their bytes: pure functions, for plans without a GPU too.
+#include "src/nn/conv_fleet_arrays.h"
+
 #include <algorithm>
 
 #include "quarry/core/error.h"
-#include "src/nn/conv_fleet_arrays.h"
+#include "quarry/nn/conv_fleet_device.h"
 
 namespace quarry::cuda {
 namespace {
@@ -37,8 +40,7 @@ class Layout {
 
   void add_layer(const ConvLayer& l) {
     NetLayer layer;
-    layer.conv = {l.in_channels, l.out_channels, l.kernel,     l.stride,    l.padding,
-                  l.in_height,   l.in_width,     l.out_height, l.out_width, size_.batch};
+    layer.conv = conv_shape(l, size_.batch);
     layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
     const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
     layer.weights = {members(weights), members(weights), nullptr};
@@ -97,9 +99,41 @@ class Layout {
 
 }  // namespace
 
+ConvShape conv_shape(const ConvLayer& l, std::int32_t batch) {
+  return {l.in_channels, l.out_channels, l.kernel,     l.stride,    l.padding,
+          l.in_height,   l.in_width,     l.out_height, l.out_width, batch};
+}
+
+LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device) {
+  const auto engine = [&](ConvPass pass) { return conv_engine(shape, pass, precision, device.major, device.minor); };
+  return {engine(ConvPass::forward), engine(ConvPass::input_gradient), engine(ConvPass::weight_gradient)};
+}
+
 NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory) {
   QUARRY_CHECK(!plan.layers.empty() && !plan.blocks.empty(), "a plan without layers or blocks");
   return Layout(plan, size, memory).run();
+}
+
+std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
+                                 std::int32_t members, std::int32_t epochs) {
+  DeviceArrays count(nullptr);
+  lay_out(plan, {precision, batch, members, epochs}, count);
+  return count.bytes();
+}
+
+std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision) {
+  const auto rows =
+      std::max(static_cast<std::int64_t>(member.validation.size()),
+               batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
+                   member.batch_size);
+  return ConvFleetNet::memory(plan_resnet(member.network), precision, member.batch_size, 1,
+                              std::max(member.epochs, 1)) +
+         static_cast<std::size_t>(rows) * sizeof(std::int32_t);
+}
+
+std::size_t DeviceImages::memory(const ImageShape& shape, std::int64_t images) {
+  return static_cast<std::size_t>(images * (shape.pixels() + std::int64_t{sizeof(std::int32_t)}) +
+                                  2 * std::int64_t{shape.channels} * std::int64_t{sizeof(float)});
 }
 
 }  // namespace quarry::cuda

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: MIT
+// What a fleet of residual networks stands on: images in device memory, and the name of what trains.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet_device.h"
+#include "src/nn/conv_fleet_arrays.h"
+
+namespace quarry::cuda {
+
+DeviceImages::DeviceImages(gpu::Session& session, const ImageDataset& data, const ImagePart& part)
+    : shape_(data.shape),
+      pixels_(gpu::upload<std::uint8_t>(session, part.pixels)),
+      labels_(gpu::upload<std::int32_t>(session, part.labels)),
+      mean_(gpu::upload<float>(session, data.mean)),
+      deviation_(gpu::upload<float>(session, data.deviation)) {
+  QUARRY_CHECK(static_cast<std::int64_t>(part.pixels.size()) == part.n * shape_.pixels() &&
+                   static_cast<std::int64_t>(part.labels.size()) == part.n,
+               "{}: {} bytes and {} labels for {} images of {} pixels", data.name, part.pixels.size(),
+               part.labels.size(), part.n, shape_.pixels());
+}
+
+ImagePool DeviceImages::pool() const {
+  return {pixels_.data(), labels_.data(), shape_.channels,  shape_.height,
+          shape_.width,   mean_.data(),   deviation_.data()};
+}
+
+std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
+                             std::int32_t batch) {
+  std::vector<ConvEngine> used;
+  for (const ConvLayer& layer : plan.layers) {
+    const LayerEngines engines = layer_engines(conv_shape(layer, batch), precision, device);
+    used.insert(used.end(), {engines.forward, engines.input_gradient, engines.weight_gradient});
+  }
+  std::sort(used.begin(), used.end());
+  used.erase(std::unique(used.begin(), used.end()), used.end());
+  std::string names;
+  for (const ConvEngine engine : used) names += fmt::format("{}{}", names.empty() ? "" : " + ", to_string(engine));
+  return fmt::format("CUDA, {}, compute capability {}.{}, {}, {}, table {}", device.name, device.major, device.minor,
+                     to_string(precision), names, kConvEngineTable);
+}
+
+}  // namespace quarry::cuda

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: MIT
+// Image studies on a GPU: images in device memory, fleets of networks, tests and selections.
+#include <numeric>
+#include <utility>
+
+#include "quarry/core/error.h"
+#include "src/study/device_image_selection_cuda.h"
+#include "src/study/image_jobs.h"
+
+namespace quarry {
+namespace {
+
+class DeviceImageExecutor final : public ImageExecutor {
+ public:
+  DeviceImageExecutor(Context& context, const DeviceImageOptions& options)
+      : context_(context), options_(options), session_(options.ordinal) {}
+
+  std::int32_t load(std::shared_ptr<const ImageDataset> data) override {
+    bool is_new = false;
+    const ImageDataset& set = *data;
+    const std::int32_t number = sets_.add(std::move(data), is_new);
+    if (is_new) {
+      images_.push_back({std::make_unique<cuda::DeviceImages>(session_, set, set.train),
+                         std::make_unique<cuda::DeviceImages>(session_, set, set.test)});
+    }
+    return number;
+  }
+
+  void fit(std::span<const ImageFitJob> jobs,
+           const std::function<void(std::size_t job, ConvMemberResult)>& done) override {
+    std::vector<std::vector<std::size_t>> left = identical_fits(jobs);
+    while (!left.empty()) {
+      const ImageFitJob& first = jobs[left.front().front()];
+      const auto goes_along = [&](const std::vector<std::size_t>& set) {
+        return jobs[set.front()].data == first.data && jobs[set.front()].precision == first.precision;
+      };
+      std::vector<std::vector<std::size_t>> now, later;
+      std::vector<ConvMemberSpec> members;
+      for (std::vector<std::size_t>& set : left) {
+        if (goes_along(set)) members.push_back(jobs[set.front()].member);
+        (goes_along(set) ? now : later).push_back(std::move(set));
+      }
+      cuda::train_conv_fleet(session_, sets_.at(first.data), pool_of(first.data), members,
+                             {first.precision, options_.graphs, options_.stop},
+                             [&](std::size_t member, ConvMemberResult result) {
+                               for (const std::size_t job : now[member]) done(job, result);
+                             });
+      left = std::move(later);
+    }
+  }
+
+  TestMetrics test(const ImageTestJob& job) override {
+    check_stop(options_.stop);
+    const ImageDataset& data = sets_.at(job.data);
+    std::vector<std::int32_t> rows(static_cast<std::size_t>(data.test.n));
+    std::iota(rows.begin(), rows.end(), 0);
+    const gpu::Range range(session_, "test");
+    std::vector<float> logits(rows.size() * static_cast<std::size_t>(data.n_classes));
+    const gpu::Buffer<float> on_device(session_, logits.size());
+    DeviceScorer scorer(session_, *job.network, job.precision, images_[static_cast<std::size_t>(job.data)].test->pool(),
+                        data.test.n);
+    scorer.score(rows, on_device.data(), nullptr);
+    gpu::download<float>(session_, on_device.data(), logits);
+    return image_test_metrics(data, logits);
+  }
+
+  Picks select(const ImageSelectJob& job) override {
+    check_stop(options_.stop);
+    const gpu::Range range(session_, "select");
+    return select_images(context_, session_, pool_of(job.data), job, options_.stop);
+  }
+
+  std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const override {
+    return cuda::conv_engine_name(session_.device(), plan_resnet(network), precision, batch_size);
+  }
+
+ private:
+  struct Parts {
+    std::unique_ptr<cuda::DeviceImages> train, test;
+  };
+  ImagePool pool_of(std::int32_t data) const { return images_.at(static_cast<std::size_t>(data)).train->pool(); }
+
+  Context& context_;
+  const DeviceImageOptions options_;
+  gpu::Session session_;
+  ImageSets sets_;
+  std::vector<Parts> images_;
+};
+
+}  // namespace
+
+std::unique_ptr<ImageExecutor> make_device_image_executor(Context& context, const DeviceImageOptions& options) {
+  return std::make_unique<DeviceImageExecutor>(context, options);
+}
+
+}  // namespace quarry

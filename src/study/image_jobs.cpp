@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+#include "src/study/image_jobs.h"
+
+#include <algorithm>
+#include <map>
+#include <string>
+#include <utility>
+
+namespace quarry {
+namespace {
+
+/// The bytes that determine a job's result, as a map key.
+class SpecKey {
+ public:
+  explicit SpecKey(const ImageFitJob& job) {
+    add(job.data);
+    add(job.precision);
+    const ConvMemberSpec& m = job.member;
+    const ResNetSpec& net = m.network;
+    for (const std::int32_t v :
+         {static_cast<std::int32_t>(net.kind), net.input.channels, net.input.height, net.input.width, net.classes,
+          static_cast<std::int32_t>(m.schedule), m.epochs, m.warmup_epochs, m.batch_size,
+          static_cast<std::int32_t>(m.batches), std::int32_t{m.augment}, std::int32_t{m.augment_validation},
+          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}})
+      add(v);
+    for (const double v : {net.dropout, m.lr, m.weight_decay, m.momentum, m.warmup_start}) add(v);
+    for (const std::uint64_t k : {m.init_key, m.order_key, m.augment_key, m.dropout_key}) add(k);
+    for (const auto* list : {&m.train, &m.validation}) {
+      add(list->size());
+      bytes.append(reinterpret_cast<const char*>(list->data()), list->size() * sizeof((*list)[0]));
+    }
+  }
+  std::string bytes;
+
+ private:
+  template <class T>
+  void add(const T& value) {
+    bytes.append(reinterpret_cast<const char*>(&value), sizeof value);
+  }
+};
+
+}  // namespace
+
+std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs) {
+  std::map<std::string, std::size_t> places;
+  std::vector<std::vector<std::size_t>> sets;
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    const auto [place, is_new] = places.try_emplace(SpecKey(jobs[j]).bytes, sets.size());
+    if (is_new) sets.emplace_back();
+    sets[place->second].push_back(j);
+  }
+  return sets;
+}
+
+TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits) {
+  DataPart labels;
+  labels.n = data.test.n;
+  labels.labels = data.test.labels;
+  return test_metrics(matrix<const float>(logits.data(), data.test.n, data.n_classes), labels, Loss::ce_on_logits, 1,
+                      true);
+}
+
+std::int32_t ImageSets::add(std::shared_ptr<const ImageDataset> data, bool& is_new) {
+  const auto known = std::find(sets_.begin(), sets_.end(), data);
+  const auto number = static_cast<std::int32_t>(known - sets_.begin());
+  is_new = known == sets_.end();
+  if (is_new) sets_.push_back(std::move(data));
+  return number;
+}
+
+void check_stop(const std::atomic<bool>* stop) {
+  if (stop != nullptr && stop->load(std::memory_order_relaxed)) throw Interrupted{};
+}
+
+}  // namespace quarry

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+// What the executors of image studies share.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <span>
+#include <vector>
+
+#include "quarry/study/image_executor.h"
+
+namespace quarry {
+
+/// Jobs that train the same network, side by side in sets; sets and their jobs in the order of the jobs.
+std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs);
+
+/// Of logits [n][C] of the test part.
+TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits);
+
+/// The data sets that an executor knows, by number.
+class ImageSets {
+ public:
+  /// The same object gives the same number; `is_new` says whether it was known.
+  std::int32_t add(std::shared_ptr<const ImageDataset> data, bool& is_new);
+  const ImageDataset& at(std::int32_t number) const { return *sets_.at(static_cast<std::size_t>(number)); }
+
+ private:
+  std::vector<std::shared_ptr<const ImageDataset>> sets_;
+};
+
+/// Throws Interrupted once a stop (may be null) is set.
+void check_stop(const std::atomic<bool>* stop);
+
+}  // namespace quarry
