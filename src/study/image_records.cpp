@@ -31,11 +31,11 @@ std::vector<std::int32_t> integers_of(const Json& array) {
   return values;
 }
 
-Json describe_image_run(const StudyRun& run, const ImageDataset& data) {
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const std::string& networks) {
   Json record = Json::object();
   record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint(data));
   record.set("train", data.train.n).set("test", data.test.n).set("classes", data.n_classes);
-  record.set("engine", conv_engine_name());
+  record.set("networks", networks).set("engine", conv_engine_name());
   return record;
 }
 

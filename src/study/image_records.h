@@ -17,7 +17,7 @@
 namespace quarry {
 
 /// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
-Json describe_image_run(const StudyRun& run, const ImageDataset& data);
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const std::string& networks);
 
 /// What a cycle's record says beyond the fit and the test.
 struct LearningFacts {

@@ -69,8 +69,6 @@ class ImageRunner final : public StudyRunner {
 
  private:
   void load_data() override {
-    if (study_.networks != "none")
-      usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
@@ -97,9 +95,10 @@ class ImageRunner final : public StudyRunner {
     Active active;
     active.data = executor_.load(data);
     if (run.config.mode == Mode::frozen_set) {
-      active.search = std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run));
+      active.search =
+          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run), study_.networks);
     } else {
-      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run));
+      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run), study_.networks);
     }
     return active;
   }

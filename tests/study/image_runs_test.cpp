@@ -85,29 +85,40 @@ struct Machine {
   ImageExecutor executor;
 };
 
-/// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
-std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
-  const TempDir out;
+/// Runs in folder `out`; with `stop_every` > 0 the process ends and begins again after so many steps.
+void learn_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
   Machine machine(workers);
   for (;;) {
-    ImageLearningRun learning(posix_file_system(), run, tiny(), out.path());
+    ImageLearningRun learning(posix_file_system(), run, tiny(), out, networks);
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(learning, machine.executor)) ++steps;
-    if (learning.want() == ImageLearningRun::Want::nothing) return journal_of(out.path());
+    if (learning.want() == ImageLearningRun::Want::nothing) return;
   }
+}
+
+/// The run's journal.
+std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  learn_in(out.path(), run, "none", workers, stop_every);
+  return journal_of(out.path());
 }
 
 const std::vector<std::int32_t> kAcquired = {3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37};
 
-std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
-  const TempDir out;
+void search_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
   Machine machine(workers);
   for (;;) {
-    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path());
+    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out, networks);
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(frozen, machine.executor)) ++steps;
-    if (frozen.want() == FrozenSetRun::Want::nothing) return journal_of(out.path());
+    if (frozen.want() == FrozenSetRun::Want::nothing) return;
   }
+}
+
+std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  search_in(out.path(), run, "none", workers, stop_every);
+  return journal_of(out.path());
 }
 
 std::vector<StudyRun> search_runs(std::vector<std::string> more) {
@@ -168,8 +179,8 @@ TEST(ImageLearningRun, StepsFollowThePublishedBatchRule) {
 
 TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
   const TempDir out;
-  { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path()); }
-  EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path()), Error);
+  { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path(), "none"); }
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path(), "none"), Error);
 }
 
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
@@ -235,7 +246,7 @@ TEST(FrozenSetRun, ATrialIsCommittedAsSoonAsItsFoldsAreThere) {
   Machine machine(1);
   const StudyRun run = search_runs({"search.startup_trials=4"})[0];
   const std::string whole = search(run);
-  FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path());
+  FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path(), "none");
   std::vector<ImageFitJob> jobs;
   for (ConvMemberSpec& member : frozen.fits()) jobs.push_back({0, std::move(member)});
   ASSERT_EQ(jobs.size(), 4u * 2) << "four start-up trials of two folds";

@@ -31,9 +31,10 @@ class FrozenSetRun {
   enum class Want { fits, test, nothing };
 
   /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
-  /// in `directory`. Error: failed if the journal belongs to another run.
+  /// in `directory`. `networks` is [output] networks; "every" keeps no more than "final": those of trials are not kept.
+  /// Error: failed if the journal belongs to another run.
   FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-               std::vector<std::int32_t> acquired, const std::string& directory);
+               std::vector<std::int32_t> acquired, const std::string& directory, const std::string& networks);
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -71,11 +72,12 @@ class FrozenSetRun {
   Json run_record() const;
   std::vector<std::int32_t> rows_at(std::span<const std::int32_t> positions) const;
 
+  FileSystem& files_;
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
   std::vector<std::int32_t> acquired_, rows_;  ///< pool positions and rows of the set
   std::vector<Split> splits_;                  ///< of 0 .. rows_.size() - 1
-  std::string directory_;
+  std::string directory_, networks_;
   Journal journal_;
   Search search_;
 

@@ -30,9 +30,10 @@ class ImageLearningRun {
  public:
   enum class Want { fit, test, selection, nothing };
 
-  /// Opens or resumes the run's journal in `directory`. Error: failed if the journal belongs to another run.
+  /// Opens or resumes the run's journal in `directory`. `networks` is [output] networks. Error: failed if the journal
+  /// belongs to another run.
   ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                   const std::string& directory);
+                   const std::string& directory, const std::string& networks);
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -50,17 +51,20 @@ class ImageLearningRun {
 
  private:
   std::int32_t last_cycle() const { return learning_cycles(run_.config) - 1; }
-  bool tested() const;
-  bool strategy_needs_network() const { return needs_network_; }
+  /// Whether the test of a cycle is asked for, and whether it has a network at all.
+  bool tested(std::int32_t cycle) const;
+  bool trains(std::int32_t cycle) const { return tested(cycle) || (needs_network_ && cycle < last_cycle()); }
+  bool keeps_network() const;
   void begin_cycle();
   void resume();
   void commit(const TestMetrics* metrics);
   std::vector<std::int32_t> rows_of(std::span<const std::int32_t> positions) const;
   Json run_record() const;
 
+  FileSystem& files_;
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
-  std::string directory_;
+  std::string directory_, networks_;
   RunStream stream_;
   std::vector<std::int32_t> rows_;  ///< of each pool position
   Pool pool_;
