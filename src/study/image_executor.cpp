@@ -52,7 +52,7 @@ std::int32_t ImageExecutor::load(std::shared_ptr<const ImageDataset> data) {
 }
 
 void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
-                        const std::function<void(std::size_t job, ConvMemberResult)>& done) {
+                        const std::function<void(std::size_t job, ConvMemberResult)>& done, const EpochsDone& epochs) {
   std::map<std::string, std::vector<std::size_t>> same;
   std::vector<std::size_t> first;  // of each set of identical jobs
   for (std::size_t j = 0; j < jobs.size(); ++j) {
@@ -60,6 +60,11 @@ void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
     if (those.empty()) first.push_back(j);
     those.push_back(j);
   }
+  std::int64_t all_epochs = 0;
+  for (const std::size_t j : first) all_epochs += jobs[j].member.epochs;
+  std::atomic<std::int64_t> epochs_done{0};
+  FleetWatch watch{stop_, {}};
+  if (epochs) watch.epoch_done = [&] { epochs(++epochs_done, all_epochs); };
   // A fleet trains on one data set, one network per worker at a time, so that a kill loses little.
   const auto workers = static_cast<std::size_t>(context_.pool().workers());
   for (std::size_t begin = 0; begin < first.size();) {
@@ -69,7 +74,7 @@ void ImageExecutor::fit(std::span<const ImageFitJob> jobs,
     std::vector<ConvMemberSpec> members;
     while (end < first.size() && end - begin < workers && jobs[first[end]].data == number)
       members.push_back(jobs[first[end++]].member);
-    std::vector<ConvMemberResult> results = train_conv_fleet(context_, dataset(number), members, {stop_, {}});
+    std::vector<ConvMemberResult> results = train_conv_fleet(context_, dataset(number), members, watch);
     for (std::size_t i = 0; i < results.size(); ++i)
       for (const std::size_t job : same.at(SpecKey(number, members[i]).bytes)) done(job, results[i]);
     begin = end;

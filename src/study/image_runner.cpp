@@ -38,6 +38,7 @@ struct Active {
     one.push_back(learning->fit());
     return one;
   }
+  double commits_per_fit() const { return learning ? learning->commits_per_fit() : search->commits_per_fit(); }
   void give_fit(std::size_t place, ConvMemberResult result) {
     if (learning) {
       learning->give_fit(std::move(result));
@@ -138,23 +139,28 @@ class ImageRunner final : public StudyRunner {
     std::vector<ImageFitJob> jobs;
     std::vector<std::pair<std::size_t, std::size_t>> owner;  // place in the fleet, place among that run's networks
     std::vector<std::size_t> wanted(fleet.size(), 0);
+    double commits = 0;  // that the networks will make
     for (std::size_t a = 0; a < fleet.size(); ++a) {
       if (!fleet[a].wants_fits()) continue;
       for (ConvMemberSpec& member : fleet[a].fits()) {
         jobs.push_back({fleet[a].data, std::move(member)});
         owner.emplace_back(a, wanted[a]++);
       }
+      commits += fleet[a].commits_per_fit() * static_cast<double>(wanted[a]);
     }
+    progress.begin_part(commits, "epoch");
     PhaseTimer timer;
     double seconds = 0;  // of training, tests apart
-    executor_.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
+    const auto fitted = [&](std::size_t job, ConvMemberResult result) {
       seconds += timer.share(1, 1);
       const auto [a, place] = owner[job];
       fleet[a].give_fit(place, std::move(result));
       test(fleet[a]);
       progress.advance(fleet[a].take_commits());
       timer = PhaseTimer();
-    });
+    };
+    executor_.fit(jobs, fitted, [&](std::int64_t done, std::int64_t all) { progress.part(done, all); });
+    progress.end_part();
     seconds += timer.share(1, 1);
     for (std::size_t a = 0; a < fleet.size(); ++a)
       if (wanted[a] > 0)

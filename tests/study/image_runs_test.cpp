@@ -4,9 +4,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -216,6 +218,25 @@ TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
   });
   EXPECT_THROW(executor.fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
   later.join();
+}
+
+TEST(ImageExecutor, TellsHowManyEpochsItHasTrained) {
+  Machine machine(2);
+  const RunConfig config = runs_of({})[0].config;
+  std::vector<ImageFitJob> jobs;
+  for (int cycle = 0; cycle < 4; ++cycle)  // two and two are the same
+    jobs.push_back({0, learning_member(config, *tiny(), cycle % 2, {0, 1, 2, 3, 4, 5, 6, 7})});
+  std::mutex mutex;
+  std::vector<std::int64_t> told;
+  machine.executor.fit(
+      jobs, [](std::size_t, ConvMemberResult) {},
+      [&](std::int64_t done, std::int64_t total) {
+        const std::lock_guard lock(mutex);
+        told.push_back(done);
+        EXPECT_EQ(total, 2 * 2);
+      });
+  std::sort(told.begin(), told.end());
+  EXPECT_EQ(told, (std::vector<std::int64_t>{1, 2, 3, 4}));
 }
 
 TEST(ImageExecutor, IdenticalJobsAreTrainedOnceAndHandedToAll) {

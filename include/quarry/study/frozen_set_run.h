@@ -45,6 +45,8 @@ class FrozenSetRun {
 
   /// Networks to train now. Call give_fit once for each of them, in any order, before the next fits().
   std::vector<ConvMemberSpec> fits();
+  /// Commits that a network of the last fits() is worth, for a forecast: a trial has a network for each fold.
+  double commits_per_fit() const { return searching() ? 1.0 / static_cast<double>(splits_.size()) : 1; }
   void give_fit(std::size_t place, ConvMemberResult result);
   const TrainedConvNet& network() const { return network_; }
   void give_test(const TestMetrics& metrics);

@@ -42,6 +42,9 @@ struct ImageSelectJob {
   SelectionProblem problem;                                 ///< as SelectJob's
 };
 
+/// How many epochs of the networks of one call have been trained; called from any thread.
+using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
+
 class ImageExecutor {
  public:
   /// `stop` (may be null) is looked at before every training step; once it is set, Interrupted is thrown.
@@ -51,7 +54,8 @@ class ImageExecutor {
   std::int32_t load(std::shared_ptr<const ImageDataset> data);
   /// Trains the jobs in their order, as many at a time as there are workers, and hands over each result as soon as it
   /// is there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
-  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done);
+  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
+           const EpochsDone& epochs = {});
   TestMetrics test(const ImageTestJob& job);
   /// Picks are pool positions.
   Picks select(const ImageSelectJob& job);

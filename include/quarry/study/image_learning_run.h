@@ -41,6 +41,8 @@ class ImageLearningRun {
   bool diverged_once() const { return diverged_once_; }
 
   ConvMemberSpec fit() const;
+  /// Cycles that the network now wanted will commit, for a forecast: none if it is wanted again to select with.
+  double commits_per_fit() const { return replaying_ ? 0 : 1; }
   void give_fit(ConvMemberResult result);
   const TrainedConvNet& network() const { return network_; }
   void give_test(const TestMetrics& metrics);
