@@ -73,9 +73,9 @@ std::string rate_text(double per_second, std::string_view unit) {
   return rate < 100 ? fmt::format("{:.3g} {}/{}", rate, unit, per) : fmt::format("{:.0f} {}/{}", rate, unit, per);
 }
 
-double seconds_left(std::int64_t done, std::int64_t total, double elapsed) {
+double seconds_left(double done, double total, double elapsed) {
   if (done <= 0 || elapsed <= 0) return std::numeric_limits<double>::quiet_NaN();
-  return elapsed / static_cast<double>(done) * static_cast<double>(std::max<std::int64_t>(total - done, 0));
+  return elapsed / done * std::max(total - done, 0.0);
 }
 
 Progress::Progress(std::int64_t total, std::string unit, ProgressMode mode, ProgressOutput output)
@@ -99,7 +99,30 @@ void Progress::skip(std::int64_t n) {
   const std::lock_guard lock(mutex_);
   done_ += n;
   skipped_ += n;
+  begun_ += static_cast<double>(n);
   report(false);
+}
+
+void Progress::begin_part(double items, std::string step) {
+  const std::lock_guard lock(mutex_);
+  step_ = std::move(step);
+  steps_done_ = steps_ = 0;
+  part_begin_ = begun_ = std::max(begun_, static_cast<double>(done_));
+  part_items_ = items;
+}
+
+void Progress::part(std::int64_t done, std::int64_t total) {
+  const std::lock_guard lock(mutex_);
+  if (step_.empty() || done < steps_done_ || total <= 0) return;  // another worker was faster
+  steps_done_ = done;
+  steps_ = total;
+  begun_ = part_begin_ + part_items_ * static_cast<double>(done) / static_cast<double>(total);
+  report(false);
+}
+
+void Progress::end_part() {
+  const std::lock_guard lock(mutex_);
+  step_.clear();
 }
 
 void Progress::note(std::string_view message) {
@@ -139,16 +162,21 @@ void Progress::report(bool last) {
   last_report_ = now_;
 }
 
-/// "12/40 fits (30 %), 2.5 fits/s, 11 s left", or "40/40 fits (100 %) in 16 s, 2.5 fits/s".
+double Progress::left() const {
+  const double worked = std::max(begun_, static_cast<double>(done_)) - static_cast<double>(skipped_);
+  return seconds_left(worked, static_cast<double>(total_ - skipped_), now_ - start_);
+}
+
+/// "12/40 fits (30 %), epoch 3/10, 2.5 fits/s, 11 s left", or "40/40 fits (100 %) in 16 s, 2.5 fits/s".
 std::string Progress::summary(bool last) const {
   const double elapsed = now_ - start_;
   const std::int64_t worked = done_ - skipped_;
   std::string text = fmt::format("{}/{} {}", done_, total_, unit_);
   if (total_ > 0) text += fmt::format(" ({} %)", done_ * 100 / total_);
   if (last) text += " in " + duration_text(elapsed);
+  if (!last && !step_.empty() && steps_ > 0) text += fmt::format(", {} {}/{}", step_, steps_done_, steps_);
   if (worked > 0 && elapsed > 0) text += ", " + rate_text(static_cast<double>(worked) / elapsed, unit_);
-  const double left = seconds_left(worked, total_ - skipped_, elapsed);
-  if (!last && std::isfinite(left)) text += ", " + duration_text(left) + " left";
+  if (!last && std::isfinite(left())) text += ", " + duration_text(left()) + " left";
   return text;
 }
 
@@ -168,10 +196,11 @@ void Progress::draw_bar(bool last) {
 }
 
 void Progress::write_json(bool last) {
-  const double elapsed = now_ - start_, left = seconds_left(done_ - skipped_, total_ - skipped_, elapsed);
   Json json = Json::object();
   json.set("event", last ? "end" : "progress").set("unit", unit_).set("done", done_).set("total", total_);
-  json.set("seconds", elapsed).set("seconds_left", std::isfinite(left) ? Json(left) : Json());
+  json.set("seconds", now_ - start_).set("seconds_left", std::isfinite(left()) ? Json(left()) : Json());
+  if (!last && !step_.empty() && steps_ > 0)
+    json.set("part", Json::object().set("unit", step_).set("done", steps_done_).set("total", steps_));
   output_.write(json.dump() + "\n");
 }
 

@@ -83,7 +83,7 @@ class Group {
         std::vector<const ConvMemberSpec*> specs)
       : specs_(std::move(specs)),
         plan_(std::move(plan)),
-        stop_(options.stop),
+        watch_(options.watch),
         net_(session, plan_, options.precision, specs_.front()->batch_size, pool, net_members(), options.graphs),
         results_(specs_.size()) {}
 
@@ -92,8 +92,9 @@ class Group {
       net_.load(static_cast<std::int32_t>(m), initial_parameters(plan_, specs_[m]->init_key), initial_buffers(plan_));
     }
     for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) {
-      if (stop_ != nullptr && stop_->load(std::memory_order_relaxed)) throw Interrupted{};
+      if (watch_.stop != nullptr && watch_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
       epoch(e);
+      for (std::size_t m = 0; watch_.epoch_done && m < specs_.size(); ++m) watch_.epoch_done();
     }
     std::vector<bool> all(specs_.size());
     for (std::size_t m = 0; m < specs_.size(); ++m) all[m] = results_[m].epoch_validation.empty();
@@ -165,7 +166,7 @@ class Group {
 
   const std::vector<const ConvMemberSpec*> specs_;
   const ResNetPlan plan_;
-  const std::atomic<bool>* const stop_;
+  const FleetWatch& watch_;
   ConvFleetNet net_;
   std::vector<ConvMemberResult> results_;
 };

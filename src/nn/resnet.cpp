@@ -14,10 +14,11 @@ class PlanBuilder {
  public:
   explicit PlanBuilder(ResNetPlan& plan) : plan_(plan) {}
 
-  std::int32_t add(std::string name, std::int32_t in, std::int32_t out, std::int32_t kernel, std::int32_t stride,
-                   std::int32_t height, std::int32_t width) {
+  std::int32_t add(std::string name, std::string norm, std::int32_t in, std::int32_t out, std::int32_t kernel,
+                   std::int32_t stride, std::int32_t height, std::int32_t width) {
     ConvLayer layer;
     layer.name = std::move(name);
+    layer.norm = std::move(norm);
     layer.in_channels = in;
     layer.out_channels = out;
     layer.kernel = kernel;
@@ -73,21 +74,21 @@ ResNetPlan plan_resnet(const ResNetSpec& spec) {
   plan.spec = spec;
   PlanBuilder builder(plan);
   const Stages stages = stages_of(spec.kind);
-  builder.add("stem.conv", in.channels, stages.widths.front(), 3, 1, in.height, in.width);
+  builder.add("conv1", "bn1", in.channels, stages.widths.front(), 3, 1, in.height, in.width);
   for (std::size_t s = 0; s < stages.widths.size(); ++s) {
     for (std::int32_t b = 0; b < stages.blocks; ++b) {
       const ConvLayer before =
           plan.layers[static_cast<std::size_t>(plan.blocks.empty() ? 0 : plan.blocks.back().conv2)];
       const std::int32_t width = stages.widths[s], stride = b == 0 && s > 0 ? 2 : 1;
-      const std::string name = fmt::format("stage{}.block{}.", s + 1, b + 1);
+      const std::string name = fmt::format("layer{}.{}.", s + 1, b);
       ResNetBlock block;
-      block.conv1 =
-          builder.add(name + "conv1", before.out_channels, width, 3, stride, before.out_height, before.out_width);
+      block.conv1 = builder.add(name + "conv1", name + "bn1", before.out_channels, width, 3, stride, before.out_height,
+                                before.out_width);
       const ConvLayer first = plan.layers[static_cast<std::size_t>(block.conv1)];
-      block.conv2 = builder.add(name + "conv2", width, width, 3, 1, first.out_height, first.out_width);
+      block.conv2 = builder.add(name + "conv2", name + "bn2", width, width, 3, 1, first.out_height, first.out_width);
       if (stride != 1 || before.out_channels != width) {
-        block.shortcut = builder.add(name + "shortcut.conv", before.out_channels, width, 1, stride, before.out_height,
-                                     before.out_width);
+        block.shortcut = builder.add(name + "downsample.0", name + "downsample.1", before.out_channels, width, 1,
+                                     stride, before.out_height, before.out_width);
       }
       plan.blocks.push_back(block);
     }

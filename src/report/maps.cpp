@@ -12,17 +12,13 @@
 #include "quarry/core/text.h"
 #include "quarry/nn/checkpoint.h"
 #include "quarry/study/journal.h"
+#include "src/study/saved_networks.h"
 
 namespace quarry {
 namespace {
 
 std::string run_directory(const ReportRun& run) {
   return run.directory + "/runs/" + run.request.run;
-}
-
-std::string network_file(const ReportRun& run, std::int32_t iteration) {
-  return run_directory(run) + "/networks/iteration_" + (iteration < 0 ? "initial" : fmt::format("{:04}", iteration)) +
-         ".safetensors";
 }
 
 std::vector<std::int32_t> pool_indices(const Json& array, const Dataset& data, const std::string& path) {
@@ -157,7 +153,7 @@ RunMaps draw_run_maps(FileSystem& files, Context& context, Gnuplot& gnuplot, con
   RunMaps maps;
   const std::vector<std::int32_t> iterations = frame_iterations(run.rows.back().iteration, every);
   for (std::int32_t iteration : iterations)
-    if (!files.exists(network_file(run, iteration))) {
+    if (!files.exists(network_path(run_directory(run), iteration))) {
       maps.missing = fmt::format(
           "no network was saved for iteration {} of run {}: maps need [output] networks = \"{}\" in the config",
           iteration, run.request.run, iterations.size() == 1 ? "final" : "every");
@@ -171,7 +167,7 @@ RunMaps draw_run_maps(FileSystem& files, Context& context, Gnuplot& gnuplot, con
   const MatrixView<const float> points = matrix<const float>(grid.points.data(), kMapSide * kMapSide, 2);
   for (std::int32_t iteration : iterations) {
     MapFrame frame = frame_at(run, journal.records[0], data, iteration);
-    const std::string file = network_file(run, iteration);
+    const std::string file = network_path(run_directory(run), iteration);
     const TrainedMlp<float> network = parse_checkpoint(files.read(file), file);
     if (network.sizes.front() != 2 || network.sizes.back() != data.n_classes)
       fail("{}: a network of {} inputs and {} classes, but {} has 2 features and {} classes", file,

@@ -8,6 +8,7 @@
 #include "quarry/core/rng.h"
 #include "quarry/nn/checkpoint.h"
 #include "src/study/run_records.h"
+#include "src/study/saved_networks.h"
 
 namespace quarry {
 namespace {
@@ -46,11 +47,6 @@ FitRows rows_of(const Pool& pool, const Split& split) {
   rows.unviolated = static_cast<std::int64_t>(pool.unviolated().size());
   rows.added = static_cast<std::int64_t>(pool.added().size());
   return rows;
-}
-
-std::string network_path(const std::string& directory, std::int32_t iteration) {
-  return iteration < 0 ? directory + "/networks/iteration_initial.safetensors"
-                       : fmt::format("{}/networks/iteration_{:04}.safetensors", directory, iteration);
 }
 
 }  // namespace
@@ -269,14 +265,10 @@ void ActiveLearningRun::give_test(const TestMetrics& metrics) {
   QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
   diverged_once_ = diverged_once_ || fitted_.diverged;
   const bool last = iteration_ == last_iteration();
-  if (networks_ == "every" || (networks_ == "final" && last)) save_network();
+  if (networks_ == "every" || (networks_ == "final" && last))
+    save_network(files_, network_path(directory_, iteration_), write_checkpoint(network_));
   journal_.append(cycle_record(metrics));
   want_ = last ? Want::nothing : Want::selection;
-}
-
-void ActiveLearningRun::save_network() const {
-  files_.make_directories(directory_ + "/networks");
-  files_.write_atomically(network_path(directory_, iteration_), write_checkpoint(network_));
 }
 
 std::vector<std::int32_t> ActiveLearningRun::candidates() const {

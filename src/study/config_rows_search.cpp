@@ -89,8 +89,8 @@ void add_space(std::vector<ConfigRow>& t) {
   t.push_back(
       number<&D::run, &R::width_high>(kInteger, "search", "width_high", {1, 65536}, "width of a hidden layer, to"));
   t.push_back(study_wide(choice<&D::networks>("output", "networks", {"none", "final", "every"},
-                                              "networks kept for panels and animations: none, the last of each run, "
-                                              "or one per acquisition")));
+                                              "networks kept, for panels, animations and other programs: none, the "
+                                              "last of each run, or one per acquisition")));
 }
 
 }  // namespace

@@ -26,9 +26,10 @@ class DeviceImageExecutor final : public ImageExecutor {
     return number;
   }
 
-  void fit(std::span<const ImageFitJob> jobs,
-           const std::function<void(std::size_t job, ConvMemberResult)>& done) override {
+  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
+           const EpochsDone& epochs) override {
     std::vector<std::vector<std::size_t>> left = identical_fits(jobs);
+    EpochCount count(jobs, left, epochs);
     while (!left.empty()) {
       const ImageFitJob& first = jobs[left.front().front()];
       const auto goes_along = [&](const std::vector<std::size_t>& set) {
@@ -41,7 +42,7 @@ class DeviceImageExecutor final : public ImageExecutor {
         (goes_along(set) ? now : later).push_back(std::move(set));
       }
       cuda::train_conv_fleet(session_, sets_.at(first.data), pool_of(first.data), members,
-                             {first.precision, options_.graphs, options_.stop},
+                             {first.precision, options_.graphs, {options_.stop, count.epoch_done()}},
                              [&](std::size_t member, ConvMemberResult result) {
                                for (const std::size_t job : now[member]) done(job, result);
                              });

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "quarry/core/error.h"
+#include "quarry/nn/checkpoint.h"
 #include "quarry/study/tuning.h"
 #include "src/study/image_records.h"
+#include "src/study/saved_networks.h"
 #include "src/study/trial_records.h"
 
 namespace quarry {
@@ -56,14 +58,15 @@ Space frozen_set_space(const RunConfig& config) {
 }
 
 FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                           std::vector<std::int32_t> acquired, const std::string& directory, std::string engine)
-    : run_(run),
+                           std::vector<std::int32_t> acquired, const std::string& directory, ImageRunMeans means)
+    : files_(files),
+      run_(run),
       data_(std::move(data)),
       acquired_(std::move(acquired)),
       rows_(rows_of_positions(run.config, *data_, acquired_)),
       splits_(search_splits(run.config, static_cast<std::int32_t>(rows_.size()))),
       directory_(directory),
-      engine_(std::move(engine)),
+      means_(std::move(means)),
       journal_((files.make_directories(directory), files), directory + "/journal.jsonl"),
       search_(new_search(run.config)) {
   network_.spec = network_of(run_.config, *data_);
@@ -71,7 +74,7 @@ FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_p
 }
 
 Json FrozenSetRun::run_record() const {
-  Json record = describe_image_run(run_, *data_, engine_);
+  Json record = describe_image_run(run_, *data_, means_);
   return std::move(record.set("acquired", Json::array_of(acquired_)));
 }
 
@@ -86,7 +89,7 @@ void FrozenSetRun::resume() {
     fail(
         "{}/journal.jsonl was written for other data or labels, by another config or by another engine (see its first "
         "line; this is {}); choose another output folder",
-        directory_, engine_);
+        directory_, means_.engine);
   for (std::size_t r = 1; r < records.size(); ++r) {
     ++committed_trials_;
     diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();
@@ -202,6 +205,7 @@ void FrozenSetRun::give_test(const TestMetrics& metrics) {
   record.set("steps", final_.steps).set("train_loss", final_.train_loss);
   record.set("diverged", final_.diverged).set("diverged_epoch", final_.diverged_epoch);
   diverged_once_ = diverged_once_ || final_.diverged;
+  if (means_.networks != "none") save_network(files_, final_network_path(directory_), write_checkpoint(network_));
   journal_.append(record);
   ++new_commits_;
   want_ = Want::nothing;

@@ -17,8 +17,8 @@ class CpuImageExecutor final : public ImageExecutor {
     bool is_new = false;
     return sets_.add(std::move(data), is_new);
   }
-  void fit(std::span<const ImageFitJob> jobs,
-           const std::function<void(std::size_t job, ConvMemberResult)>& done) override;
+  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
+           const EpochsDone& epochs) override;
   TestMetrics test(const ImageTestJob& job) override;
   Picks select(const ImageSelectJob& job) override;
   std::string engine(const ResNetSpec&, ConvPrecision, std::int32_t) const override {
@@ -32,8 +32,10 @@ class CpuImageExecutor final : public ImageExecutor {
 };
 
 void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
-                           const std::function<void(std::size_t job, ConvMemberResult)>& done) {
+                           const std::function<void(std::size_t job, ConvMemberResult)>& done,
+                           const EpochsDone& epochs) {
   const std::vector<std::vector<std::size_t>> sets = identical_fits(jobs);
+  EpochCount count(jobs, sets, epochs);
   // A fleet trains on one data set, one network per worker at a time, so that a kill loses little.
   const auto workers = static_cast<std::size_t>(context_.pool().workers());
   for (std::size_t begin = 0; begin < sets.size();) {
@@ -46,7 +48,8 @@ void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
       QUARRY_CHECK(job.precision == ConvPrecision::fp32, "the CPU trains in fp32, not {}", to_string(job.precision));
       members.push_back(job.member);
     }
-    const std::vector<ConvMemberResult> results = train_conv_fleet(context_, sets_.at(number), members, {stop_, {}});
+    const std::vector<ConvMemberResult> results =
+        train_conv_fleet(context_, sets_.at(number), members, {stop_, count.epoch_done()});
     for (std::size_t i = 0; i < results.size(); ++i)
       for (const std::size_t job : sets[begin + i]) done(job, results[i]);
     begin = end;

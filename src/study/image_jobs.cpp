@@ -52,6 +52,17 @@ std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob
   return sets;
 }
 
+EpochCount::EpochCount(std::span<const ImageFitJob> jobs, const std::vector<std::vector<std::size_t>>& sets,
+                       const EpochsDone& told)
+    : told_(told) {
+  for (const std::vector<std::size_t>& set : sets) all_ += jobs[set.front()].member.epochs;
+}
+
+std::function<void()> EpochCount::epoch_done() {
+  if (!told_) return {};
+  return [this] { told_(++done_, all_); };
+}
+
 TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits) {
   DataPart labels;
   labels.n = data.test.n;

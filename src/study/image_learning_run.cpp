@@ -7,8 +7,10 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
+#include "quarry/nn/checkpoint.h"
 #include "quarry/study/cells.h"
 #include "src/study/image_records.h"
+#include "src/study/saved_networks.h"
 
 namespace quarry {
 
@@ -18,11 +20,12 @@ std::int32_t learning_cycles(const RunConfig& config) {
 }
 
 ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                                   const std::string& directory, std::string engine)
-    : run_(run),
+                                   const std::string& directory, ImageRunMeans means)
+    : files_(files),
+      run_(run),
       data_(std::move(data)),
       directory_(directory),
-      engine_(std::move(engine)),
+      means_(std::move(means)),
       stream_(run.config),
       rows_(stream_.pool_rows(data_->train.n)),
       pool_(static_cast<std::int32_t>(rows_.size()), stream_.initial_pool(static_cast<std::int32_t>(rows_.size()))),
@@ -34,7 +37,7 @@ ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::
 }
 
 Json ImageLearningRun::run_record() const {
-  Json record = describe_image_run(run_, *data_, engine_);
+  Json record = describe_image_run(run_, *data_, means_);
   record.set("pool", pool_.size()).set("pool_rows_crc", pool_rows_crc(rows_));
   return std::move(record.set("initial", Json::array_of(pool_.unviolated())));
 }
@@ -51,7 +54,7 @@ void ImageLearningRun::resume() {
     fail(
         "{}/journal.jsonl was written for other data, by another config or by another engine (see its first line; this "
         "is {}); choose another output folder",
-        directory_, engine_);
+        directory_, means_.engine);
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));
@@ -68,15 +71,25 @@ void ImageLearningRun::resume() {
   }
 }
 
-bool ImageLearningRun::tested() const {
+bool ImageLearningRun::tested(std::int32_t cycle) const {
   const std::vector<std::int32_t>& wanted = run_.config.tested;
-  const auto labels = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
+  const std::int32_t bought = std::min(cycle * run_.config.size, run_.config.budget);
+  const std::int32_t labels = static_cast<std::int32_t>(pool_.unviolated().size()) + bought;
   return wanted.empty() || std::find(wanted.begin(), wanted.end(), labels) != wanted.end();
+}
+
+/// "final": the last network that the run trains, be it of the last cycle or not.
+bool ImageLearningRun::keeps_network() const {
+  if (means_.networks == "none" || !trains(cycle_)) return false;
+  if (means_.networks == "every") return true;
+  for (std::int32_t later = cycle_ + 1; later <= last_cycle(); ++later)
+    if (trains(later)) return false;
+  return true;
 }
 
 void ImageLearningRun::begin_cycle() {
   fitted_ = {};
-  if (tested() || (needs_network_ && cycle_ < last_cycle())) {
+  if (trains(cycle_)) {
     want_ = Want::fit;
   } else {
     commit(nullptr);
@@ -102,7 +115,7 @@ void ImageLearningRun::give_fit(ConvMemberResult result) {
   network_.buffers = std::move(fitted_.buffers);
   if (std::exchange(replaying_, false)) {
     want_ = Want::selection;
-  } else if (tested()) {
+  } else if (tested(cycle_)) {
     want_ = Want::test;
   } else {
     commit(nullptr);
@@ -125,6 +138,7 @@ void ImageLearningRun::commit(const TestMetrics* metrics) {
   facts.stream = stream_.place();
   for (const std::int32_t row : rows_of(added_now_))
     facts.targets.push_back(data_->train.labels[static_cast<std::size_t>(row)]);
+  if (keeps_network()) save_network(files_, network_path(directory_, cycle_ - 1), write_checkpoint(network_));
   journal_.append(describe_learning_cycle(facts, fitted_, metrics));
   ++new_commits_;
   want_ = cycle_ == last_cycle() ? Want::nothing : Want::selection;

@@ -31,11 +31,12 @@ std::vector<std::int32_t> integers_of(const Json& array) {
   return values;
 }
 
-Json describe_image_run(const StudyRun& run, const ImageDataset& data, const std::string& engine) {
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means) {
   Json record = Json::object();
   record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint(data));
   record.set("train", data.train.n).set("test", data.test.n).set("classes", data.n_classes);
-  record.set("engine", engine).set("precision", to_string(run.config.precision));
+  record.set("networks", means.networks).set("engine", means.engine);
+  record.set("precision", to_string(run.config.precision));
   return record;
 }
 

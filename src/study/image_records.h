@@ -12,12 +12,13 @@
 #include "quarry/nn/conv_fleet.h"
 #include "quarry/study/config.h"
 #include "quarry/study/executor.h"
+#include "quarry/study/image_fits.h"
 #include "quarry/study/results.h"
 
 namespace quarry {
 
 /// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
-Json describe_image_run(const StudyRun& run, const ImageDataset& data, const std::string& engine);
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means);
 
 /// What a cycle's record says beyond the fit and the test.
 struct LearningFacts {

@@ -41,6 +41,7 @@ struct Active {
     one.push_back(learning->fit());
     return one;
   }
+  double commits_per_fit() const { return learning ? learning->commits_per_fit() : search->commits_per_fit(); }
   void give_fit(std::size_t place, ConvMemberResult result) {
     if (learning) {
       learning->give_fit(std::move(result));
@@ -77,16 +78,13 @@ class ImageRunner final : public StudyRunner {
   bool on_device() const { return options_.device.kind == DeviceKind::cuda; }
 
   void load_data() override {
-    if (study_.networks != "none")
-      usage_error("output.networks: networks of residual kind are not kept yet; use \"none\"");
     for (const StudyRun* run : runs_)
       if (run->config.precision == ConvPrecision::bf16 && !on_device())
         usage_error("training.precision = \"bf16\" needs a GPU; set it to \"fp32\" to train on the CPU");
     if (options_.profile && on_device())
       usage_error(
           "--profile marks a cycle of a study of perceptrons; residual networks have none to mark: leave it out and "
-          "let "
-          "nsys record a short study as a whole (docs/profiling.md)");
+          "let nsys record a short study as a whole (docs/profiling.md)");
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
@@ -116,13 +114,13 @@ class ImageRunner final : public StudyRunner {
     Active active;
     active.data = executor_->load(data);
     active.precision = run.config.precision;
-    const std::string engine =
-        executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size);
+    const ImageRunMeans means = {
+        executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
     if (run.config.mode == Mode::frozen_set) {
       active.search =
-          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run), engine);
+          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run), means);
     } else {
-      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run), engine);
+      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run), means);
     }
     return active;
   }
@@ -170,23 +168,28 @@ class ImageRunner final : public StudyRunner {
     std::vector<ImageFitJob> jobs;
     std::vector<std::pair<std::size_t, std::size_t>> owner;  // place in the fleet, place among that run's networks
     std::vector<std::size_t> wanted(fleet.size(), 0);
+    double commits = 0;  // that the networks will make
     for (std::size_t a = 0; a < fleet.size(); ++a) {
       if (!fleet[a].wants_fits()) continue;
       for (ConvMemberSpec& member : fleet[a].fits()) {
         jobs.push_back({fleet[a].data, std::move(member), fleet[a].precision});
         owner.emplace_back(a, wanted[a]++);
       }
+      commits += fleet[a].commits_per_fit() * static_cast<double>(wanted[a]);
     }
+    progress.begin_part(commits, "epoch");
     PhaseTimer timer;
     double seconds = 0;  // of training, tests apart
-    executor_->fit(jobs, [&](std::size_t job, ConvMemberResult result) {
+    const auto fitted = [&](std::size_t job, ConvMemberResult result) {
       seconds += timer.share(1, 1);
       const auto [a, place] = owner[job];
       fleet[a].give_fit(place, std::move(result));
       test(fleet[a]);
       progress.advance(fleet[a].take_commits());
       timer = PhaseTimer();
-    });
+    };
+    executor_->fit(jobs, fitted, [&](std::int64_t done, std::int64_t all) { progress.part(done, all); });
+    progress.end_part();
     seconds += timer.share(1, 1);
     for (std::size_t a = 0; a < fleet.size(); ++a)
       if (wanted[a] > 0)

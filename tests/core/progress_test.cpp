@@ -167,6 +167,58 @@ TEST(Progress, JsonLines) {
   EXPECT_EQ(Json::parse(screen.writes.back(), "progress").at("event").string(), "end");
 }
 
+TEST(Progress, StepsOfItemsUnderWayAreShownAndCountForTheTimeLeftOnly) {
+  Screen screen;
+  Progress progress(40, "cycles", ProgressMode::bar, screen.output(true, 200));
+  const auto shown = [&] {
+    const std::string line = screen.writes.back();
+    return line.substr(line.find("] ") + 2);
+  };
+  progress.skip(10);
+  progress.begin_part(4, "epoch");
+  screen.time += 5;
+  progress.part(50, 200);  // a quarter of four cycles in 5 s: one in 5 s, of thirty
+  EXPECT_EQ(shown(), "10/40 cycles (25 %), epoch 50/200, 2 min 25 s left");
+  screen.time += 5;
+  progress.part(100, 200);
+  progress.part(99, 200);  // of a worker that comes too late
+  progress.advance(1);
+  screen.time += 5;
+  progress.part(150, 200);
+  EXPECT_EQ(shown(), "11/40 cycles (27 %), epoch 150/200, 4 cycles/min, 2 min 15 s left");
+  screen.time += 5;
+  progress.part(200, 200);
+  progress.end_part();
+  progress.part(1, 2);  // nothing is under way
+  screen.time += 20;
+  progress.advance(3);
+  EXPECT_EQ(shown(), "14/40 cycles (35 %), 6 cycles/min, 4 min 20 s left");
+  // Half of an item that did not come to its end counts until something ends.
+  progress.begin_part(0.5, "epoch");
+  screen.time += 8;
+  progress.part(10, 10);
+  progress.end_part();
+  progress.begin_part(0.5, "epoch");
+  screen.time += 2;
+  progress.part(10, 10);
+  EXPECT_THAT(shown(), EndsWith("epoch 10/10, 4.8 cycles/min, 4 min 10 s left"));
+}
+
+TEST(Progress, StepsAreAMemberOfTheJsonLine) {
+  Screen screen;
+  {
+    Progress progress(4, "cycles", ProgressMode::json, screen.output());
+    progress.begin_part(1, "epoch");
+    screen.time += 2;
+    progress.part(5, 10);
+  }
+  ASSERT_EQ(screen.writes.size(), 2u);
+  EXPECT_EQ(screen.writes[0],
+            "{\"event\":\"progress\",\"unit\":\"cycles\",\"done\":0,\"total\":4,\"seconds\":2.0,\"seconds_left\":14.0,"
+            "\"part\":{\"unit\":\"epoch\",\"done\":5,\"total\":10}}\n");
+  EXPECT_EQ(Json::parse(screen.writes[1], "end").find("part"), nullptr);
+}
+
 TEST(Progress, QuietWritesNothing) {
   Screen screen;
   {

@@ -24,10 +24,11 @@ TEST(ResNet, CountsOfTheStudy) {
   EXPECT_EQ(forward_macs(ten), 555422720);
   EXPECT_EQ(forward_macs(hundred), 555468800);
   EXPECT_EQ(training_macs(ten), 1664498688);
-  EXPECT_EQ(ten.layers[0].name, "stem.conv");
-  EXPECT_EQ(ten.layers[7].name, "stage2.block1.shortcut.conv");
+  EXPECT_EQ(ten.layers[0].name, "conv1");
+  EXPECT_EQ(ten.layers[7].name, "layer2.0.downsample.0");
+  EXPECT_EQ(ten.layers[7].norm, "layer2.0.downsample.1");
   EXPECT_EQ(ten.layers[7].kernel, 1);
-  EXPECT_EQ(ten.layers.back().name, "stage4.block2.conv2");
+  EXPECT_EQ(ten.layers.back().name, "layer4.1.conv2");
   EXPECT_EQ(ten.layers.back().out_height, 4);
   int shortcuts = 0;
   for (const ResNetBlock& block : ten.blocks) shortcuts += block.shortcut >= 0 ? 1 : 0;

@@ -281,7 +281,8 @@ TEST_F(ImagesOnDevice, AnActiveLearningRunHasTheSameBytesWhereverItStops) {
        runs_of({"acquisition.strategy=[badge, bald]", "model.dropout=0.2", "acquisition.mc_passes=2"})) {
     SCOPED_TRACE(run.config.strategy);
     const auto open = [&](const std::string& out, const ImageExecutor& executor) {
-      return std::make_unique<ImageLearningRun>(posix_file_system(), run, tiny(), out, engine_of(run, executor));
+      return std::make_unique<ImageLearningRun>(posix_file_system(), run, tiny(), out,
+                                                ImageRunMeans{engine_of(run, executor)});
     };
     const std::string whole = journal_of(open, 0);
     const std::vector<Json> records = parse_journal(whole, "journal").records;
@@ -298,7 +299,7 @@ TEST_F(ImagesOnDevice, ASearchHasTheSameBytesWhereverItStops) {
   const auto open = [&](const std::string& out, const ImageExecutor& executor) {
     return std::make_unique<FrozenSetRun>(posix_file_system(), run, tiny(),
                                           std::vector<std::int32_t>{3, 1, 4, 15, 9, 2, 6, 5}, out,
-                                          engine_of(run, executor));
+                                          ImageRunMeans{engine_of(run, executor)});
   };
   const std::string whole = journal_of(open, 0);
   EXPECT_EQ(parse_journal(whole, "journal").records.size(), 5u);
@@ -308,9 +309,9 @@ TEST_F(ImagesOnDevice, ASearchHasTheSameBytesWhereverItStops) {
 TEST_F(ImagesOnDevice, AnotherEngineDoesNotContinueARun) {
   const TempDir out;
   const StudyRun run = runs_of({})[0];
-  { ImageLearningRun on_cpu(posix_file_system(), run, tiny(), out.path()); }
+  { ImageLearningRun on_cpu(posix_file_system(), run, tiny(), out.path(), {}); }
   const Machine machine;
-  EXPECT_THROW(ImageLearningRun(posix_file_system(), run, tiny(), out.path(), engine_of(run, *machine.executor)),
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), run, tiny(), out.path(), {engine_of(run, *machine.executor)}),
                Error);
 }
 

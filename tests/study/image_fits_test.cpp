@@ -103,7 +103,7 @@ std::vector<std::vector<std::int32_t>> random_acquisitions(std::int64_t seed, co
   const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, nullptr);
   executor->load(data);
   const std::string directory = out.path() + "/" + std::to_string(seed);
-  ImageLearningRun learning(posix_file_system(), run, data, directory);
+  ImageLearningRun learning(posix_file_system(), run, data, directory, {});
   while (learning.want() == ImageLearningRun::Want::selection)
     learning.give_picks(executor->select(learning.select_job()));
   EXPECT_EQ(learning.want(), ImageLearningRun::Want::nothing);

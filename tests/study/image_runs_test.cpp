@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -60,29 +62,40 @@ struct Machine {
   ImageExecutor& executor;
 };
 
-/// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
-std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
-  const TempDir out;
+/// Runs in folder `out`; with `stop_every` > 0 the process ends and begins again after so many steps.
+void learn_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
   Machine machine(workers);
   for (;;) {
-    ImageLearningRun learning(posix_file_system(), run, tiny(), out.path());
+    ImageLearningRun learning(posix_file_system(), run, tiny(), out, {std::string(conv_engine_name()), networks});
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(learning, machine.executor)) ++steps;
-    if (learning.want() == ImageLearningRun::Want::nothing) return journal_of(out.path());
+    if (learning.want() == ImageLearningRun::Want::nothing) return;
   }
+}
+
+/// The run's journal.
+std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  learn_in(out.path(), run, "none", workers, stop_every);
+  return journal_of(out.path());
 }
 
 const std::vector<std::int32_t> kAcquired = {3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37};
 
-std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
-  const TempDir out;
+void search_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
   Machine machine(workers);
   for (;;) {
-    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path());
+    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out, {std::string(conv_engine_name()), networks});
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(frozen, machine.executor)) ++steps;
-    if (frozen.want() == FrozenSetRun::Want::nothing) return journal_of(out.path());
+    if (frozen.want() == FrozenSetRun::Want::nothing) return;
   }
+}
+
+std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
+  const TempDir out;
+  search_in(out.path(), run, "none", workers, stop_every);
+  return journal_of(out.path());
 }
 
 std::vector<StudyRun> search_runs(std::vector<std::string> more) {
@@ -143,18 +156,18 @@ TEST(ImageLearningRun, StepsFollowThePublishedBatchRule) {
 
 TEST(ImageLearningRun, RefusesAJournalOfAnotherRun) {
   const TempDir out;
-  { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path()); }
-  EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path()), Error);
+  { ImageLearningRun one(posix_file_system(), runs_of({})[0], tiny(), out.path(), {}); }
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), runs_of({"run.seed=4"})[0], tiny(), out.path(), {}), Error);
 }
 
 TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
   const std::vector<StudyRun> runs = runs_of({"training.precision=[fp32, bf16]"});
   const TempDir out;
-  { ImageLearningRun one(posix_file_system(), runs[0], tiny(), out.path()); }
+  { ImageLearningRun one(posix_file_system(), runs[0], tiny(), out.path(), {}); }
   EXPECT_EQ(records_of(journal_of(out.path()))[0].at("precision").string(), "fp32");
   StudyRun other = runs[1];
   other.id = runs[0].id;
-  EXPECT_THROW(ImageLearningRun(posix_file_system(), other, tiny(), out.path()), Error);
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), other, tiny(), out.path(), {}), Error);
   EXPECT_NE(runs[0].id, runs[1].id);
 }
 
@@ -209,6 +222,25 @@ TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
   later.join();
 }
 
+TEST(ImageExecutor, TellsHowManyEpochsItHasTrained) {
+  Machine machine(2);
+  const RunConfig config = runs_of({})[0].config;
+  std::vector<ImageFitJob> jobs;
+  for (int cycle = 0; cycle < 4; ++cycle)  // two and two are the same
+    jobs.push_back({0, learning_member(config, *tiny(), cycle % 2, {0, 1, 2, 3, 4, 5, 6, 7})});
+  std::mutex mutex;
+  std::vector<std::int64_t> told;
+  machine.executor.fit(
+      jobs, [](std::size_t, ConvMemberResult) {},
+      [&](std::int64_t done, std::int64_t total) {
+        const std::lock_guard lock(mutex);
+        told.push_back(done);
+        EXPECT_EQ(total, 2 * 2);
+      });
+  std::sort(told.begin(), told.end());
+  EXPECT_EQ(told, (std::vector<std::int64_t>{1, 2, 3, 4}));
+}
+
 TEST(ImageExecutor, IdenticalJobsAreTrainedOnceAndHandedToAll) {
   Machine machine(1);
   const ConvMemberSpec member = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
@@ -237,7 +269,7 @@ TEST(FrozenSetRun, ATrialIsCommittedAsSoonAsItsFoldsAreThere) {
   Machine machine(1);
   const StudyRun run = search_runs({"search.startup_trials=4"})[0];
   const std::string whole = search(run);
-  FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path());
+  FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path(), {});
   std::vector<ImageFitJob> jobs;
   for (ConvMemberSpec& member : frozen.fits()) jobs.push_back({0, std::move(member)});
   ASSERT_EQ(jobs.size(), 4u * 2) << "four start-up trials of two folds";

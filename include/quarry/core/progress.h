@@ -45,6 +45,11 @@ class Progress {
   void advance(std::int64_t n = 1);
   /// n items were done before this work began: they count, but not for the rate.
   void skip(std::int64_t n);
+  /// From here to end_part: `items` items are under way, in smaller steps that are shown too ("epoch 812/4000"). In the
+  /// time left, `done` of `total` steps are that share of the items; what advance() says meanwhile is among them.
+  void begin_part(double items, std::string step);
+  void part(std::int64_t done, std::int64_t total);
+  void end_part();
   /// A message on a line of its own; the bar stays below it.
   void note(std::string_view message);
   /// The last line: what was done in which time. Also called by the destructor; later calls do nothing.
@@ -55,6 +60,7 @@ class Progress {
   void draw_bar(bool last);
   void write_json(bool last);
   std::string summary(bool last) const;
+  double left() const;
 
   const std::int64_t total_;
   const std::string unit_;
@@ -62,6 +68,9 @@ class Progress {
   ProgressMode mode_;
   std::mutex mutex_;
   std::int64_t done_ = 0, skipped_ = 0;
+  std::string step_;  ///< of the part; empty: there is none
+  std::int64_t steps_done_ = 0, steps_ = 0;
+  double part_begin_ = 0, part_items_ = 0, begun_ = 0;  ///< begun_: items done, with their share of those under way
   double start_ = 0, now_ = 0, last_report_ = 0;
   std::int64_t last_tenth_ = 0;
   bool bar_is_shown_ = false, finished_ = false;
@@ -72,6 +81,6 @@ std::string duration_text(double seconds);
 /// "12.5 fits/s", "3.2 fits/min", "1.5 fits/h".
 std::string rate_text(double per_second, std::string_view unit);
 /// Seconds that the rest will take at the rate so far; NaN if that cannot be said yet.
-double seconds_left(std::int64_t done, std::int64_t total, double elapsed);
+double seconds_left(double done, double total, double elapsed);
 
 }  // namespace quarry

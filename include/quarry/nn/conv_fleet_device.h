@@ -104,7 +104,7 @@ inline constexpr std::int32_t kScoringImages = 128;
 struct ConvFleetOptions {
   ConvPrecision precision = ConvPrecision::fp32;
   bool graphs = true;
-  const std::atomic<bool>* stop = nullptr;  ///< looked at before every epoch; once it is set, Interrupted is thrown
+  FleetWatch watch = {};  ///< the stop is looked at before every epoch; epoch_done follows the queue, not the device
 };
 
 /// Bytes of device memory that a member of a fleet takes: a pure function.

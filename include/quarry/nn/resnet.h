@@ -32,7 +32,8 @@ struct ResNetSpec {
 
 /// One convolution with the batch normalisation after it.
 struct ConvLayer {
-  std::string name;  ///< as PyTorch's state dict would have it: "stem.conv", "stage2.block1.shortcut.conv"
+  std::string name;  ///< of the convolution in a state dict of torchvision: "conv1", "layer2.0.downsample.0"
+  std::string norm;  ///< of the normalisation there: "bn1", "layer2.0.downsample.1"
   std::int32_t in_channels = 0, out_channels = 0;
   std::int32_t kernel = 3, stride = 1, padding = 1;
   std::int32_t in_height = 0, in_width = 0, out_height = 0, out_width = 0;

@@ -93,7 +93,6 @@ class ActiveLearningRun {
   std::int32_t tuning_iteration(std::int32_t iteration) const;
   TuningRound new_round(std::int32_t iteration) const;
   Json cycle_record(const TestMetrics& metrics) const;
-  void save_network() const;
   std::vector<std::int32_t> candidates() const;
 
   FileSystem& files_;

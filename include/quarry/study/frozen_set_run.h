@@ -31,11 +31,10 @@ class FrozenSetRun {
   enum class Want { fits, test, nothing };
 
   /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
-  /// in `directory`. engine: what trains (ImageExecutor::engine). Error: failed if the journal belongs to another run
-  /// or engine.
+  /// in `directory`. Of means.networks "every" keeps no more than "final": those of trials are not kept.
+  /// Error: failed if the journal belongs to another run, or to one carried out otherwise.
   FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-               std::vector<std::int32_t> acquired, const std::string& directory,
-               std::string engine = std::string(conv_engine_name()));
+               std::vector<std::int32_t> acquired, const std::string& directory, ImageRunMeans means);
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -46,6 +45,8 @@ class FrozenSetRun {
 
   /// Networks to train now. Call give_fit once for each of them, in any order, before the next fits().
   std::vector<ConvMemberSpec> fits();
+  /// Commits that a network of the last fits() is worth, for a forecast: a trial has a network for each fold.
+  double commits_per_fit() const { return searching() ? 1.0 / static_cast<double>(splits_.size()) : 1; }
   void give_fit(std::size_t place, ConvMemberResult result);
   const TrainedConvNet& network() const { return network_; }
   void give_test(const TestMetrics& metrics);
@@ -73,11 +74,13 @@ class FrozenSetRun {
   Json run_record() const;
   std::vector<std::int32_t> rows_at(std::span<const std::int32_t> positions) const;
 
+  FileSystem& files_;
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
   std::vector<std::int32_t> acquired_, rows_;  ///< pool positions and rows of the set
   std::vector<Split> splits_;                  ///< of 0 .. rows_.size() - 1
-  std::string directory_, engine_;
+  std::string directory_;
+  ImageRunMeans means_;
   Journal journal_;
   Search search_;
 

@@ -46,6 +46,9 @@ struct ImageSelectJob {
   SelectionProblem problem;                                 ///< as SelectJob's
 };
 
+/// How many epochs of the networks of one call have been trained; called from any thread.
+using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
+
 class ImageExecutor {
  public:
   virtual ~ImageExecutor() = default;
@@ -54,7 +57,8 @@ class ImageExecutor {
   /// Trains the jobs, in their order as far as nothing else is said below, and hands over each result as soon as it is
   /// there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
   virtual void fit(std::span<const ImageFitJob> jobs,
-                   const std::function<void(std::size_t job, ConvMemberResult)>& done) = 0;
+                   const std::function<void(std::size_t job, ConvMemberResult)>& done,
+                   const EpochsDone& epochs = {}) = 0;
   virtual TestMetrics test(const ImageTestJob& job) = 0;
   /// Picks are pool positions.
   virtual Picks select(const ImageSelectJob& job) = 0;

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "quarry/core/numpy_rng.h"
@@ -42,6 +43,12 @@ class RunStream {
   double holdout_share_;
   std::int32_t n_initial_;
   std::optional<NumpyRandom> numpy_;
+};
+
+/// How a run is carried out, besides its config; recorded, so that it is continued in no other way.
+struct ImageRunMeans {
+  std::string engine = std::string(conv_engine_name());  ///< ImageExecutor::engine
+  std::string networks = "none";                         ///< [output] networks
 };
 
 /// Pool positions that a run sees of n rows: the integer part of n (1 - holdout_share).

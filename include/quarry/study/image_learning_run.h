@@ -30,10 +30,10 @@ class ImageLearningRun {
  public:
   enum class Want { fit, test, selection, nothing };
 
-  /// Opens or resumes the run's journal in `directory`. engine: what trains (ImageExecutor::engine).
-  /// Error: failed if the journal belongs to another run or engine.
+  /// Opens or resumes the run's journal in `directory`.
+  /// Error: failed if the journal belongs to another run, or to one carried out otherwise.
   ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                   const std::string& directory, std::string engine = std::string(conv_engine_name()));
+                   const std::string& directory, ImageRunMeans means);
 
   Want want() const { return want_; }
   const std::string& id() const { return run_.id; }
@@ -41,6 +41,8 @@ class ImageLearningRun {
   bool diverged_once() const { return diverged_once_; }
 
   ConvMemberSpec fit() const;
+  /// Cycles that the network now wanted will commit, for a forecast: none if it is wanted again to select with.
+  double commits_per_fit() const { return replaying_ ? 0 : 1; }
   void give_fit(ConvMemberResult result);
   const TrainedConvNet& network() const { return network_; }
   void give_test(const TestMetrics& metrics);
@@ -51,17 +53,21 @@ class ImageLearningRun {
 
  private:
   std::int32_t last_cycle() const { return learning_cycles(run_.config) - 1; }
-  bool tested() const;
-  bool strategy_needs_network() const { return needs_network_; }
+  /// Whether the test of a cycle is asked for, and whether it has a network at all.
+  bool tested(std::int32_t cycle) const;
+  bool trains(std::int32_t cycle) const { return tested(cycle) || (needs_network_ && cycle < last_cycle()); }
+  bool keeps_network() const;
   void begin_cycle();
   void resume();
   void commit(const TestMetrics* metrics);
   std::vector<std::int32_t> rows_of(std::span<const std::int32_t> positions) const;
   Json run_record() const;
 
+  FileSystem& files_;
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
-  std::string directory_, engine_;
+  std::string directory_;
+  ImageRunMeans means_;
   RunStream stream_;
   std::vector<std::int32_t> rows_;  ///< of each pool position
   Pool pool_;

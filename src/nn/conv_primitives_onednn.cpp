@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: MIT
+// Which primitives there are: made once per number of rows.
+#include <algorithm>
+
+#include "src/nn/conv_onednn.h"
+
+namespace quarry::onednn {
+namespace {
+
+std::size_t round16(std::size_t n) {
+  return (n + 15) / 16 * 16;
+}
+
+}  // namespace
+
+void OneDnnEngine::choose_layout() {
+  const ConvLayer& l = plan_.layers[1];
+  const auto f32 = memory::data_type::f32;
+  const memory::dims in = {kConvChunk, l.in_channels, l.in_height, l.in_width};
+  const memory::dims out = {kConvChunk, l.out_channels, l.out_height, l.out_width};
+  const dnnl::convolution_forward::primitive_desc desc(
+      {prop_kind::forward_training, algorithm::convolution_direct, Desc(in, f32, Tag::any),
+       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, f32, Tag::any), Desc(out, f32, Tag::any),
+       memory::dims{1, 1}, memory::dims{1, 1}, memory::dims{1, 1}},
+      engine_);
+  for (const auto& [tag, block] : {std::pair(Tag::nChw16c, 16), std::pair(Tag::nChw8c, 8)}) {
+    if (desc.src_desc() == Desc(in, f32, tag)) {
+      layout_ = tag;
+      block_ = block;
+    }
+  }
+}
+
+void OneDnnEngine::place_parameters() {
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+    const ConvLayer& l = plan_.layers[i];
+    LayerPlace place;
+    place.packed = Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, memory::data_type::f32, Tag::oihw);
+    place.own = forward_steps(i, kConvChunk).weights;
+    place.weights = end;
+    place.norm = end + round16(place.own.get_size() / sizeof(float));
+    end = place.norm + round16(2 * static_cast<std::size_t>(l.out_channels));
+    places_.push_back(place);
+  }
+  linear_ = end;
+  end += static_cast<std::size_t>(plan_.n_parameters - plan_.linear_weight);
+  for (Buffer<float>* buffer : {&parameters_, &gradients_, &momentum_}) *buffer = Buffer<float>(end);
+}
+
+LayerSteps OneDnnEngine::forward_steps(std::size_t index, std::int32_t rows) const {
+  const ConvLayer& l = plan_.layers[index];
+  const auto f32 = memory::data_type::f32;
+  LayerSteps steps;
+  steps.in = Desc({rows, l.in_channels, l.in_height, l.in_width}, f32, index == 0 ? Tag::nchw : layout_);
+  steps.out = map_desc(l, rows);
+  const dnnl::convolution_forward::primitive_desc forward(
+      {prop_kind::forward_training, algorithm::convolution_direct, steps.in,
+       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, f32, Tag::any), steps.out,
+       memory::dims{l.stride, l.stride}, memory::dims{l.padding, l.padding}, memory::dims{l.padding, l.padding}},
+      attributes(), engine_);
+  steps.weights = forward.weights_desc();
+  steps.forward = {dnnl::convolution_forward(forward), forward.scratchpad_desc()};
+  Flags flags = Flags::use_global_stats | Flags::use_scale_shift;
+  if (relu_after(index)) flags |= Flags::fuse_norm_relu;
+  const dnnl::batch_normalization_forward::primitive_desc normalise(
+      {prop_kind::forward_inference, steps.out, static_cast<float>(kNormEpsilon), flags}, attributes(), engine_);
+  steps.normalise_eval = {dnnl::batch_normalization_forward(normalise), normalise.scratchpad_desc()};
+  return steps;
+}
+
+void OneDnnEngine::training_steps(std::size_t index, std::int32_t rows, LayerSteps& steps) const {
+  const ConvLayer& l = plan_.layers[index];
+  const Desc any({l.out_channels, l.in_channels, l.kernel, l.kernel}, memory::data_type::f32, Tag::any);
+  const memory::dims stride = {l.stride, l.stride}, padding = {l.padding, l.padding};
+  const dnnl::convolution_forward::primitive_desc hint(
+      {prop_kind::forward_training, algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding},
+      attributes(), engine_);
+  const dnnl::convolution_backward_weights::primitive_desc to_weights(
+      {algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding}, attributes(), engine_, hint);
+  steps.weights_slope = to_weights.diff_weights_desc();
+  steps.to_weights = {dnnl::convolution_backward_weights(to_weights), to_weights.scratchpad_desc()};
+  if (index > 0) {
+    const dnnl::convolution_backward_data::primitive_desc to_inputs(
+        {algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding}, attributes(), engine_,
+        hint);
+    steps.weights_back = to_inputs.weights_desc();
+    steps.to_inputs = {dnnl::convolution_backward_data(to_inputs), to_inputs.scratchpad_desc()};
+  }
+  Flags flags = Flags::use_scale_shift;
+  if (relu_after(index)) flags |= Flags::fuse_norm_relu;
+  const auto epsilon = static_cast<float>(kNormEpsilon);
+  const Desc out = map_desc(l, rows);
+  const dnnl::batch_normalization_forward::primitive_desc normalise({prop_kind::forward_training, out, epsilon, flags},
+                                                                    attributes(), engine_);
+  steps.workspace = normalise.workspace_desc();
+  steps.normalise = {dnnl::batch_normalization_forward(normalise), normalise.scratchpad_desc()};
+  const dnnl::batch_normalization_backward::primitive_desc back({prop_kind::backward, out, out, epsilon, flags},
+                                                                attributes(), engine_, normalise);
+  steps.normalise_back = {dnnl::batch_normalization_backward(back), back.scratchpad_desc()};
+}
+
+/// The primitives for so many rows, made when they are first wanted.
+void OneDnnEngine::make_steps(RowSteps& steps, std::int32_t rows, bool training) const {
+  const std::lock_guard lock(primitives());
+  if (steps.layers.empty()) {
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) steps.layers.push_back(forward_steps(i, rows));
+    dnnl::post_ops relu;
+    relu.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+    dnnl::primitive_attr then_relu = attributes();
+    then_relu.set_post_ops(relu);
+    for (const ResNetBlock& block : plan_.blocks) {
+      const Desc out = steps.layers[static_cast<std::size_t>(block.conv2)].out;
+      const dnnl::binary::primitive_desc add({algorithm::binary_add, out, out, out}, then_relu, engine_);
+      steps.add_relu.push_back({dnnl::binary(add), add.scratchpad_desc()});
+    }
+  }
+  if (training && !steps.trains) {
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) training_steps(i, rows, steps.layers[i]);
+    for (const ResNetBlock& block : plan_.blocks) {
+      const Desc out = steps.layers[static_cast<std::size_t>(block.conv2)].out;
+      const Desc in = steps.layers[static_cast<std::size_t>(block.conv1)].in;
+      const dnnl::eltwise_forward::primitive_desc hint(
+          {prop_kind::forward_training, algorithm::eltwise_relu_use_dst_for_bwd, out, 0, 0}, engine_);
+      const dnnl::eltwise_backward::primitive_desc back({algorithm::eltwise_relu_use_dst_for_bwd, out, out, 0, 0},
+                                                        attributes(), engine_, hint);
+      steps.relu_back.push_back({dnnl::eltwise_backward(back), back.scratchpad_desc()});
+      const dnnl::binary::primitive_desc add({algorithm::binary_add, in, in, in}, attributes(), engine_);
+      steps.add.push_back({dnnl::binary(add), add.scratchpad_desc()});
+    }
+    steps.trains = true;
+  }
+}
+
+const RowSteps& OneDnnEngine::steps_of(std::int32_t rows, bool training) {
+  RowSteps& steps = steps_[rows];
+  if (steps.layers.empty() || (training && !steps.trains)) make_steps(steps, rows, training);
+  std::size_t largest = 0;
+  for (std::size_t i = 0; i < plan_.layers.size(); ++i) largest = std::max(largest, map_size(i, rows));
+  for (Buffer<float>& spare : spare_) grow(spare, largest);
+  if (training) {
+    convolved_.resize(plan_.layers.size());
+    workspaces_.resize(plan_.layers.size());
+    hidden_.resize(plan_.blocks.size());
+    outputs_.resize(plan_.blocks.size() + 1);
+    for (std::size_t i = 0; i < plan_.layers.size(); ++i) {
+      grow(convolved_[i], map_size(i, rows));
+      grow(workspaces_[i], steps.layers[i].workspace.get_size() / sizeof(float) + 1);
+    }
+    grow(outputs_[0], map_size(0, rows));
+    for (std::size_t b = 0; b < plan_.blocks.size(); ++b) {
+      grow(hidden_[b], map_size(static_cast<std::size_t>(plan_.blocks[b].conv1), rows));
+      grow(outputs_[b + 1], map_size(static_cast<std::size_t>(plan_.blocks[b].conv2), rows));
+    }
+    grow(batch_statistics_, 2 * static_cast<std::size_t>(plan_.n_buffers));
+  }
+  return steps;
+}
+
+}  // namespace quarry::onednn
