@@ -305,6 +305,33 @@ TEST_F(ImagesOnDevice, ASearchHasTheSameBytesWhereverItStops) {
   EXPECT_EQ(journal_of(open, 2), whole);
 }
 
+TEST_F(ImagesOnDevice, AFailureAnywhereIsToldAndLeavesNothingBehind) {
+  const TrainedConvNet net = network(0);
+  const ImageFitJob fit{0, learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3})};
+  const auto work = [&] {
+    Machine machine;
+    std::vector<float> parameters;
+    machine.executor->fit(std::span(&fit, 1), [&](std::size_t, ConvMemberResult r) { parameters = r.parameters; });
+    machine.executor->test({0, &net});
+    machine.executor->select(select_job("badge", net));
+    return parameters;
+  };
+  const std::vector<float> want = work();
+  const std::int64_t calls = gpu::fake_gpu().calls, pieces = gpu::fake_gpu().work;
+  for (int k = 0; k < 8; ++k) {
+    for (const bool at_call : {true, false}) {
+      gpu::fake_gpu().reset();
+      gpu::fake_gpu().fail_code = 700;
+      (at_call ? gpu::fake_gpu().fail_call : gpu::fake_gpu().fail_work) = 1 + (at_call ? calls : pieces) * k / 8;
+      EXPECT_THROW(work(), gpu::Failure) << k;
+      EXPECT_EQ(gpu::fake_gpu().leaked, 0);
+      EXPECT_EQ(gpu::fake_gpu().in_use, 0u);
+    }
+  }
+  gpu::fake_gpu().reset();
+  EXPECT_EQ(work(), want);
+}
+
 TEST_F(ImagesOnDevice, AnotherEngineDoesNotContinueARun) {
   const TempDir out;
   const StudyRun run = runs_of({})[0];
