@@ -14,6 +14,9 @@ namespace quarry {
 /// Jobs that train the same network, side by side in sets; sets and their jobs in the order of the jobs.
 std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs);
 
+/// Epochs of the networks that they train.
+std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::vector<std::size_t>> sets);
+
 /// Of logits [n][C] of the test part.
 TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits);
 

@@ -64,7 +64,7 @@ Picks by_the_host(const ImageSelectJob& job) {
   gpu::Session session(0);
   Context context({}, 1);
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-  DeviceScorer scorer(session, *job.network, job.precision, images.pool(), 7);
+  DeviceScorer scorer(session, *job.network, images.pool(), 7);
   const auto n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
   const std::int64_t classes = scorer.classes(), width = scorer.width();
   const auto rows_of = [&](const std::vector<std::int32_t>& rows, std::int32_t pass, bool features) {
@@ -198,17 +198,13 @@ TEST_F(ImagesOnDevice, ScoresDependOnNoBatch) {
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
   const TrainedConvNet net = network(0.3);
   std::vector<std::vector<float>> logits;
-  for (const ConvPrecision precision : {ConvPrecision::fp32, ConvPrecision::bf16}) {
-    for (const std::int64_t most : {3, 11}) {
-      DeviceScorer scorer(session, net, precision, images.pool(), most);
-      const gpu::Buffer<float> out(session, 11 * 4);
-      scorer.score_pass({0, 5, 9, 3, 4, 1, 30, 39, 2, 8, 7}, 2, 77, out.data());
-      gpu::download<float>(session, out.data(), logits.emplace_back(44));
-    }
+  for (const std::int64_t most : {3, 11}) {
+    DeviceScorer scorer(session, net, images.pool(), most);
+    const gpu::Buffer<float> out(session, 11 * 4);
+    scorer.score_pass({0, 5, 9, 3, 4, 1, 30, 39, 2, 8, 7}, 2, 77, out.data());
+    gpu::download<float>(session, out.data(), logits.emplace_back(44));
   }
   EXPECT_EQ(logits[0], logits[1]);
-  EXPECT_EQ(logits[2], logits[3]);
-  EXPECT_NE(logits[0], logits[2]);
 }
 
 TEST_F(ImagesOnDevice, ScoringMakesDoWithLittleMemory) {
@@ -220,7 +216,7 @@ TEST_F(ImagesOnDevice, ScoringMakesDoWithLittleMemory) {
     gpu::fake_gpu().info.memory = memory + (64 << 10);  // for the images
     gpu::Session session(0);
     const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-    const DeviceScorer scorer(session, net, ConvPrecision::fp32, images.pool(), 16);
+    const DeviceScorer scorer(session, net, images.pool(), 16);
     EXPECT_LE(gpu::fake_gpu().in_use, gpu::fake_gpu().info.memory);
   };
   scorer_with(bytes(5) * 10 / 9);
@@ -239,11 +235,18 @@ TEST_F(ImagesOnDevice, FitsDoNotDependOnWhatTrainsBesideThem) {
     jobs.push_back({0, learning_member(runs_of({})[0].config, *tiny(), cycle, {0, 1, 2, 3, 4, 5})});
   }
   jobs[1].member.lr = 1e30;  // diverges
-  jobs[2].precision = ConvPrecision::bf16;
+  jobs[2].member.precision = ConvPrecision::bf16;
   jobs.push_back(jobs[0]);
   const auto fit = [](const std::vector<ImageFitJob>& some) {
     std::vector<ConvMemberResult> results(some.size());
-    Machine().executor->fit(some, [&](std::size_t j, ConvMemberResult r) { results[j] = std::move(r); });
+    std::int64_t epochs = 0, all_epochs = 0;
+    Machine().executor->fit(
+        some, [&](std::size_t j, ConvMemberResult r) { results[j] = std::move(r); },
+        [&](std::int64_t done, std::int64_t all) {
+          EXPECT_EQ(done, ++epochs);
+          all_epochs = all;
+        });
+    EXPECT_EQ(epochs, all_epochs);
     return results;
   };
   const std::vector<ConvMemberResult> all = fit(jobs);

@@ -13,7 +13,6 @@
 
 #include "quarry/data/images.h"
 #include "quarry/nn/conv_fleet.h"
-#include "quarry/ops/conv_precision.h"
 #include "quarry/study/executor.h"
 
 namespace quarry {
@@ -22,21 +21,18 @@ namespace quarry {
 struct ImageFitJob {
   std::int32_t data = 0;  ///< what ImageExecutor::load returned
   ConvMemberSpec member;
-  ConvPrecision precision = ConvPrecision::fp32;
 };
 
 /// Score the test part.
 struct ImageTestJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;
-  ConvPrecision precision = ConvPrecision::fp32;  ///< that it was trained in
 };
 
 /// Choose instances of the pool.
 struct ImageSelectJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;  ///< null for a strategy that needs none
-  ConvPrecision precision = ConvPrecision::fp32;
   std::string strategy;
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
@@ -46,6 +42,10 @@ struct ImageSelectJob {
   SelectionProblem problem;                                 ///< as SelectJob's
 };
 
+/// How many epochs of the networks of one call have been trained; called from any thread.
+using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
+
+/// Tests and selections are made in fp32, whatever a network was trained in.
 class ImageExecutor {
  public:
   virtual ~ImageExecutor() = default;
@@ -54,7 +54,8 @@ class ImageExecutor {
   /// Trains the jobs, in their order as far as nothing else is said below, and hands over each result as soon as it is
   /// there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
   virtual void fit(std::span<const ImageFitJob> jobs,
-                   const std::function<void(std::size_t job, ConvMemberResult)>& done) = 0;
+                   const std::function<void(std::size_t job, ConvMemberResult)>& done,
+                   const EpochsDone& epochs = {}) = 0;
   virtual TestMetrics test(const ImageTestJob& job) = 0;
   /// Picks are pool positions.
   virtual Picks select(const ImageSelectJob& job) = 0;
