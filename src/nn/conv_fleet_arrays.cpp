@@ -121,12 +121,12 @@ std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision
   return count.bytes();
 }
 
-std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision) {
+std::size_t conv_member_memory(const ConvMemberSpec& member) {
   const auto rows =
       std::max(static_cast<std::int64_t>(member.validation.size()),
                batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
                    member.batch_size);
-  return ConvFleetNet::memory(plan_resnet(member.network), precision, member.batch_size, 1,
+  return ConvFleetNet::memory(plan_resnet(member.network), member.precision, member.batch_size, 1,
                               std::max(member.epochs, 1)) +
          static_cast<std::size_t>(rows) * sizeof(std::int32_t);
 }

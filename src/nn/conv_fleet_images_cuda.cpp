@@ -28,19 +28,29 @@ ImagePool DeviceImages::pool() const {
           shape_.width,   mean_.data(),   deviation_.data()};
 }
 
+namespace {
+
+std::string names_of(std::vector<ConvEngine> engines) {
+  std::sort(engines.begin(), engines.end());
+  engines.erase(std::unique(engines.begin(), engines.end()), engines.end());
+  std::string names;
+  for (const ConvEngine engine : engines) names += fmt::format("{}{}", names.empty() ? "" : " + ", to_string(engine));
+  return names;
+}
+
+}  // namespace
+
 std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
                              std::int32_t batch) {
-  std::vector<ConvEngine> used;
+  std::vector<ConvEngine> training, scoring;
   for (const ConvLayer& layer : plan.layers) {
     const LayerEngines engines = layer_engines(conv_shape(layer, batch), precision, device);
-    used.insert(used.end(), {engines.forward, engines.input_gradient, engines.weight_gradient});
+    training.insert(training.end(), {engines.forward, engines.input_gradient, engines.weight_gradient});
+    scoring.push_back(layer_engines(conv_shape(layer, kScoringImages), ConvPrecision::fp32, device).forward);
   }
-  std::sort(used.begin(), used.end());
-  used.erase(std::unique(used.begin(), used.end()), used.end());
-  std::string names;
-  for (const ConvEngine engine : used) names += fmt::format("{}{}", names.empty() ? "" : " + ", to_string(engine));
-  return fmt::format("CUDA, {}, compute capability {}.{}, {}, {}, table {}", device.name, device.major, device.minor,
-                     to_string(precision), names, kConvEngineTable);
+  const std::string trains = names_of(training), scores = names_of(scoring);
+  return fmt::format("CUDA, {}, compute capability {}.{}, {}, {}{}, table {}", device.name, device.major, device.minor,
+                     to_string(precision), trains, scores == trains ? "" : ", scores " + scores, kConvEngineTable);
 }
 
 }  // namespace quarry::cuda

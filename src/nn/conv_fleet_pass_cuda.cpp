@@ -10,13 +10,9 @@ namespace {
 
 /// The engines so far are kernels of conv_device.h, one for each precision.
 ConvPrecision kernels_of(ConvEngine engine) {
-  switch (engine) {
-    case ConvEngine::fp32_fma:
-      return ConvPrecision::fp32;
-    case ConvEngine::bf16_mma:
-      return ConvPrecision::bf16;
-  }
-  QUARRY_CHECK(false, "engine {}", static_cast<int>(engine));
+  if (engine == ConvEngine::bf16_mma) return ConvPrecision::bf16;
+  QUARRY_CHECK(engine == ConvEngine::fp32_fma, "the engine {} is none of a fleet's", to_string(engine));
+  return ConvPrecision::fp32;
 }
 
 }  // namespace

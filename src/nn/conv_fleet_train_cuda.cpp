@@ -51,8 +51,8 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec) {
 /// Whether two members can train side by side.
 bool together(const ConvMemberSpec& a, const ConvMemberSpec& b) {
   return a.network.kind == b.network.kind && a.network.classes == b.network.classes &&
-         a.network.dropout == b.network.dropout && a.batch_size == b.batch_size && a.epochs == b.epochs &&
-         a.augment_validation == b.augment_validation;
+         a.network.dropout == b.network.dropout && a.precision == b.precision && a.batch_size == b.batch_size &&
+         a.epochs == b.epochs && a.augment_validation == b.augment_validation;
 }
 
 ConvNetMember net_member(const ConvMemberSpec& spec) {
@@ -83,8 +83,9 @@ class Group {
         std::vector<const ConvMemberSpec*> specs)
       : specs_(std::move(specs)),
         plan_(std::move(plan)),
-        watch_(options.watch),
-        net_(session, plan_, options.precision, specs_.front()->batch_size, pool, net_members(), options.graphs),
+        options_(options),
+        net_(session, plan_, specs_.front()->precision, specs_.front()->batch_size, pool, net_members(),
+             options.graphs),
         results_(specs_.size()) {}
 
   std::vector<ConvMemberResult> run() {
@@ -92,9 +93,9 @@ class Group {
       net_.load(static_cast<std::int32_t>(m), initial_parameters(plan_, specs_[m]->init_key), initial_buffers(plan_));
     }
     for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) {
-      if (watch_.stop != nullptr && watch_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
+      if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
       epoch(e);
-      for (std::size_t m = 0; watch_.epoch_done && m < specs_.size(); ++m) watch_.epoch_done();
+      for (std::size_t m = 0; options_.epoch_done && m < specs_.size(); ++m) options_.epoch_done();
     }
     std::vector<bool> all(specs_.size());
     for (std::size_t m = 0; m < specs_.size(); ++m) all[m] = results_[m].epoch_validation.empty();
@@ -166,7 +167,7 @@ class Group {
 
   const std::vector<const ConvMemberSpec*> specs_;
   const ResNetPlan plan_;
-  const FleetWatch& watch_;
+  const ConvFleetOptions& options_;
   ConvFleetNet net_;
   std::vector<ConvMemberResult> results_;
 };
@@ -179,9 +180,9 @@ class Group {
 }
 
 /// Members that there is memory for at a time, most of it left to them.
-std::size_t members_at_a_time(gpu::Session& session, ConvPrecision precision, const ConvMemberSpec& spec) {
+std::size_t members_at_a_time(gpu::Session& session, const ConvMemberSpec& spec) {
   session.synchronize();  // what was released is free only then
-  const std::size_t one = conv_member_memory(spec, precision), free = session.memory_free();
+  const std::size_t one = conv_member_memory(spec), free = session.memory_free();
   if (one > free / 10 * 9) no_memory(one, free);
   return free / 10 * 9 / one;
 }
@@ -199,7 +200,7 @@ void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const Ima
       ++first;
       continue;
     }
-    const std::size_t room = std::min(most, members_at_a_time(session, options.precision, members[first]));
+    const std::size_t room = std::min(most, members_at_a_time(session, members[first]));
     std::vector<std::size_t> who;
     std::vector<const ConvMemberSpec*> specs;
     for (std::size_t m = first; m < members.size() && who.size() < room; ++m) {
@@ -212,7 +213,7 @@ void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const Ima
       results = Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)).run();
     } catch (const gpu::Failure& failure) {
       if (failure.code() != gpu::kOutOfMemory) throw;
-      if (who.size() == 1) no_memory(conv_member_memory(members[first], options.precision), session.memory_free());
+      if (who.size() == 1) no_memory(conv_member_memory(members[first]), session.memory_free());
       most = who.size() / 2;
       continue;
     }

@@ -230,7 +230,7 @@ Picks select_images(Context& context, gpu::Session& session, const ImagePool& po
   if (!needs.probabilities && !needs.features && !needs.bald) return select_on_host(context, job);
   QUARRY_CHECK(job.network != nullptr, "the strategy {} needs a network", job.strategy);
   const std::int64_t n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
-  DeviceScorer scorer(session, *job.network, job.precision, pool, std::max(n, m));
+  DeviceScorer scorer(session, *job.network, pool, std::max(n, m));
   const bool use_logits = job.layer == FeatureLayer::logits;
   DeviceScores scores;
   scores.classes = scorer.classes();

@@ -29,20 +29,20 @@ class DeviceImageExecutor final : public ImageExecutor {
   void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
            const EpochsDone& epochs) override {
     std::vector<std::vector<std::size_t>> left = identical_fits(jobs);
-    EpochCount count(jobs, left, epochs);
+    const std::int64_t all_epochs = epochs_of(jobs, left);
+    std::int64_t epochs_done = 0;
+    cuda::ConvFleetOptions options{options_.graphs, options_.stop, {}};
+    if (epochs) options.epoch_done = [&] { epochs(++epochs_done, all_epochs); };
     while (!left.empty()) {
-      const ImageFitJob& first = jobs[left.front().front()];
-      const auto goes_along = [&](const std::vector<std::size_t>& set) {
-        return jobs[set.front()].data == first.data && jobs[set.front()].precision == first.precision;
-      };
+      const std::int32_t data = jobs[left.front().front()].data;
       std::vector<std::vector<std::size_t>> now, later;
       std::vector<ConvMemberSpec> members;
       for (std::vector<std::size_t>& set : left) {
-        if (goes_along(set)) members.push_back(jobs[set.front()].member);
-        (goes_along(set) ? now : later).push_back(std::move(set));
+        const ImageFitJob& job = jobs[set.front()];
+        if (job.data == data) members.push_back(job.member);
+        (job.data == data ? now : later).push_back(std::move(set));
       }
-      cuda::train_conv_fleet(session_, sets_.at(first.data), pool_of(first.data), members,
-                             {first.precision, options_.graphs, {options_.stop, count.epoch_done()}},
+      cuda::train_conv_fleet(session_, sets_.at(data), pool_of(data), members, options,
                              [&](std::size_t member, ConvMemberResult result) {
                                for (const std::size_t job : now[member]) done(job, result);
                              });
@@ -58,8 +58,7 @@ class DeviceImageExecutor final : public ImageExecutor {
     const gpu::Range range(session_, "test");
     std::vector<float> logits(rows.size() * static_cast<std::size_t>(data.n_classes));
     const gpu::Buffer<float> on_device(session_, logits.size());
-    DeviceScorer scorer(session_, *job.network, job.precision, images_[static_cast<std::size_t>(job.data)].test->pool(),
-                        data.test.n);
+    DeviceScorer scorer(session_, *job.network, images_[static_cast<std::size_t>(job.data)].test->pool(), data.test.n);
     scorer.score(rows, on_device.data(), nullptr);
     gpu::download<float>(session_, on_device.data(), logits);
     return image_test_metrics(data, logits);

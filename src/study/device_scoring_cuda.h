@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// One trained residual network at work on images in device memory: what comes out stays there.
+// One trained residual network at work on images in device memory, in fp32: what comes out stays there.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,7 @@ class DeviceScorer {
  public:
   /// The pool must stay. most_rows: that a call will have, for the size of a batch: no result depends on it.
   /// Errors: a check fails on shapes; device, with the bytes, if the memory does not suffice for a batch of one.
-  DeviceScorer(gpu::Session& session, const TrainedConvNet& network, ConvPrecision precision, const ImagePool& pool,
-               std::int64_t most_rows);
+  DeviceScorer(gpu::Session& session, const TrainedConvNet& network, const ImagePool& pool, std::int64_t most_rows);
 
   std::int32_t classes() const { return plan_.spec.classes; }
   /// Of a row of features: zeros follow those that there are.

@@ -35,7 +35,10 @@ void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
                            const std::function<void(std::size_t job, ConvMemberResult)>& done,
                            const EpochsDone& epochs) {
   const std::vector<std::vector<std::size_t>> sets = identical_fits(jobs);
-  EpochCount count(jobs, sets, epochs);
+  const std::int64_t all_epochs = epochs_of(jobs, sets);
+  std::atomic<std::int64_t> epochs_done{0};
+  FleetWatch watch{stop_, {}};
+  if (epochs) watch.epoch_done = [&] { epochs(++epochs_done, all_epochs); };
   // A fleet trains on one data set, one network per worker at a time, so that a kill loses little.
   const auto workers = static_cast<std::size_t>(context_.pool().workers());
   for (std::size_t begin = 0; begin < sets.size();) {
@@ -43,13 +46,9 @@ void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
     const std::int32_t number = jobs[sets[begin].front()].data;
     std::vector<ConvMemberSpec> members;
     std::size_t end = begin;
-    for (; end < sets.size() && end - begin < workers && jobs[sets[end].front()].data == number; ++end) {
-      const ImageFitJob& job = jobs[sets[end].front()];
-      QUARRY_CHECK(job.precision == ConvPrecision::fp32, "the CPU trains in fp32, not {}", to_string(job.precision));
-      members.push_back(job.member);
-    }
-    const std::vector<ConvMemberResult> results =
-        train_conv_fleet(context_, sets_.at(number), members, {stop_, count.epoch_done()});
+    for (; end < sets.size() && end - begin < workers && jobs[sets[end].front()].data == number; ++end)
+      members.push_back(jobs[sets[end].front()].member);
+    const std::vector<ConvMemberResult> results = train_conv_fleet(context_, sets_.at(number), members, watch);
     for (std::size_t i = 0; i < results.size(); ++i)
       for (const std::size_t job : sets[begin + i]) done(job, results[i]);
     begin = end;

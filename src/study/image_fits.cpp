@@ -46,6 +46,7 @@ ConvMemberSpec bare_member(const RunConfig& config, const ImageDataset& data, do
   member.batch_size = config.batch_size;
   member.batches = batches;
   member.augment = config.augment;
+  member.precision = config.precision;
   member.train = std::move(train);
   return member;
 }

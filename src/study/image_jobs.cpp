@@ -14,14 +14,13 @@ class SpecKey {
  public:
   explicit SpecKey(const ImageFitJob& job) {
     add(job.data);
-    add(job.precision);
     const ConvMemberSpec& m = job.member;
     const ResNetSpec& net = m.network;
     for (const std::int32_t v :
          {static_cast<std::int32_t>(net.kind), net.input.channels, net.input.height, net.input.width, net.classes,
           static_cast<std::int32_t>(m.schedule), m.epochs, m.warmup_epochs, m.batch_size,
           static_cast<std::int32_t>(m.batches), std::int32_t{m.augment}, std::int32_t{m.augment_validation},
-          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}})
+          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}, static_cast<std::int32_t>(m.precision)})
       add(v);
     for (const double v : {net.dropout, m.lr, m.weight_decay, m.momentum, m.warmup_start}) add(v);
     for (const std::uint64_t k : {m.init_key, m.order_key, m.augment_key, m.dropout_key}) add(k);
@@ -52,15 +51,10 @@ std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob
   return sets;
 }
 
-EpochCount::EpochCount(std::span<const ImageFitJob> jobs, const std::vector<std::vector<std::size_t>>& sets,
-                       const EpochsDone& told)
-    : told_(told) {
-  for (const std::vector<std::size_t>& set : sets) all_ += jobs[set.front()].member.epochs;
-}
-
-std::function<void()> EpochCount::epoch_done() {
-  if (!told_) return {};
-  return [this] { told_(++done_, all_); };
+std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::vector<std::size_t>> sets) {
+  std::int64_t epochs = 0;
+  for (const std::vector<std::size_t>& set : sets) epochs += jobs[set.front()].member.epochs;
+  return epochs;
 }
 
 TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits) {

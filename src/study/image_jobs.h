@@ -14,19 +14,8 @@ namespace quarry {
 /// Jobs that train the same network, side by side in sets; sets and their jobs in the order of the jobs.
 std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs);
 
-/// Counts the epochs of a call's networks, of each set of identical jobs once.
-class EpochCount {
- public:
-  EpochCount(std::span<const ImageFitJob> jobs, const std::vector<std::vector<std::size_t>>& sets,
-             const EpochsDone& told);
-  /// For FleetWatch; empty if nobody wants to know. Must not outlive this object.
-  std::function<void()> epoch_done();
-
- private:
-  const EpochsDone& told_;
-  std::int64_t all_ = 0;
-  std::atomic<std::int64_t> done_{0};
-};
+/// Epochs of the networks that they train.
+std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::vector<std::size_t>> sets);
 
 /// Of logits [n][C] of the test part.
 TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits);

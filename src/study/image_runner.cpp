@@ -23,7 +23,6 @@ struct Active {
   std::unique_ptr<ImageLearningRun> learning;
   std::unique_ptr<FrozenSetRun> search;
   std::int32_t data = 0;
-  ConvPrecision precision = ConvPrecision::fp32;
   bool committed_here = false;  ///< something, since it was opened
 
   const std::string& id() const { return learning ? learning->id() : search->id(); }
@@ -113,7 +112,6 @@ class ImageRunner final : public StudyRunner {
     const auto& data = dataset_of(run);
     Active active;
     active.data = executor_->load(data);
-    active.precision = run.config.precision;
     const ImageRunMeans means = {
         executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
     if (run.config.mode == Mode::frozen_set) {
@@ -172,7 +170,7 @@ class ImageRunner final : public StudyRunner {
     for (std::size_t a = 0; a < fleet.size(); ++a) {
       if (!fleet[a].wants_fits()) continue;
       for (ConvMemberSpec& member : fleet[a].fits()) {
-        jobs.push_back({fleet[a].data, std::move(member), fleet[a].precision});
+        jobs.push_back({fleet[a].data, std::move(member)});
         owner.emplace_back(a, wanted[a]++);
       }
       commits += fleet[a].commits_per_fit() * static_cast<double>(wanted[a]);
@@ -204,7 +202,7 @@ class ImageRunner final : public StudyRunner {
   void test(Active& active) {
     if (!active.wants_test()) return;
     const PhaseTimer timer;
-    active.give_test(executor_->test({active.data, &active.network(), active.precision}));
+    active.give_test(executor_->test({active.data, &active.network()}));
     timings_.add(active.id(), "test", timer.share(1, 1), 1);
   }
 
@@ -214,7 +212,6 @@ class ImageRunner final : public StudyRunner {
       const PhaseTimer timer;
       ImageSelectJob job = active.learning->select_job();
       job.data = active.data;
-      job.precision = active.precision;
       active.learning->give_picks(executor_->select(job));
       timings_.add(active.id(), "select", timer.share(1, 1), 1);
       progress.advance(active.take_commits());

@@ -26,12 +26,12 @@ class ConvTrain : public ::testing::Test {
     spec.batches = BatchRule::keep_last;
     return spec;
   }
-  std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, ConvPrecision precision,
-                                       bool graphs = true, const std::atomic<bool>* stop = nullptr) const {
+  std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, bool graphs = true,
+                                       const std::atomic<bool>* stop = nullptr) const {
     gpu::Session session(0);
     const cuda::DeviceImages images(session, data_, data_.train);
     std::vector<ConvMemberResult> results(members.size());
-    cuda::train_conv_fleet(session, data_, images.pool(), members, {precision, graphs, stop},
+    cuda::train_conv_fleet(session, data_, images.pool(), members, {graphs, stop, {}},
                            [&](std::size_t m, ConvMemberResult result) { results[m] = std::move(result); });
     return results;
   }
@@ -55,8 +55,7 @@ TEST_F(ConvTrain, MakesWhatTheCpuMakes) {
   members[2].epochs = 1;  // a group of its own
   members[2].network.dropout = 0.3;
   Context context({}, 1);
-  const std::vector<ConvMemberResult> want = train_conv_fleet(context, data_, members),
-                                      got = on_gpu(members, ConvPrecision::fp32);
+  const std::vector<ConvMemberResult> want = train_conv_fleet(context, data_, members), got = on_gpu(members);
   for (std::size_t m = 0; m < members.size(); ++m) {
     EXPECT_LT(off(members[m], want[m].parameters, got[m].parameters), 1e-3) << m;
     EXPECT_NEAR(got[m].train_loss, want[m].train_loss, 1e-3);
@@ -75,39 +74,39 @@ TEST_F(ConvTrain, MakesWhatTheCpuMakes) {
 TEST_F(ConvTrain, SplitsAFleetThatMemoryIsTooSmallFor) {
   std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(6, 2, 8), member(4, 2, 9)};
   for (ConvMemberSpec& m : members) m.epochs = 1;
-  const std::vector<ConvMemberResult> all = on_gpu(members, ConvPrecision::fp32);
+  const std::vector<ConvMemberResult> all = on_gpu(members);
   const std::size_t one = cuda::ConvFleetNet::memory(plan_resnet(members[0].network), ConvPrecision::fp32, 4, 1, 1);
   gpu::fake_gpu().info.memory = 3 * one;  // nine tenths are for members
-  const std::vector<ConvMemberResult> split = on_gpu(members, ConvPrecision::fp32);
+  const std::vector<ConvMemberResult> split = on_gpu(members);
   for (std::size_t m = 0; m < members.size(); ++m) {
     EXPECT_EQ(all[m].parameters, split[m].parameters);
     EXPECT_EQ(all[m].validation.loss, split[m].validation.loss);
   }
   gpu::fake_gpu().info.memory = one;
-  EXPECT_THROW(on_gpu(members, ConvPrecision::fp32), Error);
+  EXPECT_THROW(on_gpu(members), Error);
 }
 
 TEST_F(ConvTrain, ASplitWhereAnAllocationFailsAllTheSame) {
   std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(4, 2, 8), member(4, 2, 9)};
   for (ConvMemberSpec& m : members) m.epochs = 1;
-  const std::vector<ConvMemberResult> all = on_gpu(members, ConvPrecision::fp32);
+  const std::vector<ConvMemberResult> all = on_gpu(members);
   const auto fail_at = [](std::int64_t call) {
     gpu::fake_gpu().reset();
     gpu::fake_gpu().fail_call = call;
     gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
   };
   fail_at(60);  // in the middle of the fleet's arrays
-  const std::vector<ConvMemberResult> split = on_gpu(members, ConvPrecision::fp32);
+  const std::vector<ConvMemberResult> split = on_gpu(members);
   EXPECT_GT(gpu::fake_gpu().calls, 60);
   for (std::size_t m = 0; m < members.size(); ++m) EXPECT_EQ(all[m].parameters, split[m].parameters);
   EXPECT_EQ(gpu::fake_gpu().leaked, 0);
   fail_at(60);
   try {
-    on_gpu({members[0]}, ConvPrecision::fp32);
+    on_gpu({members[0]});
     FAIL() << "trained without memory";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);
-    const std::size_t bytes = cuda::conv_member_memory(members[0], ConvPrecision::fp32);
+    const std::size_t bytes = cuda::conv_member_memory(members[0]);
     EXPECT_NE(std::string(error.what()).find(std::to_string(bytes)), std::string::npos) << error.what();
   }
 }
@@ -120,15 +119,14 @@ TEST_F(ConvTrain, StopsBetweenEpochs) {
   longer.schedule = LrSchedule::constant;
   gpu::fake_gpu().fail_work = 400;
   gpu::fake_gpu().at_work = [] { stop = true; };
-  EXPECT_THROW(on_gpu({longer}, ConvPrecision::fp32, true, &stop), Interrupted);
+  EXPECT_THROW(on_gpu({longer}, true, &stop), Interrupted);
   EXPECT_TRUE(stop);
   EXPECT_LT(gpu::fake_gpu().work, 1000) << "two epochs were in the queue, and no more";
 }
 
 TEST_F(ConvTrain, SingleLaunchesGiveTheSameBits) {
   const std::vector<ConvMemberSpec> members = {member(6, 2, 7)};
-  const std::vector<ConvMemberResult> graphs = on_gpu(members, ConvPrecision::fp32),
-                                      launches = on_gpu(members, ConvPrecision::fp32, false);
+  const std::vector<ConvMemberResult> graphs = on_gpu(members), launches = on_gpu(members, false);
   EXPECT_EQ(graphs[0].parameters, launches[0].parameters);
   EXPECT_EQ(graphs[0].buffers, launches[0].buffers);
 }
@@ -159,24 +157,25 @@ TEST_F(ConvTrain, TheEngineSaysWhatBitsDependOn) {
   EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::fp32, 32),
             "CUDA, host threads, compute capability 9.0, fp32, fp32_fma, table 1");
   EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::bf16, 32),
-            "CUDA, host threads, compute capability 9.0, bf16, bf16_mma, table 1");
+            "CUDA, host threads, compute capability 9.0, bf16, bf16_mma, scores fp32_fma, table 1");
 }
 
 TEST_F(ConvTrain, RefusesWhatTheCpuRefuses) {
   data_ = testing::striped_set(4, 3, 24, 6);  // one position in the last stage
   ConvMemberSpec spec = member(9, 2, 8);
-  EXPECT_THROW(on_gpu({spec}, ConvPrecision::fp32), Error) << "a batch of one image, one value per channel";
+  EXPECT_THROW(on_gpu({spec}), Error) << "a batch of one image, one value per channel";
   spec.batches = BatchRule::fill_last;
   spec.train.back() = 24;
-  EXPECT_THROW(on_gpu({spec}, ConvPrecision::fp32), Error) << "a row that is not there";
+  EXPECT_THROW(on_gpu({spec}), Error) << "a row that is not there";
   EXPECT_EQ(gpu::fake_gpu().leaked, 0);
 }
 
 TEST_F(ConvTrain, ADivergedMemberIsAResult) {
   std::vector<ConvMemberSpec> members = {member(4, 2, 7), member(4, 2, 8)};
+  for (ConvMemberSpec& m : members) m.precision = ConvPrecision::bf16;
   members[0].lr = 1e30;
   members[0].schedule = LrSchedule::constant;
-  const std::vector<ConvMemberResult> got = on_gpu(members, ConvPrecision::bf16);
+  const std::vector<ConvMemberResult> got = on_gpu(members);
   EXPECT_TRUE(got[0].diverged);
   EXPECT_FALSE(got[1].diverged);
   EXPECT_EQ(got[1].diverged_epoch, -1);

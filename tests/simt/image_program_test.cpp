@@ -117,7 +117,7 @@ TEST_F(ImageProgram, RunsInBf16) {
   for (const auto& [name, bytes] : files("out")) {
     if (!name.ends_with("journal.jsonl")) continue;
     ++journals;
-    EXPECT_THAT(bytes, HasSubstr(R"(bf16, bf16_mma, table 1","precision":"bf16")"));
+    EXPECT_THAT(bytes, HasSubstr(R"(bf16, bf16_mma, scores fp32_fma, table 1","precision":"bf16")"));
   }
   EXPECT_EQ(journals, 1);
 }

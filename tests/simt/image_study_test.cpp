@@ -64,7 +64,7 @@ Picks by_the_host(const ImageSelectJob& job) {
   gpu::Session session(0);
   Context context({}, 1);
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-  DeviceScorer scorer(session, *job.network, job.precision, images.pool(), 7);
+  DeviceScorer scorer(session, *job.network, images.pool(), 7);
   const auto n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
   const std::int64_t classes = scorer.classes(), width = scorer.width();
   const auto rows_of = [&](const std::vector<std::int32_t>& rows, std::int32_t pass, bool features) {
@@ -198,17 +198,13 @@ TEST_F(ImagesOnDevice, ScoresDependOnNoBatch) {
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
   const TrainedConvNet net = network(0.3);
   std::vector<std::vector<float>> logits;
-  for (const ConvPrecision precision : {ConvPrecision::fp32, ConvPrecision::bf16}) {
-    for (const std::int64_t most : {3, 11}) {
-      DeviceScorer scorer(session, net, precision, images.pool(), most);
-      const gpu::Buffer<float> out(session, 11 * 4);
-      scorer.score_pass({0, 5, 9, 3, 4, 1, 30, 39, 2, 8, 7}, 2, 77, out.data());
-      gpu::download<float>(session, out.data(), logits.emplace_back(44));
-    }
+  for (const std::int64_t most : {3, 11}) {
+    DeviceScorer scorer(session, net, images.pool(), most);
+    const gpu::Buffer<float> out(session, 11 * 4);
+    scorer.score_pass({0, 5, 9, 3, 4, 1, 30, 39, 2, 8, 7}, 2, 77, out.data());
+    gpu::download<float>(session, out.data(), logits.emplace_back(44));
   }
   EXPECT_EQ(logits[0], logits[1]);
-  EXPECT_EQ(logits[2], logits[3]);
-  EXPECT_NE(logits[0], logits[2]);
 }
 
 TEST_F(ImagesOnDevice, ScoringMakesDoWithLittleMemory) {
@@ -220,7 +216,7 @@ TEST_F(ImagesOnDevice, ScoringMakesDoWithLittleMemory) {
     gpu::fake_gpu().info.memory = memory + (64 << 10);  // for the images
     gpu::Session session(0);
     const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-    const DeviceScorer scorer(session, net, ConvPrecision::fp32, images.pool(), 16);
+    const DeviceScorer scorer(session, net, images.pool(), 16);
     EXPECT_LE(gpu::fake_gpu().in_use, gpu::fake_gpu().info.memory);
   };
   scorer_with(bytes(5) * 10 / 9);
@@ -239,11 +235,18 @@ TEST_F(ImagesOnDevice, FitsDoNotDependOnWhatTrainsBesideThem) {
     jobs.push_back({0, learning_member(runs_of({})[0].config, *tiny(), cycle, {0, 1, 2, 3, 4, 5})});
   }
   jobs[1].member.lr = 1e30;  // diverges
-  jobs[2].precision = ConvPrecision::bf16;
+  jobs[2].member.precision = ConvPrecision::bf16;
   jobs.push_back(jobs[0]);
   const auto fit = [](const std::vector<ImageFitJob>& some) {
     std::vector<ConvMemberResult> results(some.size());
-    Machine().executor->fit(some, [&](std::size_t j, ConvMemberResult r) { results[j] = std::move(r); });
+    std::int64_t epochs = 0, all_epochs = 0;
+    Machine().executor->fit(
+        some, [&](std::size_t j, ConvMemberResult r) { results[j] = std::move(r); },
+        [&](std::int64_t done, std::int64_t all) {
+          EXPECT_EQ(done, ++epochs);
+          all_epochs = all;
+        });
+    EXPECT_EQ(epochs, all_epochs);
     return results;
   };
   const std::vector<ConvMemberResult> all = fit(jobs);
@@ -304,6 +307,33 @@ TEST_F(ImagesOnDevice, ASearchHasTheSameBytesWhereverItStops) {
   const std::string whole = journal_of(open, 0);
   EXPECT_EQ(parse_journal(whole, "journal").records.size(), 5u);
   EXPECT_EQ(journal_of(open, 2), whole);
+}
+
+TEST_F(ImagesOnDevice, AFailureAnywhereIsToldAndLeavesNothingBehind) {
+  const TrainedConvNet net = network(0);
+  const ImageFitJob fit{0, learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3})};
+  const auto work = [&] {
+    Machine machine;
+    std::vector<float> parameters;
+    machine.executor->fit(std::span(&fit, 1), [&](std::size_t, ConvMemberResult r) { parameters = r.parameters; });
+    machine.executor->test({0, &net});
+    machine.executor->select(select_job("badge", net));
+    return parameters;
+  };
+  const std::vector<float> want = work();
+  const std::int64_t calls = gpu::fake_gpu().calls, pieces = gpu::fake_gpu().work;
+  for (int k = 0; k < 8; ++k) {
+    for (const bool at_call : {true, false}) {
+      gpu::fake_gpu().reset();
+      gpu::fake_gpu().fail_code = 700;
+      (at_call ? gpu::fake_gpu().fail_call : gpu::fake_gpu().fail_work) = 1 + (at_call ? calls : pieces) * k / 8;
+      EXPECT_THROW(work(), gpu::Failure) << k;
+      EXPECT_EQ(gpu::fake_gpu().leaked, 0);
+      EXPECT_EQ(gpu::fake_gpu().in_use, 0u);
+    }
+  }
+  gpu::fake_gpu().reset();
+  EXPECT_EQ(work(), want);
 }
 
 TEST_F(ImagesOnDevice, AnotherEngineDoesNotContinueARun) {

@@ -169,6 +169,9 @@ TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
   other.id = runs[0].id;
   EXPECT_THROW(ImageLearningRun(posix_file_system(), other, tiny(), out.path(), {}), Error);
   EXPECT_NE(runs[0].id, runs[1].id);
+  EXPECT_EQ(learning_member(runs[1].config, *tiny(), 0, {0, 1}).precision, ConvPrecision::bf16);
+  EXPECT_EQ(trial_member(runs[1].config, *tiny(), 0.1, 0, {}, {0, 1}, {2}).precision, ConvPrecision::bf16);
+  EXPECT_EQ(final_member(runs[1].config, *tiny(), 0.1, 0, {0, 1}).precision, ConvPrecision::bf16);
 }
 
 TEST(ImageRunner, RefusesBf16OnTheCpuBeforeItReadsAnything) {

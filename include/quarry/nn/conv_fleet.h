@@ -24,6 +24,7 @@
 #include "quarry/data/images.h"
 #include "quarry/nn/mlp_fleet.h"  // Evaluation
 #include "quarry/nn/resnet.h"
+#include "quarry/ops/conv_precision.h"
 
 namespace quarry {
 
@@ -70,6 +71,8 @@ struct ConvMemberSpec {
   std::vector<std::int32_t> validation;  ///< rows, may be empty
   bool validate_every_epoch = false;     ///< record the validation result after each epoch
   bool keep_network = true;              ///< return parameters and buffers
+  /// Of training and of the validation that goes with it. The CPU trains in fp32.
+  ConvPrecision precision = ConvPrecision::fp32;
 };
 
 struct ConvMemberResult {

@@ -77,8 +77,8 @@ class ConvFleetNet {
 };
 
 /// What trains a network there, for the record of a run: equal bits are promised under one name alone. Names the kind
-/// of device, the precision, the engines of the network's layers and the version of their table. Error: usage,
-/// conv_engine's.
+/// of device, the precision, the engines of the network's layers and the version of their table; and the engines of
+/// scoring in fp32, if they are others. Error: usage, conv_engine's.
 std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
                              std::int32_t batch);
 
@@ -100,21 +100,21 @@ class DeviceImages {
 /// Images of a scoring step, at most: they fill a device. No result depends on it.
 inline constexpr std::int32_t kScoringImages = 128;
 
-/// How a fleet is trained; results do not depend on it, the precision apart.
+/// How a fleet is trained; results do not depend on it.
 struct ConvFleetOptions {
-  ConvPrecision precision = ConvPrecision::fp32;
   bool graphs = true;
-  FleetWatch watch = {};  ///< the stop is looked at before every epoch; epoch_done follows the queue, not the device
+  const std::atomic<bool>* stop = nullptr;  ///< looked at before every epoch; once it is set, Interrupted is thrown
+  std::function<void()> epoch_done;         ///< called for each epoch of each member, when it is in the queue
 };
 
 /// Bytes of device memory that a member of a fleet takes: a pure function.
-std::size_t conv_member_memory(const ConvMemberSpec& member, ConvPrecision precision);
+std::size_t conv_member_memory(const ConvMemberSpec& member);
 
-/// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network, batch
-/// size and number of epochs train together, as many as there is memory for; where an allocation fails all the same,
-/// half as many. `done` gets each result when those it trained with are there too; results are those of any other
-/// division.
-/// Errors: as there; device, with the bytes, if there is no memory for a single member; Interrupted.
+/// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network,
+/// precision, batch size and number of epochs train together, as many as there is memory for; where an allocation fails
+/// all the same, half as many. `done` gets each result when those it trained with are there too; results are those of
+/// any other division. Errors: as there; device, with the bytes, if there is no memory for a single member;
+/// Interrupted.
 void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,
                       std::span<const ConvMemberSpec> members, const ConvFleetOptions& options,
                       const std::function<void(std::size_t member, ConvMemberResult)>& done);

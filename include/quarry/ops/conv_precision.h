@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What convolutions compute in.
+// What the convolutions of a network read, on the CPU and on a GPU.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,8 @@
 
 namespace quarry {
 
-/// fp32: everything in float. bf16: activations, their gradients and the weights that are multiplied are Bfloat16;
-/// sums, parameters, normalisation and losses are float.
+/// bf16: convolutions read numbers that are rounded to Bfloat16 and add them up in float; weights and their updates,
+/// batch normalisation and the linear layer stay float.
 enum class ConvPrecision : std::int32_t { fp32, bf16 };
 
 constexpr std::string_view to_string(ConvPrecision precision) {

@@ -13,7 +13,6 @@
 
 #include "quarry/data/images.h"
 #include "quarry/nn/conv_fleet.h"
-#include "quarry/ops/conv_precision.h"
 #include "quarry/study/executor.h"
 
 namespace quarry {
@@ -22,21 +21,18 @@ namespace quarry {
 struct ImageFitJob {
   std::int32_t data = 0;  ///< what ImageExecutor::load returned
   ConvMemberSpec member;
-  ConvPrecision precision = ConvPrecision::fp32;
 };
 
 /// Score the test part.
 struct ImageTestJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;
-  ConvPrecision precision = ConvPrecision::fp32;  ///< that it was trained in
 };
 
 /// Choose instances of the pool.
 struct ImageSelectJob {
   std::int32_t data = 0;
   const TrainedConvNet* network = nullptr;  ///< null for a strategy that needs none
-  ConvPrecision precision = ConvPrecision::fp32;
   std::string strategy;
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
@@ -49,6 +45,7 @@ struct ImageSelectJob {
 /// How many epochs of the networks of one call have been trained; called from any thread.
 using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
 
+/// Tests and selections are made in fp32, whatever a network was trained in.
 class ImageExecutor {
  public:
   virtual ~ImageExecutor() = default;
