@@ -24,10 +24,9 @@
 
 #include "quarry/core/gpu.h"
 #include "quarry/core/host_device.h"
+#include "quarry/ops/conv_precision.h"
 
 namespace quarry {
-
-enum class ConvPrecision : std::int32_t { fp32, bf16 };
 
 QUARRY_HD constexpr std::int32_t padded_channels(std::int32_t channels) {
   return (channels + 7) / 8 * 8;
