@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "quarry/nn/resnet.h"
+#include "quarry/ops/conv_precision.h"
 
 namespace quarry {
 
@@ -38,11 +39,14 @@ class ConvEngine {
   virtual void evaluate(std::int32_t rows, const T* dropout, T* logits, T* features) = 0;
 };
 
-/// Plain code, float or double (src/nn/conv_reference.cpp).
+/// Plain code, float or double (src/nn/conv_reference.cpp). bf16: what convolutions read is rounded first, a number at
+/// a time; slow, for comparison.
 template <class T>
-std::unique_ptr<ConvEngine<T>> make_reference_engine(const ResNetPlan& plan);
+std::unique_ptr<ConvEngine<T>> make_reference_engine(const ResNetPlan& plan,
+                                                     ConvPrecision precision = ConvPrecision::fp32);
 
-/// The engine of this build: oneDNN, or the reference without it.
-std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan);
+/// The engine of this build: oneDNN, or the reference without it. Error: check_conv_precision's.
+std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan,
+                                                    ConvPrecision precision = ConvPrecision::fp32);
 
 }  // namespace quarry

@@ -42,7 +42,8 @@ std::mutex& primitives() {
   return mutex;
 }
 
-OneDnnEngine::OneDnnEngine(const ResNetPlan& plan) : plan_(plan), sites_(dropout_sites(plan)) {
+OneDnnEngine::OneDnnEngine(const ResNetPlan& plan, ConvPrecision precision)
+    : plan_(plan), precision_(precision), sites_(dropout_sites(plan)), rounded_in_(plan.layers.size()) {
   const OneThread guard;
   const std::lock_guard lock(primitives());
   choose_layout();
@@ -96,17 +97,28 @@ void OneDnnEngine::pack(const float* own, float* packed) {
 
 namespace quarry {
 
-std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan) {
-  return std::make_unique<onednn::OneDnnEngine>(plan);
+std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan, ConvPrecision precision) {
+  check_conv_precision(precision);
+  return std::make_unique<onednn::OneDnnEngine>(plan, precision);
 }
 
-std::string_view conv_engine_name() {
-  static const std::string name = [] {
+void check_conv_precision(ConvPrecision precision) {
+  // An instruction set holds the bits of those it includes.
+  constexpr int kNeeded = dnnl_cpu_isa_avx512_core_bf16;
+  if (precision == ConvPrecision::bf16 && (dnnl_get_effective_cpu_isa() & kNeeded) != kNeeded)
+    usage_error(
+        "bf16 on the CPU needs AVX-512 BF16 or AMX, which this CPU has not or oneDNN may not use (ONEDNN_MAX_CPU_ISA); "
+        "use fp32, or another machine");
+}
+
+std::string_view conv_engine_name(ConvPrecision precision) {
+  const auto named = [](std::string_view numbers) {
     const dnnl_version_t* const v = dnnl_version();
-    return fmt::format("oneDNN {}.{}.{}, fp32, instruction set {}", v->major, v->minor, v->patch,
+    return fmt::format("oneDNN {}.{}.{}, {}, instruction set {}", v->major, v->minor, v->patch, numbers,
                        static_cast<int>(dnnl_get_effective_cpu_isa()));
-  }();
-  return name;
+  };
+  static const std::string fp32 = named("fp32"), bf16 = named("bf16");
+  return precision == ConvPrecision::bf16 ? bf16 : fp32;
 }
 
 }  // namespace quarry

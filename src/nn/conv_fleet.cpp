@@ -41,7 +41,7 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec, const Re
   QUARRY_CHECK(want.channels == have.channels && want.height == have.height && want.width == have.width,
                "the network takes images of {} x {} x {}, the data has {} x {} x {}", want.channels, want.height,
                want.width, have.channels, have.height, have.width);
-  QUARRY_CHECK(spec.precision == ConvPrecision::fp32, "the CPU trains in fp32, not {}", to_string(spec.precision));
+  check_conv_precision(spec.precision);
   QUARRY_CHECK(spec.epochs >= 0, "epochs is {}; it must be at least 0", spec.epochs);
   QUARRY_CHECK(spec.batch_size >= 1, "batch size is {}; it must be at least 1", spec.batch_size);
   QUARRY_CHECK(spec.momentum >= 0, "momentum is {}; it must be at least 0", spec.momentum);
@@ -175,7 +175,7 @@ std::vector<ConvMemberResult> train_conv_fleet(Context& context, const ImageData
   std::vector<WorkerEngine> engines(static_cast<std::size_t>(context.pool().workers()));
   context.pool().parallel_for(static_cast<std::int64_t>(members.size()), [&](std::int64_t item, int worker) {
     const std::size_t i = order[static_cast<std::size_t>(item)];
-    ConvEngine<float>& engine = engines[static_cast<std::size_t>(worker)].get(plans[i]);
+    ConvEngine<float>& engine = engines[static_cast<std::size_t>(worker)].get(plans[i], members[i].precision);
     results[i] = Training(data, reader, members[i], plans[i], engine, watch).run();
   });
   return results;

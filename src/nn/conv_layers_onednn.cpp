@@ -12,7 +12,7 @@ void OneDnnEngine::run(const Step& step, std::unordered_map<int, memory> argumen
   step.primitive.execute(stream_, arguments);
 }
 
-void OneDnnEngine::reorder(const Desc& from_desc, const float* from, const Desc& to_desc, float* to) {
+void OneDnnEngine::reorder(const Desc& from_desc, const float* from, const Desc& to_desc, void* to) {
   Step step;
   {
     const std::lock_guard lock(primitives());
@@ -24,17 +24,28 @@ void OneDnnEngine::reorder(const Desc& from_desc, const float* from, const Desc&
   step = {};
 }
 
-/// The layer's weights in the layout a primitive wants: in place, or a copy that lives until the next call.
+/// What a convolution reads: the numbers themselves, or rounded ones in `place`.
+const float* OneDnnEngine::rounded(const Step& step, const Desc& from_desc, const float* from, const Desc& to_desc,
+                                   Buffer<float>& place) {
+  if (!step.primitive) return from;
+  grow(place, to_desc.get_size() / sizeof(float) + 1);
+  run(step, {{DNNL_ARG_FROM, at(from_desc, from)}, {DNNL_ARG_TO, at(to_desc, place.data())}});
+  return place.data();
+}
+
+/// The layer's weights in the layout and the type a primitive wants: in place, or a copy that lives until the next
+/// call.
 memory OneDnnEngine::weights_for(std::size_t layer, const Desc& wanted) {
   const float* const own = parameters_.data() + places_[layer].weights;
   if (wanted == places_[layer].own) return at(wanted, own);
-  grow(weights_copy_, wanted.get_size() / sizeof(float));
+  grow(weights_copy_, wanted.get_size() / sizeof(float) + 1);
   reorder(places_[layer].own, own, wanted, weights_copy_.data());
   return at(wanted, weights_copy_.data());
 }
 
 void OneDnnEngine::convolve_forward(const LayerSteps& steps, std::size_t layer, const float* in, float* out) {
-  run(steps.forward, {{DNNL_ARG_SRC, at(steps.in, in)},
+  const float* const read = rounded(steps.round_in, steps.in, in, steps.conv_in, rounded_in_[layer]);
+  run(steps.forward, {{DNNL_ARG_SRC, at(steps.conv_in, read)},
                       {DNNL_ARG_WEIGHTS, weights_for(layer, steps.weights)},
                       {DNNL_ARG_DST, at(steps.out, out)}});
 }
@@ -87,12 +98,14 @@ void OneDnnEngine::layer_back(const LayerSteps& steps, std::size_t layer, const 
   float* const own = gradients_.data() + places_[layer].weights;
   const bool same = steps.weights_slope == places_[layer].own;
   if (!same) grow(gradient_copy_, steps.weights_slope.get_size() / sizeof(float));
-  run(steps.to_weights, {{DNNL_ARG_SRC, at(steps.in, in)},
-                         {DNNL_ARG_DIFF_DST, at(steps.out, inner)},
+  const float* const read = steps.round_in.primitive ? rounded_in_[layer].data() : in;  // as the forward pass read it
+  const float* const slope_read = rounded(steps.round_slope, steps.out, inner, steps.conv_slope, rounded_slope_);
+  run(steps.to_weights, {{DNNL_ARG_SRC, at(steps.conv_in, read)},
+                         {DNNL_ARG_DIFF_DST, at(steps.conv_slope, slope_read)},
                          {DNNL_ARG_DIFF_WEIGHTS, at(steps.weights_slope, same ? own : gradient_copy_.data())}});
   if (!same) reorder(steps.weights_slope, gradient_copy_.data(), places_[layer].own, own);
   if (in_slope == nullptr) return;
-  run(steps.to_inputs, {{DNNL_ARG_DIFF_DST, at(steps.out, inner)},
+  run(steps.to_inputs, {{DNNL_ARG_DIFF_DST, at(steps.conv_slope, slope_read)},
                         {DNNL_ARG_WEIGHTS, weights_for(layer, steps.weights_back)},
                         {DNNL_ARG_DIFF_SRC, at(steps.in, in_slope)}});
 }

@@ -35,11 +35,12 @@ std::int32_t predicted(const float* logits, std::int32_t classes) {
 
 }  // namespace
 
-ConvEngine<float>& WorkerEngine::get(const ResNetPlan& plan) {
-  if (!engine_ || !same_network(spec_, plan.spec)) {
+ConvEngine<float>& WorkerEngine::get(const ResNetPlan& plan, ConvPrecision precision) {
+  if (!engine_ || !same_network(spec_, plan.spec) || precision_ != precision) {
     engine_.reset();  // the old one's memory first
-    engine_ = make_conv_engine(plan);
+    engine_ = make_conv_engine(plan, precision);
     spec_ = plan.spec;
+    precision_ = precision;
   }
   return *engine_;
 }

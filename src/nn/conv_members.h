@@ -16,10 +16,11 @@ namespace quarry {
 /// The engine that a worker used last; most members and all chunks of a call have the same network.
 class WorkerEngine {
  public:
-  ConvEngine<float>& get(const ResNetPlan& plan);
+  ConvEngine<float>& get(const ResNetPlan& plan, ConvPrecision precision);
 
  private:
   ResNetSpec spec_;
+  ConvPrecision precision_ = ConvPrecision::fp32;
   std::unique_ptr<ConvEngine<float>> engine_;
 };
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The fast engine on the CPU: oneDNN's primitives in its own blocked layouts, fp32, one thread. Only the files named
+// The fast engine on the CPU: oneDNN's primitives in its own blocked layouts, one thread. Only the files named
 // conv_*onednn* see oneDNN.
 //
 //   conv_engine_onednn.cpp      the engine's parameters and its name
@@ -10,6 +10,9 @@
 // Maps have one layout throughout, the one that oneDNN likes best for the body of the network; parameters, gradients
 // and momentum stay in the layout of the forward convolutions. Primitives are made once per number of rows. Scratch is
 // ours and shared by all primitives: oneDNN's own would be tied to the thread that made them.
+//
+// Maps, parameters and all sums are float in either precision. bf16: what a convolution reads (maps, slopes, weights)
+// is rounded to bf16 on its way there, to nearest, ties to even.
 #pragma once
 
 #include <algorithm>
@@ -59,9 +62,10 @@ struct Step {
 /// One layer for one number of rows.
 struct LayerSteps {
   Desc in, out, weights;
-  Step forward, normalise_eval;
+  Desc conv_in, conv_slope;  ///< of the input, and of the slope at the output, as the convolutions read them
+  Step forward, normalise_eval, round_in;
   // training
-  Step normalise, normalise_back, to_inputs, to_weights;
+  Step normalise, normalise_back, to_inputs, to_weights, round_slope;
   Desc workspace, weights_back, weights_slope;
 };
 
@@ -79,7 +83,7 @@ struct LayerPlace {
 
 class OneDnnEngine : public ConvEngine<float> {
  public:
-  explicit OneDnnEngine(const ResNetPlan& plan);
+  OneDnnEngine(const ResNetPlan& plan, ConvPrecision precision);
   ~OneDnnEngine() override;
   OneDnnEngine(const OneDnnEngine&) = delete;
   OneDnnEngine& operator=(const OneDnnEngine&) = delete;
@@ -106,6 +110,11 @@ class OneDnnEngine : public ConvEngine<float> {
   LayerSteps forward_steps(std::size_t index, std::int32_t rows) const;
   void training_steps(std::size_t index, std::int32_t rows, LayerSteps& steps) const;
 
+  memory::data_type read_type() const {
+    return precision_ == ConvPrecision::bf16 ? memory::data_type::bf16 : memory::data_type::f32;
+  }
+  void require_fast(const char* implementation) const;
+  Step rounding(const Desc& from, const Desc& to) const;
   Desc map_desc(const ConvLayer& l, std::int32_t rows) const {
     return {{rows, l.out_channels, l.out_height, l.out_width}, memory::data_type::f32, layout_};
   }
@@ -127,7 +136,9 @@ class OneDnnEngine : public ConvEngine<float> {
   }
 
   void run(const Step& step, std::unordered_map<int, memory> arguments);
-  void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, float* to);
+  void reorder(const Desc& from_desc, const float* from, const Desc& to_desc, void* to);
+  const float* rounded(const Step& step, const Desc& from_desc, const float* from, const Desc& to_desc,
+                       Buffer<float>& place);
   memory weights_for(std::size_t layer, const Desc& wanted);
   void pack(const float* own, float* packed);
   memory norm_parameters(const Buffer<float>& of, std::size_t layer) const {
@@ -149,6 +160,7 @@ class OneDnnEngine : public ConvEngine<float> {
   void through_dropout(std::size_t site, std::int32_t rows, const float* dropout, float* maps) const;
 
   const ResNetPlan plan_;
+  const ConvPrecision precision_;
   const DropoutSites sites_;
   const dnnl::engine engine_{dnnl::engine::kind::cpu, 0};
   dnnl::stream stream_{engine_};
@@ -159,7 +171,9 @@ class OneDnnEngine : public ConvEngine<float> {
   Buffer<float> parameters_, gradients_, momentum_, buffers_;
   std::map<std::int32_t, RowSteps> steps_;
   Buffer<float> images_, scratch_, weights_copy_, gradient_copy_, batch_statistics_;
-  std::array<Buffer<float>, 4> spare_;                 ///< maps of evaluation, slopes of training
+  std::array<Buffer<float>, 4> spare_;  ///< maps of evaluation, slopes of training
+  Buffer<float> rounded_slope_;
+  std::vector<Buffer<float>> rounded_in_;              ///< of each layer
   std::vector<Buffer<float>> convolved_, workspaces_;  ///< of each layer
   std::vector<Buffer<float>> hidden_, outputs_;        ///< inside each block; behind the stem and each block
   std::vector<float> pooled_, logits_, slopes_, pooled_slopes_;

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Which primitives there are: made once per number of rows.
 #include <algorithm>
+#include <string_view>
 
+#include "quarry/core/error.h"
 #include "src/nn/conv_onednn.h"
 
 namespace quarry::onednn {
@@ -37,7 +39,12 @@ void OneDnnEngine::place_parameters() {
     const ConvLayer& l = plan_.layers[i];
     LayerPlace place;
     place.packed = Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, memory::data_type::f32, Tag::oihw);
-    place.own = forward_steps(i, kConvChunk).weights;
+    LayerSteps steps = forward_steps(i, kConvChunk);
+    place.own = steps.weights;
+    if (precision_ == ConvPrecision::bf16) {  // the float layout that the gradient comes in
+      training_steps(i, kConvChunk, steps);
+      place.own = steps.weights_slope;
+    }
     place.weights = end;
     place.norm = end + round16(place.own.get_size() / sizeof(float));
     end = place.norm + round16(2 * static_cast<std::size_t>(l.out_channels));
@@ -48,17 +55,34 @@ void OneDnnEngine::place_parameters() {
   for (Buffer<float>* buffer : {&parameters_, &gradients_, &momentum_}) *buffer = Buffer<float>(end);
 }
 
+/// A plain loop would be slower in bf16 than the fast one in fp32.
+void OneDnnEngine::require_fast(const char* implementation) const {
+  if (precision_ == ConvPrecision::bf16 && std::string_view(implementation).find("ref") != std::string_view::npos)
+    usage_error("oneDNN has no fast bf16 convolution for this network on this CPU (it would take {}); use fp32",
+                implementation);
+}
+
+/// Empty if there is nothing to round.
+Step OneDnnEngine::rounding(const Desc& from, const Desc& to) const {
+  if (from == to) return {};
+  const dnnl::reorder::primitive_desc desc(engine_, from, engine_, to, attributes());
+  return {dnnl::reorder(desc), desc.scratchpad_desc()};
+}
+
 LayerSteps OneDnnEngine::forward_steps(std::size_t index, std::int32_t rows) const {
   const ConvLayer& l = plan_.layers[index];
   const auto f32 = memory::data_type::f32;
   LayerSteps steps;
   steps.in = Desc({rows, l.in_channels, l.in_height, l.in_width}, f32, index == 0 ? Tag::nchw : layout_);
+  steps.conv_in = Desc({rows, l.in_channels, l.in_height, l.in_width}, read_type(), index == 0 ? Tag::nchw : layout_);
   steps.out = map_desc(l, rows);
+  steps.round_in = rounding(steps.in, steps.conv_in);
   const dnnl::convolution_forward::primitive_desc forward(
-      {prop_kind::forward_training, algorithm::convolution_direct, steps.in,
-       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, f32, Tag::any), steps.out,
+      {prop_kind::forward_training, algorithm::convolution_direct, steps.conv_in,
+       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, read_type(), Tag::any), steps.out,
        memory::dims{l.stride, l.stride}, memory::dims{l.padding, l.padding}, memory::dims{l.padding, l.padding}},
       attributes(), engine_);
+  require_fast(forward.impl_info_str());
   steps.weights = forward.weights_desc();
   steps.forward = {dnnl::convolution_forward(forward), forward.scratchpad_desc()};
   Flags flags = Flags::use_global_stats | Flags::use_scale_shift;
@@ -71,19 +95,25 @@ LayerSteps OneDnnEngine::forward_steps(std::size_t index, std::int32_t rows) con
 
 void OneDnnEngine::training_steps(std::size_t index, std::int32_t rows, LayerSteps& steps) const {
   const ConvLayer& l = plan_.layers[index];
-  const Desc any({l.out_channels, l.in_channels, l.kernel, l.kernel}, memory::data_type::f32, Tag::any);
+  const memory::dims sizes = {l.out_channels, l.in_channels, l.kernel, l.kernel};
+  const Desc weights(sizes, read_type(), Tag::any), weights_slope(sizes, memory::data_type::f32, Tag::any);
   const memory::dims stride = {l.stride, l.stride}, padding = {l.padding, l.padding};
-  const dnnl::convolution_forward::primitive_desc hint(
-      {prop_kind::forward_training, algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding},
-      attributes(), engine_);
+  steps.conv_slope = Desc({rows, l.out_channels, l.out_height, l.out_width}, read_type(), layout_);
+  steps.round_slope = rounding(steps.out, steps.conv_slope);
+  const dnnl::convolution_forward::primitive_desc hint({prop_kind::forward_training, algorithm::convolution_direct,
+                                                        steps.conv_in, weights, steps.out, stride, padding, padding},
+                                                       attributes(), engine_);
   const dnnl::convolution_backward_weights::primitive_desc to_weights(
-      {algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding}, attributes(), engine_, hint);
+      {algorithm::convolution_direct, steps.conv_in, weights_slope, steps.conv_slope, stride, padding, padding},
+      attributes(), engine_, hint);
+  require_fast(to_weights.impl_info_str());
   steps.weights_slope = to_weights.diff_weights_desc();
   steps.to_weights = {dnnl::convolution_backward_weights(to_weights), to_weights.scratchpad_desc()};
   if (index > 0) {
     const dnnl::convolution_backward_data::primitive_desc to_inputs(
-        {algorithm::convolution_direct, steps.in, any, steps.out, stride, padding, padding}, attributes(), engine_,
-        hint);
+        {algorithm::convolution_direct, steps.in, weights, steps.conv_slope, stride, padding, padding}, attributes(),
+        engine_, hint);
+    require_fast(to_inputs.impl_info_str());
     steps.weights_back = to_inputs.weights_desc();
     steps.to_inputs = {dnnl::convolution_backward_data(to_inputs), to_inputs.scratchpad_desc()};
   }

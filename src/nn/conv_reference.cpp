@@ -5,6 +5,8 @@
 #include <cmath>
 #include <vector>
 
+#include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet.h"
 #include "src/nn/conv_engine.h"
 #include "src/nn/conv_gemm.h"
 #include "src/nn/conv_loops.h"
@@ -12,11 +14,21 @@
 namespace quarry {
 namespace {
 
+/// The nearest number of 8 significant bits, ties to even; exponents beyond Bfloat16's do not occur.
+template <class T>
+T to_bf16(T value) {
+  if (!std::isfinite(value) || value == 0) return value;
+  int exponent;
+  const T fraction = std::frexp(value, &exponent);  // in [1/2, 1)
+  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
+}
+
 template <class T>
 class ReferenceEngine : public ConvEngine<T> {
  public:
-  explicit ReferenceEngine(const ResNetPlan& plan)
+  ReferenceEngine(const ResNetPlan& plan, ConvPrecision precision)
       : plan_(plan),
+        precision_(precision),
         sites_(dropout_sites(plan)),
         parameters_(static_cast<std::size_t>(plan.n_parameters)),
         buffers_(static_cast<std::size_t>(plan.n_buffers)),
@@ -127,7 +139,7 @@ class ReferenceEngine : public ConvEngine<T> {
     const std::int64_t positions = std::int64_t{l.out_height} * l.out_width;
     convolved_[at].resize(static_cast<std::size_t>(rows * map_out(l)));
     out.resize(convolved_[at].size());
-    convolve(l, rows, in, parameter(l.weight), convolved_[at].data(), columns_);
+    convolve(l, rows, read(in, rows * map_in(l), rounded_in_), read_weights(l), convolved_[at].data(), columns_);
     NormStatistics<T>& statistics = statistics_[at];
     if (training) {
       norm_statistics(rows, l.out_channels, positions, convolved_[at].data(), statistics, buffer(l.mean),
@@ -150,9 +162,19 @@ class ReferenceEngine : public ConvEngine<T> {
     const auto at = static_cast<std::size_t>(index);
     normalise_backward(rows, l.out_channels, std::int64_t{l.out_height} * l.out_width, convolved_[at].data(),
                        statistics_[at], parameter(l.gamma), slope, gradient(l.gamma), gradient(l.beta));
-    convolve_weights(l, rows, in, slope, gradient(l.weight), columns_);
-    if (dx != nullptr) convolve_inputs(l, rows, slope, parameter(l.weight), dx, columns_);
+    const T* const slope_read = read(slope, rows * map_out(l), rounded_slope_);
+    convolve_weights(l, rows, read(in, rows * map_in(l), rounded_in_), slope_read, gradient(l.weight), columns_);
+    if (dx != nullptr) convolve_inputs(l, rows, slope_read, read_weights(l), dx, columns_);
   }
+
+  /// Numbers as a convolution reads them: themselves, or rounded ones in `place`.
+  const T* read(const T* from, std::int64_t n, std::vector<T>& place) const {
+    if (precision_ == ConvPrecision::fp32) return from;
+    place.resize(static_cast<std::size_t>(n));
+    std::transform(from, from + n, place.begin(), to_bf16<T>);
+    return place.data();
+  }
+  const T* read_weights(const ConvLayer& l) { return read(parameter(l.weight), l.gamma - l.weight, rounded_weights_); }
 
   /// slope: at the block's output, then at its input.
   void block_backward(std::size_t b, std::int64_t rows, const T* dropout, std::vector<T>& slope) {
@@ -205,9 +227,11 @@ class ReferenceEngine : public ConvEngine<T> {
   }
 
   const ResNetPlan plan_;
+  const ConvPrecision precision_;
   const DropoutSites sites_;
   std::vector<T> parameters_, buffers_, gradients_, momentum_;
   std::vector<T> images_, pooled_, logits_, shortcut_, columns_;
+  std::vector<T> rounded_in_, rounded_slope_, rounded_weights_;
   std::vector<std::vector<T>> convolved_;         ///< of each layer, before normalisation
   std::vector<NormStatistics<T>> statistics_;     ///< of each layer
   std::vector<std::vector<T>> hidden_, outputs_;  ///< inside each block; behind the stem and each block
@@ -216,18 +240,23 @@ class ReferenceEngine : public ConvEngine<T> {
 }  // namespace
 
 template <class T>
-std::unique_ptr<ConvEngine<T>> make_reference_engine(const ResNetPlan& plan) {
-  return std::make_unique<ReferenceEngine<T>>(plan);
+std::unique_ptr<ConvEngine<T>> make_reference_engine(const ResNetPlan& plan, ConvPrecision precision) {
+  return std::make_unique<ReferenceEngine<T>>(plan, precision);
 }
 
-template std::unique_ptr<ConvEngine<float>> make_reference_engine(const ResNetPlan&);
-template std::unique_ptr<ConvEngine<double>> make_reference_engine(const ResNetPlan&);
+template std::unique_ptr<ConvEngine<float>> make_reference_engine(const ResNetPlan&, ConvPrecision);
+template std::unique_ptr<ConvEngine<double>> make_reference_engine(const ResNetPlan&, ConvPrecision);
 
 #if !QUARRY_HAS_ONEDNN
-std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan) {
+std::unique_ptr<ConvEngine<float>> make_conv_engine(const ResNetPlan& plan, ConvPrecision precision) {
+  check_conv_precision(precision);
   return make_reference_engine<float>(plan);
 }
-std::string_view conv_engine_name() {
+void check_conv_precision(ConvPrecision precision) {
+  if (precision == ConvPrecision::bf16)
+    usage_error("bf16 on the CPU needs oneDNN, which this build is without; use fp32, or build with QUARRY_ONEDNN=ON");
+}
+std::string_view conv_engine_name(ConvPrecision) {
   return "reference, fp32";
 }
 #endif

@@ -42,9 +42,10 @@ void add_training(std::vector<ConfigRow>& t) {
   t.push_back(published(true, row<&D::run, &R::augment>(kBoolean, "training", "augment",
                                                         "residual networks: random crops of the image padded by 4 "
                                                         "black pixels, random flips")));
-  t.push_back(
-      choice<&D::run, &R::precision>("training", "precision", {"fp32", "bf16"},
-                                     "residual networks: what convolutions read in training; bf16 needs a GPU"));
+  t.push_back(choice<&D::run, &R::precision>(
+      "training", "precision", {"fp32", "bf16"},
+      "residual networks: what convolutions read in training; bf16 needs a GPU, or a CPU with "
+      "AVX-512 BF16"));
   t.push_back(faithful(true, row<&D::run, &R::drop_last>(
                                  kBoolean, "training", "drop_last",
                                  "mlp: skip the rows beyond the last full batch of an epoch (never the only batch)")));

@@ -219,7 +219,7 @@ std::vector<ResultRow> search_rows(const std::string& study, const StudyRun& run
   std::vector<ResultRow> rows;
   if (records.empty() || records.back().at("type").string() != "final") return rows;
   const Json& last = records.back();
-  ResultRow row = row_of_run(study, run);
+  ResultRow row = image_row(study, run);
   row.idx_added = integers_of(records.front().at("acquired"));
   row.len_lb = static_cast<std::int32_t>(row.idx_added.size());
   row.n_initial = row.len_lb;

@@ -14,6 +14,7 @@
 #include "quarry/study/executor.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/results.h"
+#include "src/study/run_records.h"
 
 namespace quarry {
 
@@ -36,8 +37,6 @@ Json describe_learning_cycle(const LearningFacts& facts, const ConvMemberResult&
 void read_test(const Json& record, ResultRow& row);
 void add_test(Json& record, const TestMetrics& metrics);
 /// A row with what the run says about itself; results not given are not numbers.
-ResultRow row_of_run(const std::string& study, const StudyRun& run);
-
-std::vector<std::int32_t> integers_of(const Json& array);
+ResultRow image_row(const std::string& study, const StudyRun& run);
 
 }  // namespace quarry

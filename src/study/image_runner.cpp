@@ -69,6 +69,15 @@ std::int64_t commits_total(const RunConfig& config) {
   return config.mode == Mode::frozen_set ? std::int64_t{config.trials} + 1 : learning_cycles(config);
 }
 
+/// Of training on the CPU.
+void check_precision(ConvPrecision precision) {
+  try {
+    check_conv_precision(precision);
+  } catch (const Error& e) {
+    usage_error("training.precision: {}", e.what());
+  }
+}
+
 class ImageRunner final : public StudyRunner {
  public:
   using StudyRunner::StudyRunner;
@@ -78,8 +87,7 @@ class ImageRunner final : public StudyRunner {
 
   void load_data() override {
     for (const StudyRun* run : runs_)
-      if (run->config.precision == ConvPrecision::bf16 && !on_device())
-        usage_error("training.precision = \"bf16\" needs a GPU; set it to \"fp32\" to train on the CPU");
+      if (!on_device()) check_precision(run->config.precision);
     if (options_.profile && on_device())
       usage_error(
           "--profile marks a cycle of a study of perceptrons; residual networks have none to mark: leave it out and "

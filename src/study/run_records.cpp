@@ -12,25 +12,34 @@ namespace {
 
 constexpr std::int32_t kMaxFeaturesInRecord = 8;
 
-std::string_view bytes_of(const auto& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])};
-}
+}  // namespace
 
-/// Tells other data from the same: a resume on changed data is refused.
-std::int64_t fingerprint(const Dataset& data) {
+std::int64_t fingerprint_of(std::span<const PartBytes> parts) {
   std::int64_t sum = 0;
-  for (const DataPart* part : {&data.train, &data.test})
-    sum = sum * 31 + crc32_of(bytes_of(part->features)) + 7 * std::int64_t{crc32_of(bytes_of(part->labels))};
+  for (const PartBytes& part : parts) sum = sum * 31 + crc32_of(part.numbers) + 7 * std::int64_t{crc32_of(part.labels)};
   return sum & 0xffffffffffff;
 }
 
-std::vector<std::int32_t> integers(const Json& array) {
+std::vector<std::int32_t> integers_of(const Json& array) {
   std::vector<std::int32_t> values;
+  values.reserve(array.items().size());
   for (const Json& item : array.items()) values.push_back(static_cast<std::int32_t>(item.integer()));
   return values;
 }
 
-}  // namespace
+ResultRow row_of_run(const std::string& study, const StudyRun& run) {
+  ResultRow row;
+  row.study = study;
+  row.run = run.id;
+  row.dataset = run.config.data.name;
+  row.strategy = run.config.strategy;
+  row.mode = to_string(run.config.mode);
+  row.seed = run.config.seed;
+  row.n_initial = run.config.n_initial;
+  row.val_share = run.config.val_share;
+  row.variant = run.variant;
+  return row;
+}
 
 std::int32_t count_honeypots(const Dataset& data, std::span<const std::int32_t> indices) {
   if (data.train.honeypot.empty()) return 0;
@@ -42,7 +51,9 @@ std::int32_t count_honeypots(const Dataset& data, std::span<const std::int32_t> 
 Json describe_run(const StudyRun& run, const Dataset& data, std::span<const std::int32_t> initial,
                   const FitRows& first_split, const std::string& networks) {
   Json record = Json::object();
-  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint(data));
+  const PartBytes parts[] = {{bytes_of(data.train.features), bytes_of(data.train.labels)},
+                             {bytes_of(data.test.features), bytes_of(data.test.labels)}};
+  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint_of(parts));
   record.set("pool", data.train.n).set("test", data.test.n).set("features", data.n_features);
   record.set("classes", data.n_classes).set("networks", networks);
   record.set("initial", Json::array_of(initial)).set("train", Json::array_of(first_split.train));
@@ -82,19 +93,10 @@ std::vector<ResultRow> result_rows(const std::string& study, const StudyRun& run
   std::vector<ResultRow> rows;
   for (const Json& record : records) {
     if (record.at("type").string() != "cycle") continue;
-    ResultRow row;
-    row.study = study;
-    row.run = run.id;
-    row.dataset = run.config.data.name;
-    row.strategy = run.config.strategy;
-    row.mode = to_string(run.config.mode);
-    row.seed = run.config.seed;
-    row.n_initial = run.config.n_initial;
-    row.val_share = run.config.val_share;
-    row.variant = run.variant;
+    ResultRow row = row_of_run(study, run);
     row.iteration = static_cast<std::int32_t>(record.at("iteration").integer());
-    row.idx_added = integers(record.at("added"));
-    row.target_added = integers(record.at("targets"));
+    row.idx_added = integers_of(record.at("added"));
+    row.target_added = integers_of(record.at("targets"));
     for (const Json& value : record.at("features").items())
       row.features_added.push_back(static_cast<float>(value.number()));
     row.test_loss = record.at("test_loss").number();
@@ -113,7 +115,7 @@ std::vector<ResultRow> result_rows(const std::string& study, const StudyRun& run
     row.weight_decay = record.at("weight_decay").number();
     row.momentum = record.at("momentum").number();
     row.drop_rate = record.at("drop_rate").number();
-    row.hidden = integers(record.at("hidden"));
+    row.hidden = integers_of(record.at("hidden"));
     row.trials = static_cast<std::int32_t>(record.at("trials").integer());
     row.pruned = static_cast<std::int32_t>(record.at("pruned").integer());
     row.diverged = record.at("diverged").boolean();

@@ -4,12 +4,15 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "quarry/core/json.h"
 #include "quarry/data/dataset.h"
 #include "quarry/study/executor.h"
 #include "quarry/study/fits.h"
+#include "quarry/study/results.h"
 
 namespace quarry {
 
@@ -28,6 +31,21 @@ struct CycleFacts {
 };
 Json describe_cycle(const CycleFacts& facts, const Dataset& data, const MemberResult<float>& fitted,
                     const TestMetrics& test);
+
+/// A row with what the run says about itself.
+ResultRow row_of_run(const std::string& study, const StudyRun& run);
+std::vector<std::int32_t> integers_of(const Json& array);
+
+/// The numbers and labels of a data set's part.
+struct PartBytes {
+  std::string_view numbers, labels;
+};
+/// Tells other data from the same: a resume on changed data is refused.
+std::int64_t fingerprint_of(std::span<const PartBytes> parts);
+template <class T>
+std::string_view bytes_of(const std::vector<T>& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
+}
 
 std::int32_t count_honeypots(const Dataset& data, std::span<const std::int32_t> indices);
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quarry/core/file_system.h"
 #include "tests/report/cells.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
@@ -42,6 +43,23 @@ TEST(HyperparameterProgram, ReportsBadUsage) {
   refused({"report", "--every-pair", folder.path()}, "--every-pair needs --study");
   refused({"compare", folder.path()}, "THEIRS");
   refused({"compare", folder.path(), folder / "nowhere"}, "there is no");
+}
+
+TEST(HyperparameterProgram, RefusesBf16OnACpuWithoutItBeforeReadingAnything) {
+  const TempDir folder;
+  posix_file_system().write_atomically(folder / "s.toml",
+                                       "preset = \"hyperparameter_study\"\n[data]\nname = "
+                                       "\"cifar10\"\npath = \"/nowhere\"\n");
+  ProgramOptions options;
+  options.environment = {"ONEDNN_MAX_CPU_ISA=AVX2"};
+  const ProgramResult result = run_program(
+      QUARRY_PROGRAM,
+      {"run", folder / "s.toml", "--device", "cpu", "--out", folder / "out", "--set", "training.precision=bf16"},
+      options);
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("training.precision: bf16 on the CPU needs "));
+  EXPECT_THAT(result.err, HasSubstr("use fp32"));
+  EXPECT_FALSE(posix_file_system().exists(folder / "out/study/runs"));
 }
 
 TEST(HyperparameterProgram, CompareTellsByItsExitCode) {

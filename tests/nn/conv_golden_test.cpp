@@ -88,13 +88,14 @@ std::vector<T> golden_buffers(const ResNetPlan& plan) {
 template <class T>
 class GoldenRun {
  public:
-  GoldenRun(const std::string& name, std::unique_ptr<ConvEngine<T>> (*make)(const ResNetPlan&), double tolerance)
+  GoldenRun(const std::string& name, std::unique_ptr<ConvEngine<T>> (*make)(const ResNetPlan&, ConvPrecision),
+            double tolerance)
       : path_(std::string(QUARRY_GOLDENS) + "/nn/conv_" + name + ".json"),
         json_(Json::parse(read_file(path_), path_)),
         plan_(plan_resnet(spec_of(json_))),
         rows_(static_cast<std::int32_t>(json_.at("batch").integer())),
         tolerance_(tolerance),
-        engine_(make(plan_)) {
+        engine_(make(plan_, ConvPrecision::fp32)) {
     engine_->load(golden_parameters<T>(plan_).data(), golden_buffers<T>(plan_).data());
   }
 
@@ -225,8 +226,8 @@ class GoldenRun {
 };
 
 template <class T>
-void check(const std::string& name, std::unique_ptr<ConvEngine<T>> (*make)(const ResNetPlan&), double tolerance,
-           double loss_tolerance) {
+void check(const std::string& name, std::unique_ptr<ConvEngine<T>> (*make)(const ResNetPlan&, ConvPrecision),
+           double tolerance, double loss_tolerance) {
   SCOPED_TRACE(name);
   GoldenRun<T> first(name, make, tolerance);
   first.check_evaluation();

@@ -158,9 +158,7 @@ TEST(ImageNetworks, AnotherChoiceIsAnotherRun) {
   const TempDir out;
   const StudyRun run = run_of({});
   { ImageLearningRun one(posix_file_system(), run, tiny(), out.path(), keeping("none")); }
-  EXPECT_THROW(
-      ImageLearningRun(posix_file_system(), run, tiny(), out.path(), keeping("every")),
-      Error);
+  EXPECT_THROW(ImageLearningRun(posix_file_system(), run, tiny(), out.path(), keeping("every")), Error);
 }
 
 }  // namespace

@@ -174,22 +174,6 @@ TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
   EXPECT_EQ(final_member(runs[1].config, *tiny(), 0.1, 0, {0, 1}).precision, ConvPrecision::bf16);
 }
 
-TEST(ImageRunner, RefusesBf16OnTheCpuBeforeItReadsAnything) {
-  const StudyConfig study = parse_study("", "test.toml",
-                                        std::vector<std::string>{"preset=hyperparameter_study", "data.name=cifar10",
-                                                                 "data.path=/nowhere", "training.precision=bf16"});
-  RunOptions options;
-  options.progress = ProgressMode::quiet;
-  try {
-    run_study(posix_file_system(), study, options);
-    FAIL() << "bf16 ran on the CPU";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_THAT(error.what(), testing::HasSubstr("training.precision"));
-    EXPECT_THAT(error.what(), testing::HasSubstr("fp32"));
-  }
-}
-
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
   Machine machine(2);
   const RunConfig config = runs_of({})[0].config;

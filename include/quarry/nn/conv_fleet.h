@@ -71,7 +71,7 @@ struct ConvMemberSpec {
   std::vector<std::int32_t> validation;  ///< rows, may be empty
   bool validate_every_epoch = false;     ///< record the validation result after each epoch
   bool keep_network = true;              ///< return parameters and buffers
-  /// Of training and of the validation that goes with it. The CPU trains in fp32.
+  /// Of training and of the validation that goes with it. Look at check_conv_precision first.
   ConvPrecision precision = ConvPrecision::fp32;
 };
 
@@ -88,7 +88,10 @@ struct ConvMemberResult {
 
 /// What trains here, "oneDNN 2.6.3, fp32, instruction set 1023" and the like: bits are equal under one name alone, so
 /// it is recorded with every run.
-std::string_view conv_engine_name();
+std::string_view conv_engine_name(ConvPrecision precision = ConvPrecision::fp32);
+
+/// Error: usage, if this build or this CPU does not train in that precision; it says what to do.
+void check_conv_precision(ConvPrecision precision);
 
 /// What is told and asked while a fleet trains; results do not depend on it.
 struct FleetWatch {
@@ -98,7 +101,8 @@ struct FleetWatch {
 
 /// Trains every member on rows of `data.train`, members spread over the context's workers.
 /// A diverging member is a result, not an error; it is trained to its end all the same.
-/// Errors: a check fails on shapes, rows or hyperparameters out of range. Throws Interrupted: see FleetWatch.
+/// Errors: a check fails on shapes, rows or hyperparameters out of range; those of check_conv_precision. Throws
+/// Interrupted: see FleetWatch.
 std::vector<ConvMemberResult> train_conv_fleet(Context& context, const ImageDataset& data,
                                                std::span<const ConvMemberSpec> members, const FleetWatch& watch = {});
 
@@ -108,13 +112,14 @@ struct TrainedConvNet {
   std::vector<float> parameters, buffers;
 };
 
-/// Evaluation mode, no augmentation, rows of one part: logits [n][C] and features [n][F] (the pooled values before the
-/// linear layer); either pointer may be null. Every row of the part if `rows` is empty. Over the context's workers.
+/// Evaluation mode in fp32, no augmentation, rows of one part: logits [n][C] and features [n][F] (the pooled values
+/// before the linear layer); either pointer may be null. Every row of the part if `rows` is empty. Over the context's
+/// workers.
 void conv_forward(Context& context, const TrainedConvNet& network, const ImageDataset& data, const ImagePart& part,
                   std::span<const std::int32_t> rows, float* logits, float* features);
 
-/// BALD by Monte-Carlo dropout, batch normalisation in evaluation mode; the mask of (pass, layer, channel) is the same
-/// for all images of a pass (spec 14.2). scores [n]; streaming, no [T][n][C] tensor.
+/// BALD by Monte-Carlo dropout in fp32, batch normalisation in evaluation mode; the mask of (pass, layer, channel) is
+/// the same for all images of a pass (spec 14.2). scores [n]; streaming, no [T][n][C] tensor.
 void conv_bald(Context& context, const TrainedConvNet& network, const ImageDataset& data, const ImagePart& part,
                std::span<const std::int32_t> rows, std::int32_t passes, std::uint64_t mc_key, float* scores);
 
