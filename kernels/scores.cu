@@ -118,7 +118,7 @@ __global__ void __launch_bounds__(kThreads) softmax_kernel(Batch<SoftmaxJob> bat
   float sum = 0;
   for (std::int64_t c = 0; c < job.classes; ++c) {
     const float e = exact_exp(z[c] - largest);
-    sum = c == 0 ? e : sum + e;
+    sum += e;
     p[c] = e;
   }
   for (std::int64_t c = 0; c < job.classes; ++c) p[c] = p[c] / sum;

@@ -1,2 +1,3 @@
 // SPDX-License-Identifier: MIT
-// Empty: the source that headers.h is precompiled for.
+// The program that headers.h is precompiled for: it does nothing.
+int main() {}

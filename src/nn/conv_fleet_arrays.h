@@ -2,6 +2,7 @@
 // The arrays of a convolutional fleet in device memory (nn/conv_fleet_device.h), and what goes to them from the host.
 #pragma once
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -43,7 +44,9 @@ class Staging {
     if (values.empty()) return;
     const std::size_t size = values.size() * sizeof(T), place = (size + 15) / 16 * 16;
     if (pieces_.empty() || used_ + place > pieces_.back().size()) {
-      pieces_.emplace_back(session_, std::max<std::size_t>(2 * place, 1 << 16));
+      // Twice the last, so that one piece is soon enough for all: making and freeing them waits for the device.
+      const std::size_t last = pieces_.empty() ? std::size_t{1} << 15 : pieces_.back().size();
+      pieces_.emplace_back(session_, 2 * std::max(place, last));
       used_ = 0;
     }
     unsigned char* const staged = pieces_.back().data() + used_;
@@ -51,7 +54,7 @@ class Staging {
     session_.copy_in(device, staged, size);
     used_ += place;
   }
-  /// Only when everything sent has arrived.
+  /// Only when everything sent has arrived. Keeps the largest piece.
   void clear() {
     if (pieces_.size() > 1) pieces_.erase(pieces_.begin(), pieces_.end() - 1);
     used_ = 0;

@@ -8,6 +8,7 @@
 
 #include "quarry/core/progress.h"
 #include "quarry/nn/conv_fleet_device.h"
+#include "src/nn/conv_fleet_arrays.h"
 #include "tests/simt/fake_gpu.h"
 #include "tests/support/conv_cases.h"
 
@@ -149,6 +150,28 @@ TEST_F(ConvTrain, UploadsNoImagesAndReadsNothingBackBetweenEpochs) {
   }
   EXPECT_EQ(counts[1].copies_out, counts[0].copies_out) << "more epochs read more back";
   EXPECT_LE(counts[1].blocking, counts[0].blocking + 3) << "an epoch waits for more than the one before the last";
+}
+
+TEST_F(ConvTrain, WhatIsStagedAgainAndAgainAllocatesNothing) {
+  gpu::Session session(0);
+  const gpu::Buffer<std::int32_t> device(session, 40 * 3000);
+  cuda::Staging staging(session);
+  std::int64_t allocations = 0;
+  for (std::int32_t round = 0; round < 6; ++round) {
+    const std::int64_t before = session.counters().allocations;
+    for (std::int32_t m = 0; m < 40; ++m) {
+      staging.send(device.data() + m * 3000, std::vector<std::int32_t>(3000, 100 * round + m));
+    }
+    session.synchronize();
+    staging.clear();
+    allocations = session.counters().allocations - before;
+    std::vector<std::int32_t> got(40 * 3000);
+    gpu::download<std::int32_t>(session, device.data(), got);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      ASSERT_EQ(got[i], 100 * round + static_cast<std::int32_t>(i / 3000));
+    }
+  }
+  EXPECT_EQ(allocations, 0);
 }
 
 TEST_F(ConvTrain, TheEngineSaysWhatBitsDependOn) {

@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: MIT
+// What the tests of image studies on the fake GPU share: a tiny set, an untrained network, an executor.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "quarry/study/image_executor.h"
+#include "tests/simt/fake_gpu.h"
+#include "tests/support/tiny_images.h"
+
+namespace quarry::test {
+
+inline std::shared_ptr<const ImageDataset> tiny() {
+  static const auto data = std::make_shared<const ImageDataset>(tiny_images(40, 6, 4, {1, 4, 4}));
+  return data;
+}
+
+/// An untrained network: choosing asks no more of it.
+inline TrainedConvNet network(double dropout) {
+  TrainedConvNet net;
+  net.spec = {ResNetKind::resnet8, tiny()->shape, tiny()->n_classes, dropout};
+  const ResNetPlan plan = plan_resnet(net.spec);
+  net.parameters = initial_parameters(plan, 17);
+  net.buffers = initial_buffers(plan);
+  return net;
+}
+
+inline ImageSelectJob select_job(const std::string& strategy, const TrainedConvNet& net) {
+  ImageSelectJob job;
+  job.network = &net;
+  job.strategy = strategy;
+  job.mc_passes = 3;
+  job.mc_key = 5;
+  for (std::int32_t i = 0; i < 20; ++i) {
+    job.candidates.push_back(100 + i);
+    job.candidate_rows.push_back((7 * i + 3) % 40);
+  }
+  job.labelled_rows = {0, 1, 2};
+  job.problem.count = 6;
+  job.problem.seed = 21;
+  job.problem.cycle = 2;
+  return job;
+}
+
+class ImagesOnDevice : public testing::Test {
+ protected:
+  void SetUp() override { gpu::fake_gpu().reset(); }
+  void TearDown() override {
+    EXPECT_EQ(gpu::fake_gpu().in_use, 0u);
+    EXPECT_EQ(gpu::fake_gpu().leaked, 0);
+  }
+};
+
+struct Machine {
+  explicit Machine(const std::atomic<bool>* stop = nullptr)
+      : context({}, 1), executor(make_device_image_executor(context, {0, true, stop})) {
+    executor->load(tiny());
+  }
+  Context context;
+  std::unique_ptr<ImageExecutor> executor;
+};
+
+}  // namespace quarry::test
