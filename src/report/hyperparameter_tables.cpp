@@ -160,12 +160,12 @@ class DatasetTables {
     table.dataset = dataset_.folder;
     table.name = std::move(name);
     table.title = std::move(title);
-    const std::string warning = pixel_warning(dataset_);
-    if (!warning.empty()) table.title += ". " + warning;
     if (published && !judged_) table.title += "; nothing is judged";
     table.with_published = published;
     table.judged = published && judged_;
     table.strategies = strategies_;
+    const std::string warning = pixel_warning_with_source(dataset_);
+    if (!warning.empty()) table.notes.push_back(warning + ".");
     table.notes.emplace_back(kHow);
     return table;
   }
@@ -182,7 +182,7 @@ class DatasetTables {
     const std::int64_t al_labels = older || labels == 4000 ? labels : labels + 100;
     HyperparameterTable table =
         start(fmt::format("{}-{}K", older ? "older" : "newer", labels / 1000),
-              fmt::format("{}, {}K, as in the {} table ({}): AL after {} labels, BO on {}", dataset_title(dataset_),
+              fmt::format("{}, {}K, as in the {} table ({}): AL after {} labels, BO on {}", dataset_heading(dataset_),
                           labels / 1000, older ? "older" : "newer", older ? "June 2023" : "November 2023",
                           thousands(al_labels), thousands(labels)),
               published_);
@@ -205,7 +205,7 @@ class DatasetTables {
 
   /// A label count that the published tables do not have.
   HyperparameterTable other_table(std::int64_t labels) const {
-    std::string title = fmt::format("{}, after {} labels", dataset_title(dataset_), thousands(labels));
+    std::string title = fmt::format("{}, after {} labels", dataset_heading(dataset_), thousands(labels));
     if (whole_size_)
       title += ": no label count of the published tables";
     else
@@ -230,7 +230,7 @@ class DatasetTables {
   HyperparameterTable pairs_table(std::int64_t labels, std::int64_t budget) const {
     HyperparameterTable table =
         start(fmt::format("pairs-{}", labels),
-              fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)),
+              fmt::format("{}, AL after {} labels with every fixed pair", dataset_heading(dataset_), thousands(labels)),
               published_);
     std::vector<HyperparameterPair> pairs;
     for (const double lr : {0.001, 0.01, 0.1})

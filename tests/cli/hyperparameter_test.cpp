@@ -26,7 +26,7 @@ TEST(HyperparameterProgram, Report) {
       quarry({"report", "--study", "hyperparameter", folder / "study", "--out", folder / "out", "--format", "csv"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("74.00 \u00b1 0.00 (1)"));
-  EXPECT_THAT(result.out, HasSubstr("the pixels are not verified"));
+  EXPECT_THAT(result.out, HasSubstr("Pixels not verified as the published CIFAR files"));
   EXPECT_THAT(result.out, HasSubstr("out/tables/cells.csv\n"));
 }
 

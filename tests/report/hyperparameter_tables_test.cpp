@@ -154,9 +154,9 @@ TEST_F(SmallCase, NewerTableTakesTheNextCycleAndSaysSo) {
 TEST_F(SmallCase, NothingIsJudgedOnOtherPixels) {
   write("unverified");
   for (const HyperparameterTable& table : tables_of(study())) {
-    EXPECT_THAT(table.title,
-                HasSubstr("On the files: the pixels are not verified as the published CIFAR files; nothing "
-                          "is judged"));
+    EXPECT_THAT(table.title, ::testing::StartsWith("CIFAR-10 (pixels not verified), "));
+    EXPECT_THAT(table.title, HasSubstr("; nothing is judged"));
+    EXPECT_EQ(table.notes[0], "Pixels not verified as the published CIFAR files (the files).");
     EXPECT_FALSE(table.judged);
     EXPECT_TRUE(table.with_published);
     for (const auto& row : table.cells)
@@ -168,7 +168,9 @@ TEST_F(SmallCase, NothingIsJudgedOnOtherPixels) {
 TEST_F(SmallCase, NothingIsJudgedOnUnknownPixels) {
   write("");
   for (const HyperparameterTable& table : tables_of(study())) {
-    EXPECT_THAT(table.title, HasSubstr("Pixels unknown: there is no data.json; nothing is judged"));
+    EXPECT_THAT(table.title, ::testing::StartsWith("CIFAR-10 (pixels unknown), "));
+    EXPECT_THAT(table.title, HasSubstr("; nothing is judged"));
+    EXPECT_EQ(table.notes[0], "Pixels unknown: there is no data.json.");
     EXPECT_FALSE(table.judged);
   }
   EXPECT_EQ(cell_of(tables_of(study())[0], "random", "HP3 AL").ours->collapsed, 1);  // ten classes by the folder's name
@@ -289,7 +291,7 @@ TEST(HyperparameterTables, OtherDataSetsHaveNoPublishedColumns) {
   ASSERT_EQ(tables.size(), 8u);
   for (const HyperparameterTable& table : tables) EXPECT_FALSE(table.with_published || table.judged);
   EXPECT_THAT(tables[0].title, HasSubstr("blurred, 2K"));
-  EXPECT_THAT(tables[4].title, HasSubstr("fashion_mnist, 2K"));
+  EXPECT_THAT(tables[4].title, HasSubstr("fashion_mnist (pixels not verified), 2K"));
   EXPECT_THAT(tables[4].strategies, ElementsAre("random", "entropy", "coreset", "badge", "margin"));
 }
 

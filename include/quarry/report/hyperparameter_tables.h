@@ -73,8 +73,12 @@ std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTab
 bool names_agree(const CellDataset& dataset);
 /// "CIFAR-10"; other data sets by the name in their data.json.
 std::string dataset_title(const CellDataset& dataset);
-/// "", or what a title must say about the pixels: not verified, or unknown.
+/// "CIFAR-10 (pixels not verified)": the title, and what must be known of the pixels unless they are the published ones.
+std::string dataset_heading(const CellDataset& dataset);
+/// "", or a sentence of at most some 60 characters about the pixels: not verified, or unknown. It fits a picture.
 std::string pixel_warning(const CellDataset& dataset);
+/// The same, followed by the files that were read, whose names may be long.
+std::string pixel_warning_with_source(const CellDataset& dataset);
 /// Number of classes by data.json, else by the folder's name; 0 if unknown.
 std::int64_t classes_of(const CellDataset& dataset);
 /// "HP1"; "" for a pair without a name.
