@@ -161,6 +161,26 @@ TEST(StudyCells, OddTreesAreRefused) {
               HasSubstr("names a cycle that the run does not have; it has 1"));
 }
 
+TEST(StudyCells, AnUnfinishedShardIsANoteBesideTheOthers) {
+  const test::TempDir folder;
+  MadeRun run;
+  run.accuracies = {0.1};
+  CellWriter(folder / "shard1/cells").active("CIFAR10/random/lr0.1_wd0.5/seed1", run);
+  CellWriter(folder / "shard2/runs").file("random/0001", "journal", "");
+  posix_file_system().make_directories(folder / "shard3/cells");
+  const CellTree tree =
+      read_cells(posix_file_system(), {folder / "shard2", folder / "shard1", folder / "shard3"});
+  EXPECT_EQ(tree.cells.size(), 1u);
+  EXPECT_EQ(tree.datasets.size(), 1u);
+  ASSERT_EQ(tree.notes.size(), 2u);
+  EXPECT_THAT(tree.notes[0], HasSubstr("shard2' holds no cells yet: the study in it is not finished"));
+  EXPECT_THAT(tree.notes[1], HasSubstr("shard3' holds no cells of a hyperparameter study"));
+  const std::string alone = message_of(
+      [&] { read_cells(posix_file_system(), {folder / "shard2", folder / "shard3"}); }, ErrorKind::usage);
+  EXPECT_THAT(alone, HasSubstr("shard2' holds no cells yet"));
+  EXPECT_THAT(alone, HasSubstr("shard3' holds no cells of"));
+}
+
 TEST(StudyCells, ALargeFileIsReadWithoutItsUnlabelledPositions) {
   MadeRun run;
   run.accuracies.assign(40, 0.5);
