@@ -245,6 +245,10 @@ bool can_fetch() {
 }
 
 void download(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options) {
+  const auto forget = [&] {
+    if (!options.resume && files.exists(path)) files.remove(path);
+  };
+  forget();
   std::uint64_t furthest = size_of_file(path);
   for (int idle = 0, restarts = 0;;) {
     Transfer transfer(url, path, files, options);
@@ -257,9 +261,12 @@ void download(const std::string& url, const std::string& path, FileSystem& files
     const std::uint64_t size = size_of_file(path);
     idle = size > furthest ? 0 : idle + 1;
     furthest = std::max(furthest, size);
+    forget();
     if (idle >= options.attempts) {
-      fail("{}: {}; given up after {} attempts without progress. {} bytes are kept in {}: the same command continues",
-           printable(url), transfer.last_error(), options.attempts, size, printable(path));
+      fail("{}: {}; given up after {} attempts without progress. {}", printable(url), transfer.last_error(),
+           options.attempts,
+           options.resume ? fmt::format("{} bytes are kept in {}: the same command continues", size, printable(path))
+                          : "Without a checksum nothing is kept: the same command begins anew");
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(options.pause));
   }

@@ -118,11 +118,12 @@ FetchResult check_existing(const FetchSource& source, const std::string& target,
   return {target, true, record->md5 == source.md5, record->md5, record->sha256, record->files};
 }
 
-DownloadOptions download_options(const FetchOptions& options) {
+DownloadOptions download_options(const FetchOptions& options, bool has_checksum) {
   DownloadOptions how;
   how.attempts = options.attempts;
   how.pause = options.pause;
   how.progress = options.progress;
+  how.resume = has_checksum;
   return how;
 }
 
@@ -132,7 +133,7 @@ Sums download_archive(const FetchSource& source, const FetchOptions& options, co
     const Sums sums = file_sums(path);
     if (sums.of(*wanted.digest) == wanted.sum) return sums;
   }
-  download(url, path, files, download_options(options));
+  download(url, path, files, download_options(options, wanted.digest.has_value()));
   Sums sums = file_sums(path);
   if (wanted.digest && sums.of(*wanted.digest) != wanted.sum) {
     files.remove(path);
@@ -197,7 +198,7 @@ FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, 
     const std::string path = join_path(target, name), part = join_path(work, name + ".part");
     if (!exists(path)) {
       download(join_path(options.from.empty() ? source.base : options.from, name), part, files,
-               download_options(options));
+               download_options(options, false));
       move_to(part, path);
       result.already_there = false;
     }

@@ -63,6 +63,12 @@ const SmallSet& small_set() {
   return set;
 }
 
+/// Like the two files of Splice, with as many instances; `first` is a feature of the first instance of the pool.
+std::string spliced_pool(const std::string& first) {
+  return "+1 " + first + " 60:4\n" + libsvm_lines("-1 1:3 60:4", 999);
+}
+const std::string kSpliceTest = "-1 1:2 60:2\n" + libsvm_lines("+1 1:5 60:1", 2174);
+
 HttpBehaviour serving(const std::string& archive) {
   HttpBehaviour behaviour;
   behaviour.files["/" + kArchive] = archive;
@@ -413,7 +419,7 @@ TEST_F(Fetch, UnpackingIsBounded) {
 
 TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   HttpBehaviour behaviour;
-  const std::string pool = "+1 1:1 60:4\n-1 1:3 60:4\n", held_out = "-1 1:2 60:2\n+1 1:5\n";
+  const std::string pool = spliced_pool("1:1"), held_out = kSpliceTest;
   behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}};
   behaviour.cut_after = {10};
   const HttpServer server(behaviour);
@@ -429,13 +435,13 @@ TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   config.name = "splice";
   {
     const test::KeptVariable data("QUARRY_DATA", to_.path());
-    EXPECT_EQ(load_dataset(config).train.n, 2);
+    EXPECT_EQ(load_dataset(config).train.n, 1000);
   }
   std::filesystem::create_directories(to_ / "home/quarry");
   std::filesystem::copy(to_ / "libsvm", to_ / "home/quarry/libsvm");
   {
     const test::KeptVariable data("QUARRY_DATA", ""), home("XDG_DATA_HOME", to_ / "home");
-    EXPECT_EQ(load_dataset(config).train.n, 2);
+    EXPECT_EQ(load_dataset(config).train.n, 1000);
   }
   EXPECT_TRUE(fetch_dataset(source, options()).already_there);
   EXPECT_EQ(server.requests().size(), 3u);
@@ -445,6 +451,35 @@ TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   FetchOptions checked = options();
   checked.checksum = "none";
   error_of([&] { fetch_dataset(source, checked); }, ErrorKind::usage);
+}
+
+/// No sum would tell that the two parts are of two versions.
+TEST_F(Fetch, WithoutASumNothingIsContinued) {
+  const std::string newer = spliced_pool("1:4");
+  std::filesystem::create_directories(to_ / ".quarry-fetch-splice");
+  to_.write(".quarry-fetch-splice/splice.part", spliced_pool("1:1").substr(0, 5000));
+  HttpBehaviour behaviour;
+  behaviour.files = {{"/splice", newer}, {"/splice.t", kSpliceTest}};
+  behaviour.cut_after = {3000};
+  {
+    const HttpServer server(behaviour);
+    fetch_dataset({"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}}, options());
+    EXPECT_THAT(server.requests(), ElementsAre("/splice", "/splice", "/splice.t"));
+    EXPECT_EQ(test::slurp(to_ / "libsvm/splice"), newer);
+  }
+  std::filesystem::remove_all(to_ / "libsvm");
+  behaviour.cut_after = {3000, 2000, 2000, 2000, 2000};
+  const HttpServer cut(behaviour);
+  EXPECT_THAT(failure({"splice", cut.address(), "", "", "libsvm", {"splice", "splice.t"}}, options()),
+              AllOf(HasSubstr("given up after 3 attempts"), HasSubstr("begins anew"), Not(HasSubstr("are kept"))));
+
+  std::filesystem::create_directories(to_ / ".quarry-fetch-cifar100");
+  to_.write(".quarry-fetch-cifar100/" + kArchive + ".part", "of another archive");
+  const HttpServer server(serving(small_set().archive));
+  FetchOptions unchecked = options();
+  unchecked.checksum = "none";
+  fetch_dataset(source(server), unchecked);
+  EXPECT_THAT(server.requests(), ElementsAre("/" + kArchive));
 }
 
 TEST(FetchSources, AreSetsOfTheTableWithTheirPublishedSums) {

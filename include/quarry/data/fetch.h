@@ -49,7 +49,7 @@ struct FetchResult {
 };
 
 /// Downloads into a work folder beside the target (`.quarry-fetch-NAME`), continuing what an interrupted call left
-/// there; checks the sum; unpacks (regular files of source.folder only, at most 100 of them and 2 GiB); leaves
+/// there (from the first byte on where there is no checksum, since the parts might be of two versions); checks the sum; unpacks (regular files of source.folder only, at most 100 of them and 2 GiB); leaves
 /// quarry-fetched.json with the SHA-256 of each file; and renames the finished folder to its place. So the folder is
 /// either complete or not there. An existing folder is never changed: it is taken if it is what a fetch left, else
 /// refused. One fetch of a set at a time per target.
