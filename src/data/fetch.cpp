@@ -15,6 +15,7 @@
 #include "src/data/download.h"
 #include "src/data/fetch_record.h"
 #include "src/data/input.h"
+#include "src/data/libsvm_sets.h"
 #include "src/data/unpack.h"
 
 namespace quarry {
@@ -187,6 +188,16 @@ FetchResult fetch_archive(const FetchSource& source, const FetchOptions& options
   return {target, false, sums.md5 == source.md5, sums.md5, sums.sha256, std::move(record.files)};
 }
 
+/// What can be told of a file without a sum.
+void check_file(const FetchSource& source, const std::string& name, const std::string& path, const std::string& where,
+                const std::string& advice) {
+  try {
+    check_libsvm_file(source.name, name, read_file(path), where);
+  } catch (const Error& error) {
+    fail("{} This is not {} as published. {}", error.what(), name, advice);
+  }
+}
+
 /// The set as single files.
 FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, const std::string& work,
                         const std::string& target, FileSystem& files) {
@@ -196,9 +207,17 @@ FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, 
   files.make_directories(target);
   for (const std::string& name : source.files) {
     const std::string path = join_path(target, name), part = join_path(work, name + ".part");
-    if (!exists(path)) {
-      download(join_path(options.from.empty() ? source.base : options.from, name), part, files,
-               download_options(options, false));
+    if (exists(path)) {
+      check_file(source, name, path, path, fmt::format("Move it away and run `quarry data fetch {}` again", source.name));
+    } else {
+      const std::string url = join_path(options.from.empty() ? source.base : options.from, name);
+      download(url, part, files, download_options(options, false));
+      try {
+        check_file(source, name, part, url, "It was removed. Fetch it again, or from another address with --from");
+      } catch (const Error&) {
+        files.remove(part);
+        throw;
+      }
       move_to(part, path);
       result.already_there = false;
     }

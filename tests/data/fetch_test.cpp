@@ -482,6 +482,21 @@ TEST_F(Fetch, WithoutASumNothingIsContinued) {
   EXPECT_THAT(server.requests(), ElementsAre("/" + kArchive));
 }
 
+TEST_F(Fetch, SingleFilesOfAnotherSizeAreNotTaken) {
+  HttpBehaviour behaviour;
+  behaviour.files = {{"/splice", spliced_pool("1:1")}, {"/splice.t", kSpliceTest.substr(0, 11000)}};
+  const HttpServer server(behaviour);
+  const FetchSource source{"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}};
+  EXPECT_THAT(failure(source, options()),
+              AllOf(HasSubstr(server.address() + "/splice.t"), HasSubstr("is not splice.t as published. It was removed")));
+  EXPECT_TRUE(std::filesystem::exists(to_ / "libsvm/splice"));
+  EXPECT_FALSE(std::filesystem::exists(to_ / "libsvm/splice.t"));
+  EXPECT_FALSE(std::filesystem::exists(to_ / ".quarry-fetch-splice"));
+  to_.write("libsvm/splice.t", "<html>no such page</html>");
+  EXPECT_THAT(failure(source, options()), AllOf(HasSubstr("libsvm/splice.t"), HasSubstr("Move it away and run")));
+  EXPECT_EQ(test::slurp(to_ / "libsvm/splice.t"), "<html>no such page</html>");
+}
+
 TEST(FetchSources, AreSetsOfTheTableWithTheirPublishedSums) {
   for (const FetchSource& source : fetch_sources()) {
     SCOPED_TRACE(source.name);
