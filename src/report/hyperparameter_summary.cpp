@@ -32,6 +32,7 @@ double allowed_difference(const CellSummary& ours, const PublishedCell& publishe
 
 Verdict judge(const CellSummary& ours, const PublishedCell& published) {
   constexpr double kRounding = 1e-9;  // of percentages such as 75.11 in binary
+  if (ours.n() < kFewestSeeds) return Verdict::too_few;
   const bool agrees = std::abs(ours.mean - published.mean) <= allowed_difference(ours, published) + kRounding;
   return agrees ? Verdict::agrees : Verdict::differs;
 }

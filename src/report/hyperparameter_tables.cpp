@@ -18,8 +18,10 @@ constexpr std::string_view kHow =
     "Test accuracy in percent: mean \u00b1 population standard deviation over the seeds (number of seeds). -: no "
     "finished run.";
 constexpr std::string_view kJudged =
-    "agrees: the means differ by at most max(0.5, 3 sqrt(s\u00b2/k published + s\u00b2/k ours)) points. qualitative: "
-    "runs of HP3 and HP4 collapse now and then, so their means are not compared.";
+    "agrees: the means differ by at most max(0.5, 3 sqrt(s\u00b2/k published + s\u00b2/k ours)) points. too few "
+    "seeds: nothing is judged below 3 seeds. qualitative: "
+    "AL runs of HP3 and HP4 collapse now and then, so their means are not compared. BO of HP3 and HP4 has no verdict: it "
+    "starts from the sets that such runs chose, and the allowed difference was set for HP1, HP2 and (0.01, 0.005).";
 constexpr std::string_view kCollapsed =
     "collapsed: networks that name one class for everything (accuracy exactly 1/classes) or diverged; they stay in the "
     "mean.";
@@ -127,7 +129,7 @@ class DatasetTables {
         collapsed = collapsed || (cell.ours && cell.ours->collapsed > 0);
         if (!table.with_published) continue;
         cell.published = published_of(table, strategy, column, judged_pairs_only_fixed);
-        if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column.pair, cell);
+        if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column, cell);
       }
     }
     if (collapsed) table.notes.emplace_back(kCollapsed);
@@ -148,10 +150,10 @@ class DatasetTables {
     return std::nullopt;
   }
 
-  static Verdict verdict_of(HyperparameterPair pair, const TableCell& cell) {
-    const std::string name = pair_name(pair);
-    if (name == "HP3" || name == "HP4") return Verdict::qualitative;
-    if (name.empty() && !(pair == kStablePair)) return Verdict::none;
+  static Verdict verdict_of(const TableColumn& column, const TableCell& cell) {
+    const std::string name = pair_name(column.pair);
+    if (name == "HP3" || name == "HP4") return column.optimised ? Verdict::none : Verdict::qualitative;
+    if (name.empty() && !(column.pair == kStablePair)) return Verdict::none;
     return judge(*cell.ours, *cell.published);
   }
 

@@ -18,6 +18,8 @@ std::string_view verdict_text(Verdict verdict) {
       return "differs";
     case Verdict::qualitative:
       return "qualitative";
+    case Verdict::too_few:
+      return "too few seeds";
     case Verdict::none:
       break;
   }

@@ -63,12 +63,25 @@ TEST(HyperparameterTables, JudgementAtItsBoundaries) {
   EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0, 1), {80, 0.1, 5}), 0.5);
   EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0.6, 4), {80, 0.8, 4}), 1.5);  // 3 sqrt(0.64 / 4 + 0.36 / 4)
   EXPECT_DOUBLE_EQ(allowed_difference(ours(80, 0.6, 9), {80, 0.8, 4}), 3 * std::sqrt(0.2));
-  EXPECT_EQ(judge(ours(80.5, 0, 1), {80, 0.1, 5}), Verdict::agrees);
-  EXPECT_EQ(judge(ours(75.61, 0, 1), {75.11, 0, 5}), Verdict::agrees);  // 0.5 in decimals
-  EXPECT_EQ(judge(ours(80.501, 0, 1), {80, 0.1, 5}), Verdict::differs);
-  EXPECT_EQ(judge(ours(79.499, 0, 1), {80, 0.1, 5}), Verdict::differs);
+  EXPECT_EQ(judge(ours(80.5, 0, 3), {80, 0.1, 5}), Verdict::agrees);
+  EXPECT_EQ(judge(ours(75.61, 0, 3), {75.11, 0, 5}), Verdict::agrees);  // 0.5 in decimals
+  EXPECT_EQ(judge(ours(80.501, 0, 3), {80, 0.1, 5}), Verdict::differs);
+  EXPECT_EQ(judge(ours(79.499, 0, 3), {80, 0.1, 5}), Verdict::differs);
   EXPECT_EQ(judge(ours(81.499, 0.6, 4), {80, 0.8, 4}), Verdict::agrees);
   EXPECT_EQ(judge(ours(78.499, 0.6, 4), {80, 0.8, 4}), Verdict::differs);
+}
+
+TEST(HyperparameterTables, OneOrTwoSeedsAreNotJudged) {
+  for (const double mean : {80.0, 20.0}) {
+    CellSummary ours;
+    ours.mean = mean;
+    for (const std::size_t n : {1, 2}) {
+      ours.values.assign(n, mean);
+      EXPECT_EQ(judge(ours, {80, 0.1, 5}), Verdict::too_few);
+    }
+    ours.values.assign(3, mean);
+    EXPECT_EQ(judge(ours, {80, 0.1, 5}), mean == 80 ? Verdict::agrees : Verdict::differs);
+  }
 }
 
 /// Random under HP1 and HP3 and one search; every other cell is missing.
@@ -78,10 +91,13 @@ class SmallCase : public ::testing::Test {
     const CellWriter cells(folder_ / "study/cells");
     cells.whole("CIFAR10/random/lr0.001_wd0.05/seed1", 0.74, 0.75, 0.835);
     cells.whole("CIFAR10/random/lr0.001_wd0.05/seed2", 0.742, 0.752, 0.837);
+    cells.whole("CIFAR10/random/lr0.001_wd0.05/seed3", 0.741, 0.751, 0.836);
     cells.whole("CIFAR10/random/lr0.01_wd0.05/seed1", 0.1, 0.6, 0.75);
     cells.whole("CIFAR10/random/lr0.01_wd0.05/seed2", 0.7, 0.68, 0.76);
     cells.search("CIFAR10/random/budget2000/lr0.001_wd0.05/seed1", 0.7702);
-    cells.search("CIFAR10/random/budget4000/lr0.001_wd0.05/seed1", 0.7702);
+    for (const char* seed : {"seed1", "seed2", "seed3"})
+      cells.search(std::string("CIFAR10/random/budget4000/lr0.001_wd0.05/") + seed, 0.7702);
+    cells.search("CIFAR10/random/budget2000/lr0.01_wd0.05/seed1", 0.765);
     if (!origin.empty()) cells.data("CIFAR10", "cifar10", origin, 10);
   }
   std::string study() const { return folder_ / "study"; }
@@ -131,6 +147,17 @@ or diverged; they stay in the mean. agrees: the means differ by at most max(0.5,
 published + s²/k ours)) points. qualitative: runs of HP3 and HP4 collapse now and then, so their
 means are not compared.
 )");
+}
+
+/// The published searches from HP3 and HP4 do not collapse, and no difference is allowed for them.
+TEST_F(SmallCase, SearchesFromPairsThatCollapseHaveNoVerdict) {
+  write("published");
+  for (const HyperparameterTable& table : tables_of(study())) {
+    EXPECT_EQ(cell_of(table, "random", "HP3 AL").verdict, Verdict::qualitative);
+    EXPECT_EQ(cell_of(table, "random", "HP3 BO").verdict, Verdict::none);
+    EXPECT_TRUE(cell_of(table, "random", "HP3 BO").published);
+  }
+  EXPECT_TRUE(cell_of(tables_of(study())[0], "random", "HP3 BO").ours);
 }
 
 TEST_F(SmallCase, NewerTableTakesTheNextCycleAndSaysSo) {
@@ -200,7 +227,8 @@ TEST(HyperparameterTables, Cifar100IsToDoInTheOlderTable) {
   const test::TempDir folder;
   const CellWriter cells(folder.path());
   cells.data("CIFAR100", "cifar100", "published", 100);
-  cells.whole("CIFAR100/entropy/lr0.001_wd0.05/seed1", 0.2, 0.2345, 0.2256);
+  for (const char* seed : {"seed1", "seed2", "seed3"})
+    cells.whole(std::string("CIFAR100/entropy/lr0.001_wd0.05/") + seed, 0.2, 0.2345, 0.2256);
   const auto tables = tables_of(folder.path());
   const HyperparameterTable& older = named(tables, "CIFAR100", "older-2K");
   EXPECT_THAT(older.title, HasSubstr("CIFAR-100, 2K, as in the older table"));
@@ -216,7 +244,8 @@ TEST(HyperparameterTables, EveryPairAndTheStableOneWithoutAName) {
   const test::TempDir folder;
   const CellWriter cells(folder.path());
   cells.data("CIFAR10", "cifar10", "published", 10);
-  cells.whole("CIFAR10/random/lr0.01_wd0.005/seed1", 0.7, 0.7603, 0.86);
+  for (const char* seed : {"seed1", "seed2", "seed3"})
+    cells.whole(std::string("CIFAR10/random/lr0.01_wd0.005/") + seed, 0.7, 0.7603, 0.86);
   cells.whole("CIFAR10/random/lr0.1_wd0.0005/seed1", 0.7, 0.7381, 0.82);
   cells.whole("CIFAR10/random/lr0.02_wd0.005/seed1", 0.7, 0.7, 0.8);
   const auto tables = tables_of(folder.path());
@@ -325,7 +354,7 @@ TEST_F(SmallCase, CsvHasEveryFigureExactly) {
   EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,random,HP1,0.001,0.05,BO,2000,1,77.02,0,0,5,77.42,0.29,-0.4"));
   EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,badge,HP4,0.1,0.005,AL,2000,0,,,,3,66.69,3.88,,,\n"));
   const std::string seeds = seeds_csv(read_cells(posix_file_system(), {study()}));
-  EXPECT_EQ(std::count(seeds.begin(), seeds.end(), '\n'), 1 + 4 * 40 + 2);
+  EXPECT_EQ(std::count(seeds.begin(), seeds.end(), '\n'), 1 + 5 * 40 + 5);
   EXPECT_THAT(seeds, HasSubstr("CIFAR10,random,BO,0.001,0.05,1,,2000,0.7702,,0,2\n"));
 }
 

@@ -23,13 +23,15 @@ struct CellSummary {
 /// Mean and population standard deviation of values in percent.
 CellSummary summarise_cell(std::vector<double> percent);
 
-/// none: nothing to compare with, or the data are not the published ones. qualitative: the published runs of this pair
-/// collapse now and then, so no mean is compared.
-enum class Verdict { none, agrees, differs, qualitative };
+/// none: nothing to compare with, the data are not the published ones, or no difference was set that is allowed.
+/// qualitative: the published AL runs of this pair collapse now and then, so no mean is compared. too_few: less than kFewestSeeds of ours.
+enum class Verdict { none, agrees, differs, qualitative, too_few };
+/// Below it the deviation of ours says next to nothing (of one seed it is 0), and allowed_difference neither.
+inline constexpr std::int64_t kFewestSeeds = 3;
 
 /// What a difference of means may be: max(0.5, 3 sqrt(s_ref^2 / k_ref + s_ours^2 / k_ours)), in percentage points.
 double allowed_difference(const CellSummary& ours, const PublishedCell& published);
-/// |difference of means| <= allowed_difference.
+/// agrees: |difference of means| <= allowed_difference. too_few without kFewestSeeds.
 Verdict judge(const CellSummary& ours, const PublishedCell& published);
 
 struct TableColumn {
