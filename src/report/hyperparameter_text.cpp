@@ -107,7 +107,7 @@ Table shown_qualitative(const std::vector<QualitativeRow>& rows) {
   shown.title = "HP3 and HP4: only the order is compared";
   shown.note =
       "Runs with these pairs collapse in some cycles and not in others, so their means are mostly chance. Over the "
-      "strategies that have runs; AL only.";
+      "strategies that have runs here and published ones; AL only.";
   shown.header = {"data", "table", "pair", "question", "quarry", "published"};
   shown.text_columns = 6;
   for (const QualitativeRow& row : rows)

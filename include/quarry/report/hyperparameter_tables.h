@@ -68,7 +68,8 @@ std::vector<HyperparameterTable> hyperparameter_tables(const CellTree& tree);
 struct QualitativeRow {
   std::string dataset, table, pair, question, ours, published;
 };
-/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published.
+/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published, over the strategies
+/// that have both.
 std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTable>& tables);
 
 /// Whether the name in data.json is the folder's ("cifar10" of CIFAR10), or there is none.
