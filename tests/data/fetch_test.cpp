@@ -191,6 +191,26 @@ TEST_F(Fetch, ALaterCallContinues) {
   EXPECT_THAT(server.requests(), ElementsAre("/" + kArchive + " bytes=70000-"));
 }
 
+TEST_F(Fetch, AServerThatWasThereIsTriedAgain) {
+  HttpBehaviour behaviour = serving(small_set().archive);
+  behaviour.cut_after = {70'000};
+  behaviour.statuses = {0, 429};
+  {
+    const HttpServer busy(behaviour);
+    fetch_dataset(source(busy), options());
+    expect_complete();
+    EXPECT_EQ(busy.requests().size(), 3u);
+  }
+  std::filesystem::remove_all(to_ / kFolder);
+  behaviour.leaves_after = 1;
+  const HttpServer gone(behaviour);
+  EXPECT_THAT(failure(source(gone), options()),
+              AllOf(HasSubstr("given up after 3 attempts without progress"), HasSubstr("70000 bytes are kept"),
+                    HasSubstr("the same command continues")));
+  EXPECT_THAT(failure(source(gone), options()),
+              AllOf(HasSubstr("Is there a network"), HasSubstr("70000 bytes are kept")));
+}
+
 TEST_F(Fetch, AWholePartIsNotFetchedAgain) {
   std::filesystem::create_directories(to_ / ".quarry-fetch-cifar100");
   to_.write(".quarry-fetch-cifar100/" + kArchive + ".part", small_set().archive);
