@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The two LIBSVM sets of the online-tuning study.
+#include "src/data/libsvm_sets.h"
+
 #include <array>
 #include <filesystem>
 #include <string>
@@ -13,7 +15,6 @@
 #include "src/data/assemble.h"
 #include "src/data/fetch_record.h"
 #include "src/data/input.h"
-#include "src/data/libsvm_sets.h"
 
 namespace quarry {
 namespace {
@@ -76,9 +77,8 @@ LibsvmTable table_of(std::string_view bytes, const std::string& where, const Pub
 /// Appends the instances of a file to a part.
 void append(const InputFile& file, const Published& published, const PublishedFile& wanted, RawPart<float>& part,
             LabelColumn& labels) {
-  const LibsvmTable table =
-      table_of(file.bytes, file.path, published, wanted,
-               " Move it away and get it again with `quarry data fetch " + published.name + "`");
+  const LibsvmTable table = table_of(file.bytes, file.path, published, wanted,
+                                     " Move it away and get it again with `quarry data fetch " + published.name + "`");
   part.n += table.rows;
   part.features.insert(part.features.end(), table.features.begin(), table.features.end());
   labels.ids.insert(labels.ids.end(), table.labels.ids.begin(), table.labels.ids.end());

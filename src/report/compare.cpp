@@ -156,7 +156,7 @@ ComparedRun run_of_file(FileSystem& files, const std::string& path) {
       run.results = parse_active_results(text, path);
       break;
     case CellFileKind::queried_indices:
-      run.queried = parse_queried_indices(text, path);
+      run.queried = parse_queried_picks(text, path);
       break;
     case CellFileKind::search_results:
       run.search = parse_search_results(text, path);
@@ -170,7 +170,7 @@ ComparedRun run_of_folder(FileSystem& files, const std::string& folder) {
   if (files.exists(folder + "/results.json")) run = run_of_file(files, folder + "/results.json");
   if (files.exists(folder + "/queried_indices.json")) {
     const std::string path = folder + "/queried_indices.json";
-    run.queried = parse_queried_indices(files.read(path, std::size_t{256} << 20), path);
+    run.queried = parse_queried_picks(files.read(path, std::size_t{256} << 20), path);
   }
   return run;
 }
@@ -199,7 +199,7 @@ Comparison compare_trees(FileSystem& files, const std::string& ours, const std::
       run.results = cell.cycles;
     const std::string path = cell.directory + "/queried_indices.json";
     if (!cell.search && files.exists(path))
-      run.queried = parse_queried_indices(files.read(path, std::size_t{256} << 20), path);
+      run.queried = parse_queried_picks(files.read(path, std::size_t{256} << 20), path);
     return run;
   };
   auto x = a.cells.begin();

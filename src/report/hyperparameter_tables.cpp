@@ -20,7 +20,8 @@ constexpr std::string_view kHow =
 constexpr std::string_view kJudged =
     "agrees: the means differ by at most max(0.5, 3 sqrt(s\u00b2/k published + s\u00b2/k ours)) points. too few "
     "seeds: nothing is judged below 3 seeds. qualitative: "
-    "AL runs of HP3 and HP4 collapse now and then, so their means are not compared. BO of HP3 and HP4 has no verdict: it "
+    "AL runs of HP3 and HP4 collapse now and then, so their means are not compared. BO of HP3 and HP4 has no verdict: "
+    "it "
     "starts from the sets that such runs chose, and the allowed difference was set for HP1, HP2 and (0.01, 0.005).";
 constexpr std::string_view kCollapsed =
     "collapsed: networks that name one class for everything (accuracy exactly 1/classes) or diverged; they stay in the "

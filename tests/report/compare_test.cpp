@@ -26,7 +26,7 @@ MadeRun small_run() {
 ComparedRun compared(const MadeRun& run) {
   ComparedRun result;
   result.results = parse_active_results(test::results_text(run), "r.json");
-  result.queried = parse_queried_indices(test::queried_text(run), "q.json");
+  result.queried = parse_queried_picks(test::queried_text(run), "q.json");
   return result;
 }
 

@@ -24,7 +24,8 @@ struct CellSummary {
 CellSummary summarise_cell(std::vector<double> percent);
 
 /// none: nothing to compare with, the data are not the published ones, or no difference was set that is allowed.
-/// qualitative: the published AL runs of this pair collapse now and then, so no mean is compared. too_few: less than kFewestSeeds of ours.
+/// qualitative: the published AL runs of this pair collapse now and then, so no mean is compared. too_few: less than
+/// kFewestSeeds of ours.
 enum class Verdict { none, agrees, differs, qualitative, too_few };
 /// Below it the deviation of ours says next to nothing (of one seed it is 0), and allowed_difference neither.
 inline constexpr std::int64_t kFewestSeeds = 3;
@@ -68,15 +69,16 @@ std::vector<HyperparameterTable> hyperparameter_tables(const CellTree& tree);
 struct QualitativeRow {
   std::string dataset, table, pair, question, ours, published;
 };
-/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published, over the strategies
-/// that have both.
+/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published, over the
+/// strategies that have both.
 std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTable>& tables);
 
 /// Whether the name in data.json is the folder's ("cifar10" of CIFAR10), or there is none.
 bool names_agree(const CellDataset& dataset);
 /// "CIFAR-10"; other data sets by the name in their data.json.
 std::string dataset_title(const CellDataset& dataset);
-/// "CIFAR-10 (pixels not verified)": the title, and what must be known of the pixels unless they are the published ones.
+/// "CIFAR-10 (pixels not verified)": the title, and what must be known of the pixels unless they are the published
+/// ones.
 std::string dataset_heading(const CellDataset& dataset);
 /// "", or a sentence of at most some 60 characters about the pixels: not verified, or unknown. It fits a picture.
 std::string pixel_warning(const CellDataset& dataset);

@@ -81,7 +81,7 @@ struct CellTree {
 /// passed over without being stored.
 std::vector<ActiveCycle> parse_active_results(std::string_view text, std::string_view where);
 /// queried_indices.json: the picks of each cycle.
-std::vector<std::vector<std::int64_t>> parse_queried_indices(std::string_view text, std::string_view where);
+std::vector<std::vector<std::int64_t>> parse_queried_picks(std::string_view text, std::string_view where);
 /// results.json of a search.
 SearchResult parse_search_results(std::string_view text, std::string_view where);
 /// data.json of a data set's folder.
