@@ -20,8 +20,9 @@ struct DownloadOptions {
 };
 
 /// Appends to the file at `path` what it lacks; a server that cannot continue sends it from the start. A connection
-/// that is cut is taken up again; once the server has sent something, one that cannot be made, or 429, counts as cut. What was received stays when it fails, for the next call; without `resume` it does not.
-/// Errors: failed, with the address, the reason, and what to do.
+/// that is cut is taken up again; once the server has sent something, one that cannot be made, or 429, counts as cut.
+/// What was received stays when it fails, for the next call; without `resume` it does not. Errors: failed, with the
+/// address, the reason, and what to do.
 void download(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options);
 
 }  // namespace quarry

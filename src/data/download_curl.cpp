@@ -17,6 +17,7 @@
 #include "quarry/core/text.h"
 #include "quarry/data/fetch.h"
 #include "src/data/download.h"
+#include "src/data/fetch_record.h"
 
 namespace quarry {
 namespace {
@@ -98,7 +99,7 @@ class Transfer {
   template <class T>
   void set(CURLoption option, T value) {
     const CURLcode code = curl_easy_setopt(handle_.get(), option, value);
-    if (code != CURLE_OK) fail("libcurl refuses an option for {}: {}", printable(url_), curl_easy_strerror(code));
+    if (code != CURLE_OK) fail("libcurl refuses an option for {}: {}", without_user(url_), curl_easy_strerror(code));
   }
 
   void set_options() {
@@ -160,13 +161,13 @@ class Transfer {
 
   void check(CURLcode code) const {
     if (code != CURLE_OK) {
-      fail("{}: {}. Is there a network, and is the address right? --from names another one.{}", printable(url_),
+      fail("{}: {}. Is there a network, and is the address right? --from names another one.{}", without_user(url_),
            last_error_, kept());
     }
     if (status() == kNotFound) {
-      fail("{}: the server has no such file (404). --from names the address of a mirror", printable(url_));
+      fail("{}: the server has no such file (404). --from names the address of a mirror", without_user(url_));
     }
-    if (!is_body()) fail("{}: the server answers {}; expected 200.{}", printable(url_), status(), kept());
+    if (!is_body()) fail("{}: the server answers {}; expected 200.{}", without_user(url_), status(), kept());
   }
 
   /// What calls before this one have left, if anything.
@@ -197,7 +198,7 @@ class Transfer {
     if (!begin()) return false;
     received_ += bytes.size();
     if (offset_ + received_ > options_.most_bytes) {
-      fail("{}: more than {} bytes; refused", printable(url_), options_.most_bytes);
+      fail("{}: more than {} bytes; refused", without_user(url_), options_.most_bytes);
     }
     file_->write(bytes);
     return true;
@@ -272,7 +273,7 @@ void download(const std::string& url, const std::string& path, FileSystem& files
     reached = reached || transfer.received();
     if (outcome == Outcome::complete) return;
     if (outcome == Outcome::start_again) {
-      if (++restarts > 1) fail("{}: the server sends other parts than it was asked for", printable(url));
+      if (++restarts > 1) fail("{}: the server sends other parts than it was asked for", without_user(url));
       continue;
     }
     const std::uint64_t size = size_of_file(path);
@@ -280,7 +281,7 @@ void download(const std::string& url, const std::string& path, FileSystem& files
     furthest = std::max(furthest, size);
     forget();
     if (idle >= options.attempts) {
-      fail("{}: {}; given up after {} attempts without progress. {}", printable(url), transfer.last_error(),
+      fail("{}: {}; given up after {} attempts without progress. {}", without_user(url), transfer.last_error(),
            options.attempts,
            options.resume ? fmt::format("{} bytes are kept in {}: the same command continues", size, printable(path))
                           : "Without a checksum nothing is kept: the same command begins anew");

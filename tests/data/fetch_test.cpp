@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -337,6 +338,7 @@ TEST_F(Fetch, TwoAtATimeAreRefused) {
 class SmallDisk final : public FileSystem {
  public:
   explicit SmallDisk(std::uint64_t room) : room_(room) {}
+  std::function<void()> before_lock;
   bool exists(const std::string& path) override { return disk_.exists(path); }
   bool is_directory(const std::string& path) override { return disk_.is_directory(path); }
   std::vector<std::string> list(const std::string& directory) override { return disk_.list(directory); }
@@ -348,7 +350,11 @@ class SmallDisk final : public FileSystem {
     disk_.write_atomically(path, bytes);
   }
   void remove(const std::string& path) override { disk_.remove(path); }
-  std::unique_ptr<DirectoryLock> lock(const std::string& directory) override { return disk_.lock(directory); }
+  std::unique_ptr<DirectoryLock> lock(const std::string& directory) override {
+    if (before_lock) before_lock();
+    disk_.make_directories(directory);
+    return disk_.lock(directory);
+  }
   std::unique_ptr<OutputFile> append(const std::string& path) override {
     return std::make_unique<File>(*this, path, disk_.append(path));
   }
@@ -392,6 +398,41 @@ TEST_F(Fetch, AFullDiskIsSaidAndTheNextCallGoesOn) {
   }
 }
 
+TEST_F(Fetch, WhatAnotherCallHasJustFinishedIsTaken) {
+  const HttpServer server(serving(small_set().archive));
+  SmallDisk disk(0);
+  disk.before_lock = [&] { fetch_dataset(source(server), this->options()); };
+  FetchOptions options = this->options();
+  options.files = &disk;
+  EXPECT_TRUE(fetch_dataset(source(server), options).already_there);
+  expect_complete();
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST_F(Fetch, AFolderOfAnotherSetOrWithoutAFileIsNotTaken) {
+  const HttpServer server(serving(small_set().archive));
+  fetch_dataset(source(server), options());
+  FetchSource other = source(server);
+  other.name = "cifar10";
+  EXPECT_THAT(failure(other, options()), HasSubstr("is from a fetch of cifar100; expected cifar10"));
+  other = source(server);
+  other.files.push_back("more.bin");
+  EXPECT_THAT(failure(other, options()), HasSubstr("quarry-fetched.json does not list more.bin"));
+}
+
+TEST_F(Fetch, NoPasswordIsWrittenOrShown) {
+  HttpBehaviour behaviour = serving(small_set().archive);
+  behaviour.statuses = {403};
+  const HttpServer server(behaviour);
+  FetchOptions options = this->options();
+  options.from = "http://me:secret@" + server.address().substr(7);
+  const std::string message = failure(source(server), options);
+  EXPECT_THAT(message, AllOf(HasSubstr(server.address() + "/" + kArchive), Not(HasSubstr("secret"))));
+  fetch_dataset(source(server), options);
+  const Json record = Json::parse(test::slurp(to_ / (kFolder + "/quarry-fetched.json")), "record");
+  EXPECT_EQ(record.at("url").string(), server.address() + "/" + kArchive);
+}
+
 TEST_F(Fetch, DamagedAndUnsafeArchivesAreRefused) {
   const std::string good = tar_member(kFolder + "/train.bin", small_set().train);
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -407,6 +448,7 @@ TEST_F(Fetch, DamagedAndUnsafeArchivesAreRefused) {
       {gzip(good + tar_member(kFolder + "/d", "", '3') + tar_end()), "/d' is no regular file"},
       {gzip(good + tar_member(kFolder + "/d/", "", '5') + tar_end()), "/d' is no regular file"},
       {gzip(good + good + tar_end()), "comes twice"},
+      {gzip(good + tar_member(kFolder + "/quarry-fetched.json", "{}") + tar_end()), "has the name of the record"},
       {gzip(good + tar_end()), "the archive has no cifar-100-binary/test.bin"},
       {small_set().archive.substr(0, small_set().archive.size() / 2), "damaged, or no tar archive"},
       {"<html>not an archive</html>", "damaged, or no tar archive"},
@@ -507,8 +549,8 @@ TEST_F(Fetch, SingleFilesOfAnotherSizeAreNotTaken) {
   behaviour.files = {{"/splice", spliced_pool("1:1")}, {"/splice.t", kSpliceTest.substr(0, 11000)}};
   const HttpServer server(behaviour);
   const FetchSource source{"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}};
-  EXPECT_THAT(failure(source, options()),
-              AllOf(HasSubstr(server.address() + "/splice.t"), HasSubstr("is not splice.t as published. It was removed")));
+  EXPECT_THAT(failure(source, options()), AllOf(HasSubstr(server.address() + "/splice.t"),
+                                                HasSubstr("is not splice.t as published. It was removed")));
   EXPECT_TRUE(std::filesystem::exists(to_ / "libsvm/splice"));
   EXPECT_FALSE(std::filesystem::exists(to_ / "libsvm/splice.t"));
   EXPECT_FALSE(std::filesystem::exists(to_ / ".quarry-fetch-splice"));
