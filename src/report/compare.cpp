@@ -78,7 +78,8 @@ class RunComparison {
   }
 
   void compare_accuracies(const std::vector<ActiveCycle>& a, const std::vector<ActiveCycle>& b) {
-    std::size_t compared = 0, differing = 0, untested = 0, worst_cycle = 0;
+    std::size_t compared = 0, differing = 0, first = 0, worst_cycle = 0;
+    std::int64_t& untested = result_.one_sided;
     double worst = -1, sum = 0;
     if (a.size() != b.size()) differ("accuracy: ours have {} cycles, theirs {}", a.size(), b.size());
     for (std::size_t k = 0; k < std::min(a.size(), b.size()); ++k) {
@@ -89,7 +90,7 @@ class RunComparison {
       const double difference = *a[k].accuracy - *b[k].accuracy;
       ++compared;
       sum += difference;
-      differing += std::abs(difference) >= kAccuracyTolerance;
+      if (std::abs(difference) >= kAccuracyTolerance && differing++ == 0) first = k;
       if (std::abs(difference) > worst) {
         worst = std::abs(difference);
         worst_cycle = k;
@@ -98,12 +99,14 @@ class RunComparison {
         say("  cycle {} ({} labels): ours {:.4f}, theirs {:.4f}, difference {:+.4f}", k, a[k].labels, *a[k].accuracy,
             *b[k].accuracy, difference);
     }
-    if (untested > 0) say("accuracy: {} cycles were tested on one side only", untested);
+    if (untested > 0) say("accuracy: {} cycles were tested on one side only, so they are not compared", untested);
     if (compared == 0) return say("accuracy: no cycle was tested on both sides");
     if (differing == 0) return say("accuracy: equal in {} cycles", compared);
-    differ("accuracy: {} of {} cycles differ; largest at cycle {}: ours {:.4f}, theirs {:.4f}; mean difference {:+.4f}",
-           differing, compared, worst_cycle, *a[worst_cycle].accuracy, *b[worst_cycle].accuracy,
-           sum / static_cast<double>(compared));
+    differ(
+        "accuracy: {} of {} cycles differ; first at cycle {}: ours {:.4f}, theirs {:.4f}; largest at cycle {}: ours "
+        "{:.4f}, theirs {:.4f}; mean difference {:+.4f}",
+        differing, compared, first, *a[first].accuracy, *b[first].accuracy, worst_cycle, *a[worst_cycle].accuracy,
+        *b[worst_cycle].accuracy, sum / static_cast<double>(compared));
   }
 
   static bool near(double a, double b) {
