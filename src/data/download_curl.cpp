@@ -17,11 +17,12 @@
 #include "quarry/core/text.h"
 #include "quarry/data/fetch.h"
 #include "src/data/download.h"
+#include "src/data/fetch_record.h"
 
 namespace quarry {
 namespace {
 
-constexpr long kOk = 200, kPartial = 206, kNotFound = 404, kRangeRefused = 416;
+constexpr long kOk = 200, kPartial = 206, kNotFound = 404, kRangeRefused = 416, kTooManyRequests = 429;
 
 std::uint64_t size_of_file(const std::string& path) {
   std::error_code error;
@@ -54,8 +55,10 @@ enum class Outcome { complete, cut, start_again };
 /// One request, from the end of the file on.
 class Transfer {
  public:
-  Transfer(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options)
-      : url_(url), path_(path), files_(files), options_(options), offset_(size_of_file(path)) {
+  /// `reached`: the server has sent something to this call before.
+  Transfer(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options,
+           bool reached)
+      : url_(url), path_(path), files_(files), options_(options), reached_(reached), offset_(size_of_file(path)) {
     static const CURLcode started = curl_global_init(CURL_GLOBAL_DEFAULT);
     if (started != CURLE_OK || handle_ == nullptr) fail("libcurl cannot be started");
   }
@@ -86,6 +89,7 @@ class Transfer {
   }
 
   const std::string& last_error() const { return last_error_; }
+  bool received() const { return received_ > 0; }
 
  private:
   struct Close {
@@ -95,7 +99,7 @@ class Transfer {
   template <class T>
   void set(CURLoption option, T value) {
     const CURLcode code = curl_easy_setopt(handle_.get(), option, value);
-    if (code != CURLE_OK) fail("libcurl refuses an option for {}: {}", printable(url_), curl_easy_strerror(code));
+    if (code != CURLE_OK) fail("libcurl refuses an option for {}: {}", without_user(url_), curl_easy_strerror(code));
   }
 
   void set_options() {
@@ -135,7 +139,7 @@ class Transfer {
   bool is_cut(CURLcode code) const {
     switch (code) {
       case CURLE_OK:
-        return status() >= 500;
+        return status() >= 500 || (reached_ && status() == kTooManyRequests);
       case CURLE_PARTIAL_FILE:
       case CURLE_RECV_ERROR:
       case CURLE_SEND_ERROR:
@@ -144,7 +148,12 @@ class Transfer {
       case CURLE_HTTP2_STREAM:
         return true;
       case CURLE_OPERATION_TIMEDOUT:
-        return file_ != nullptr;  // silence in the middle; a server that is not there at all will not come
+        return reached_ || file_ != nullptr;  // silence in the middle
+      case CURLE_COULDNT_RESOLVE_HOST:
+      case CURLE_COULDNT_RESOLVE_PROXY:
+      case CURLE_COULDNT_CONNECT:
+      case CURLE_SSL_CONNECT_ERROR:
+        return reached_;  // the network was there; a server that never was will not come
       default:
         return false;
     }
@@ -152,13 +161,19 @@ class Transfer {
 
   void check(CURLcode code) const {
     if (code != CURLE_OK) {
-      fail("{}: {}. Is there a network, and is the address right? --from names another one", printable(url_),
-           last_error_);
+      fail("{}: {}. Is there a network, and is the address right? --from names another one.{}", without_user(url_),
+           last_error_, kept());
     }
     if (status() == kNotFound) {
-      fail("{}: the server has no such file (404). --from names the address of a mirror", printable(url_));
+      fail("{}: the server has no such file (404). --from names the address of a mirror", without_user(url_));
     }
-    if (!is_body()) fail("{}: the server answers {}; expected 200", printable(url_), status());
+    if (!is_body()) fail("{}: the server answers {}; expected 200.{}", without_user(url_), status(), kept());
+  }
+
+  /// What calls before this one have left, if anything.
+  std::string kept() const {
+    return offset_ > 0 ? fmt::format(" {} bytes are kept in {}: the same command continues", offset_, printable(path_))
+                       : "";
   }
 
   std::string error_text(CURLcode code) const {
@@ -183,7 +198,7 @@ class Transfer {
     if (!begin()) return false;
     received_ += bytes.size();
     if (offset_ + received_ > options_.most_bytes) {
-      fail("{}: more than {} bytes; refused", printable(url_), options_.most_bytes);
+      fail("{}: more than {} bytes; refused", without_user(url_), options_.most_bytes);
     }
     file_->write(bytes);
     return true;
@@ -228,6 +243,7 @@ class Transfer {
   const std::string& path_;
   FileSystem& files_;
   const DownloadOptions& options_;
+  bool reached_ = false;
   std::uint64_t offset_ = 0, received_ = 0;
   std::string wanted_range_, last_error_;
   ContentRange range_;
@@ -245,21 +261,30 @@ bool can_fetch() {
 }
 
 void download(const std::string& url, const std::string& path, FileSystem& files, const DownloadOptions& options) {
+  const auto forget = [&] {
+    if (!options.resume && files.exists(path)) files.remove(path);
+  };
+  forget();
   std::uint64_t furthest = size_of_file(path);
+  bool reached = false;
   for (int idle = 0, restarts = 0;;) {
-    Transfer transfer(url, path, files, options);
+    Transfer transfer(url, path, files, options, reached);
     const Outcome outcome = transfer.run();
+    reached = reached || transfer.received();
     if (outcome == Outcome::complete) return;
     if (outcome == Outcome::start_again) {
-      if (++restarts > 1) fail("{}: the server sends other parts than it was asked for", printable(url));
+      if (++restarts > 1) fail("{}: the server sends other parts than it was asked for", without_user(url));
       continue;
     }
     const std::uint64_t size = size_of_file(path);
     idle = size > furthest ? 0 : idle + 1;
     furthest = std::max(furthest, size);
+    forget();
     if (idle >= options.attempts) {
-      fail("{}: {}; given up after {} attempts without progress. {} bytes are kept in {}: the same command continues",
-           printable(url), transfer.last_error(), options.attempts, size, printable(path));
+      fail("{}: {}; given up after {} attempts without progress. {}", without_user(url), transfer.last_error(),
+           options.attempts,
+           options.resume ? fmt::format("{} bytes are kept in {}: the same command continues", size, printable(path))
+                          : "Without a checksum nothing is kept: the same command begins anew");
     }
     std::this_thread::sleep_for(std::chrono::duration<double>(options.pause));
   }

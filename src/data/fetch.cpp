@@ -15,6 +15,7 @@
 #include "src/data/download.h"
 #include "src/data/fetch_record.h"
 #include "src/data/input.h"
+#include "src/data/libsvm_sets.h"
 #include "src/data/unpack.h"
 
 namespace quarry {
@@ -89,7 +90,8 @@ struct RemoveIfEmpty {
 void check_options(const FetchOptions& options) {
   const std::string& from = options.from;
   if (!from.empty() && !from.starts_with("https://") && !from.starts_with("http://") && !from.starts_with("file://")) {
-    usage_error("--from is '{}'; expected an address that begins with https://, http:// or file://", printable(from));
+    usage_error("--from is '{}'; expected an address that begins with https://, http:// or file://",
+                without_user(from));
   }
 }
 
@@ -104,6 +106,16 @@ FetchResult check_existing(const FetchSource& source, const std::string& target,
   const std::string advice = "move it away, or choose another place with --to";
   const std::optional<FetchRecord> record = read_fetch_record(target);
   if (!record) fail("{}: is there, but not from `quarry data fetch`: {}", printable(target), advice);
+  if (record->data_set != source.name) {
+    fail("{}: is from a fetch of {}; expected {}: {}", printable(target), printable(record->data_set), source.name,
+         advice);
+  }
+  for (const std::string& name : source.files) {
+    const auto& files = record->files;
+    if (std::none_of(files.begin(), files.end(), [&](const auto& file) { return file.first == name; })) {
+      fail("{}: {} does not list {}: {}", printable(target), kFetchRecordName, name, advice);
+    }
+  }
   for (const auto& [name, sum] : record->files) {
     const std::string path = join_path(target, name);
     if (!exists(path) || file_sums(path).sha256 != sum) {
@@ -118,11 +130,12 @@ FetchResult check_existing(const FetchSource& source, const std::string& target,
   return {target, true, record->md5 == source.md5, record->md5, record->sha256, record->files};
 }
 
-DownloadOptions download_options(const FetchOptions& options) {
+DownloadOptions download_options(const FetchOptions& options, bool has_checksum) {
   DownloadOptions how;
   how.attempts = options.attempts;
   how.pause = options.pause;
   how.progress = options.progress;
+  how.resume = has_checksum;
   return how;
 }
 
@@ -132,7 +145,7 @@ Sums download_archive(const FetchSource& source, const FetchOptions& options, co
     const Sums sums = file_sums(path);
     if (sums.of(*wanted.digest) == wanted.sum) return sums;
   }
-  download(url, path, files, download_options(options));
+  download(url, path, files, download_options(options, wanted.digest.has_value()));
   Sums sums = file_sums(path);
   if (wanted.digest && sums.of(*wanted.digest) != wanted.sum) {
     files.remove(path);
@@ -140,7 +153,7 @@ Sums download_archive(const FetchSource& source, const FetchOptions& options, co
         "{}: the archive has the {} {}; expected {} ({}). It was removed. Fetch it again; if the sum stays, the "
         "address "
         "does not have the {} of {}",
-        printable(url), to_string(*wanted.digest), sums.of(*wanted.digest), wanted.sum,
+        without_user(url), to_string(*wanted.digest), sums.of(*wanted.digest), wanted.sum,
         wanted.given ? "by --checksum" : "as published", source.archive, source.name);
   }
   return sums;
@@ -151,10 +164,10 @@ FetchRecord unpack_archive(const FetchSource& source, const std::string& url, co
                            const std::string& archive, const std::string& to, FileSystem& files) {
   remove_tree(to);
   files.make_directories(to);
-  FetchRecord record{source.name, source.archive, url, sums.md5, sums.sha256, {}};
+  FetchRecord record{source.name, source.archive, without_user(url), sums.md5, sums.sha256, {}};
   record.files = unpack(archive, source.folder, to, files);
   for (const std::string& name : source.files) {
-    if (!exists(join_path(to, name))) fail("{}: the archive has no {}/{}", printable(url), source.folder, name);
+    if (!exists(join_path(to, name))) fail("{}: the archive has no {}/{}", without_user(url), source.folder, name);
   }
   files.write_atomically(join_path(to, std::string(kFetchRecordName)), to_json(record));
   return record;
@@ -186,6 +199,16 @@ FetchResult fetch_archive(const FetchSource& source, const FetchOptions& options
   return {target, false, sums.md5 == source.md5, sums.md5, sums.sha256, std::move(record.files)};
 }
 
+/// What can be told of a file without a sum.
+void check_file(const FetchSource& source, const std::string& name, const std::string& path, const std::string& where,
+                const std::string& advice) {
+  try {
+    check_libsvm_file(source.name, name, read_file(path), where);
+  } catch (const Error& error) {
+    fail("{} This is not {} as published. {}", error.what(), name, advice);
+  }
+}
+
 /// The set as single files.
 FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, const std::string& work,
                         const std::string& target, FileSystem& files) {
@@ -195,9 +218,19 @@ FetchResult fetch_files(const FetchSource& source, const FetchOptions& options, 
   files.make_directories(target);
   for (const std::string& name : source.files) {
     const std::string path = join_path(target, name), part = join_path(work, name + ".part");
-    if (!exists(path)) {
-      download(join_path(options.from.empty() ? source.base : options.from, name), part, files,
-               download_options(options));
+    if (exists(path)) {
+      check_file(source, name, path, path,
+                 fmt::format("Move it away and run `quarry data fetch {}` again", source.name));
+    } else {
+      const std::string url = join_path(options.from.empty() ? source.base : options.from, name);
+      download(url, part, files, download_options(options, false));
+      try {
+        check_file(source, name, part, without_user(url),
+                   "It was removed. Fetch it again, or from another address with --from");
+      } catch (const Error&) {
+        files.remove(part);
+        throw;
+      }
       move_to(part, path);
       result.already_there = false;
     }
@@ -246,6 +279,7 @@ FetchResult fetch_dataset(const FetchSource& source, const FetchOptions& options
   files.make_directories(work);
   const RemoveIfEmpty cleanup{work};
   const std::unique_ptr<DirectoryLock> lock = files.lock(work);
+  if (!single && exists(target)) return check_existing(source, target, wanted);  // by a call that held the lock
   return single ? fetch_files(source, options, work, target, files)
                 : fetch_archive(source, options, wanted, work, target, files);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "src/data/fetch_record.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -8,6 +9,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/file_system.h"
 #include "quarry/core/json.h"
+#include "quarry/core/text.h"
 #include "src/data/input.h"
 
 namespace quarry {
@@ -46,6 +48,15 @@ std::string_view published_archive_md5(std::string_view data_set) {
   if (data_set == "cifar10") return "c32a1d4ab5d03f1284b67883e8d87530";
   if (data_set == "cifar100") return "03b5dce01913d631647c71ecec9e9cb8";
   return {};
+}
+
+std::string without_user(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return printable(url);
+  const std::size_t begin = scheme + 3, end = std::min(url.find_first_of("/?#", begin), url.size());
+  const std::size_t at = url.substr(begin, end - begin).rfind('@');
+  if (at == std::string_view::npos) return printable(url);
+  return printable(std::string(url.substr(0, begin)) + std::string(url.substr(begin + at + 1)));
 }
 
 std::string environment_value(const char* name) {

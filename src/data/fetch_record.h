@@ -26,6 +26,9 @@ std::optional<FetchRecord> read_fetch_record(const std::string& folder);
 /// The MD5 sum of the archive of a set in the binary layout, as published; empty for other names.
 std::string_view published_archive_md5(std::string_view data_set);
 
+/// An address as records and messages may have it: printable, without the name and the password before its host.
+std::string without_user(std::string_view url);
+
 /// $QUARRY_DATA if it is set, else data_home(): where `quarry data fetch` puts data sets.
 std::string fetch_folder();
 /// $XDG_DATA_HOME/quarry, else ~/.local/share/quarry; empty without a home.

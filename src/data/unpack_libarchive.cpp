@@ -9,6 +9,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
 #include "src/data/checksum.h"
+#include "src/data/fetch_record.h"
 #include "src/data/input.h"
 #include "src/data/unpack.h"
 
@@ -92,6 +93,10 @@ std::vector<std::pair<std::string, std::string>> unpack(const std::string& archi
     if (archive_entry_filetype(entry) != AE_IFREG || archive_entry_hardlink(entry) != nullptr ||
         archive_entry_symlink(entry) != nullptr || name.empty()) {
       fail("{}: the member '{}' is no regular file; refused", printable(archive_path), printable(member));
+    }
+    if (name == kFetchRecordName) {
+      fail("{}: the member '{}' has the name of the record that a fetch leaves; refused", printable(archive_path),
+           printable(member));
     }
     if (sums.size() >= limits.most_files) {
       fail("{}: more than {} files; refused", printable(archive_path), limits.most_files);

@@ -135,7 +135,7 @@ std::vector<ActiveCycle> parse_active_results(std::string_view text, std::string
   return cycles;
 }
 
-std::vector<std::vector<std::int64_t>> parse_queried_indices(std::string_view text, std::string_view where) {
+std::vector<std::vector<std::int64_t>> parse_queried_picks(std::string_view text, std::string_view where) {
   const Json root = parse_cell_json(text, where);
   cycles_of(root, where);
   std::vector<std::vector<std::int64_t>> cycles;

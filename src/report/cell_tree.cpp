@@ -47,6 +47,7 @@ class TreeReader {
 
   void read(const std::string& directory) {
     const std::string root = cells_root(files_, directory);
+    if (root == directory && files_.is_directory(directory + "/runs")) return add_empty(directory);
     const std::size_t before = tree_.cells.size() + tree_.notes.size();
     for (const std::string& dataset : folders_in(files_, root)) {
       const std::string place = root + "/" + dataset;
@@ -54,14 +55,28 @@ class TreeReader {
       add_dataset(place, dataset);
       for (const std::string& strategy : folders_in(files_, place)) strategy_folder(place, dataset, strategy);
     }
-    if (tree_.cells.size() + tree_.notes.size() == before)
-      usage_error(
-          "'{}' holds no cells of a hyperparameter study: expected folders such as "
-          "cells/CIFAR10/random/lr0.001_wd0.05/seed1, or CIFAR10/... directly",
-          printable(directory));
+    if (tree_.cells.size() + tree_.notes.size() == before) add_empty(directory);
+  }
+
+  /// Folders without cells are notes beside others, such as the unfinished shard of a study; alone they are an error.
+  void finish() {
+    if (tree_.cells.empty() && tree_.notes.empty()) usage_error("{}", join(empty_, "; "));
+    tree_.notes.insert(tree_.notes.end(), empty_.begin(), empty_.end());
   }
 
  private:
+  void add_empty(const std::string& directory) {
+    if (files_.is_directory(directory + "/runs"))
+      empty_.push_back(fmt::format(
+          "'{}' holds no cells yet: the study in it is not finished; the command that began it goes on from there",
+          printable(directory)));
+    else
+      empty_.push_back(
+          fmt::format("'{}' holds no cells of a hyperparameter study: expected folders such as "
+                      "cells/CIFAR10/random/lr0.001_wd0.05/seed1, or CIFAR10/... directly",
+                      printable(directory)));
+  }
+
   void add_dataset(const std::string& place, const std::string& folder) {
     CellDataset dataset;
     if (files_.exists(place + "/data.json"))
@@ -146,6 +161,7 @@ class TreeReader {
 
   FileSystem& files_;
   CellTree& tree_;
+  std::vector<std::string> empty_;  // what is said of the folders without cells
 };
 
 }  // namespace
@@ -169,6 +185,7 @@ CellTree read_cells(FileSystem& files, const std::vector<std::string>& directori
   CellTree tree;
   TreeReader reader(files, tree);
   for (const std::string& directory : directories) reader.read(directory);
+  reader.finish();
   std::sort(tree.datasets.begin(), tree.datasets.end(),
             [](const CellDataset& a, const CellDataset& b) { return a.folder < b.folder; });
   std::sort(tree.cells.begin(), tree.cells.end(), [](const StudyCell& a, const StudyCell& b) { return a.key < b.key; });

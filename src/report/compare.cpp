@@ -78,7 +78,8 @@ class RunComparison {
   }
 
   void compare_accuracies(const std::vector<ActiveCycle>& a, const std::vector<ActiveCycle>& b) {
-    std::size_t compared = 0, differing = 0, untested = 0, worst_cycle = 0;
+    std::size_t compared = 0, differing = 0, first = 0, worst_cycle = 0;
+    std::int64_t& untested = result_.one_sided;
     double worst = -1, sum = 0;
     if (a.size() != b.size()) differ("accuracy: ours have {} cycles, theirs {}", a.size(), b.size());
     for (std::size_t k = 0; k < std::min(a.size(), b.size()); ++k) {
@@ -89,7 +90,7 @@ class RunComparison {
       const double difference = *a[k].accuracy - *b[k].accuracy;
       ++compared;
       sum += difference;
-      differing += std::abs(difference) >= kAccuracyTolerance;
+      if (std::abs(difference) >= kAccuracyTolerance && differing++ == 0) first = k;
       if (std::abs(difference) > worst) {
         worst = std::abs(difference);
         worst_cycle = k;
@@ -98,12 +99,14 @@ class RunComparison {
         say("  cycle {} ({} labels): ours {:.4f}, theirs {:.4f}, difference {:+.4f}", k, a[k].labels, *a[k].accuracy,
             *b[k].accuracy, difference);
     }
-    if (untested > 0) say("accuracy: {} cycles were tested on one side only", untested);
+    if (untested > 0) say("accuracy: {} cycles were tested on one side only, so they are not compared", untested);
     if (compared == 0) return say("accuracy: no cycle was tested on both sides");
     if (differing == 0) return say("accuracy: equal in {} cycles", compared);
-    differ("accuracy: {} of {} cycles differ; largest at cycle {}: ours {:.4f}, theirs {:.4f}; mean difference {:+.4f}",
-           differing, compared, worst_cycle, *a[worst_cycle].accuracy, *b[worst_cycle].accuracy,
-           sum / static_cast<double>(compared));
+    differ(
+        "accuracy: {} of {} cycles differ; first at cycle {}: ours {:.4f}, theirs {:.4f}; largest at cycle {}: ours "
+        "{:.4f}, theirs {:.4f}; mean difference {:+.4f}",
+        differing, compared, first, *a[first].accuracy, *b[first].accuracy, worst_cycle, *a[worst_cycle].accuracy,
+        *b[worst_cycle].accuracy, sum / static_cast<double>(compared));
   }
 
   static bool near(double a, double b) {
@@ -156,7 +159,7 @@ ComparedRun run_of_file(FileSystem& files, const std::string& path) {
       run.results = parse_active_results(text, path);
       break;
     case CellFileKind::queried_indices:
-      run.queried = parse_queried_indices(text, path);
+      run.queried = parse_queried_picks(text, path);
       break;
     case CellFileKind::search_results:
       run.search = parse_search_results(text, path);
@@ -170,7 +173,7 @@ ComparedRun run_of_folder(FileSystem& files, const std::string& folder) {
   if (files.exists(folder + "/results.json")) run = run_of_file(files, folder + "/results.json");
   if (files.exists(folder + "/queried_indices.json")) {
     const std::string path = folder + "/queried_indices.json";
-    run.queried = parse_queried_indices(files.read(path, std::size_t{256} << 20), path);
+    run.queried = parse_queried_picks(files.read(path, std::size_t{256} << 20), path);
   }
   return run;
 }
@@ -199,7 +202,7 @@ Comparison compare_trees(FileSystem& files, const std::string& ours, const std::
       run.results = cell.cycles;
     const std::string path = cell.directory + "/queried_indices.json";
     if (!cell.search && files.exists(path))
-      run.queried = parse_queried_indices(files.read(path, std::size_t{256} << 20), path);
+      run.queried = parse_queried_picks(files.read(path, std::size_t{256} << 20), path);
     return run;
   };
   auto x = a.cells.begin();

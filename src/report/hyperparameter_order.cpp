@@ -8,14 +8,14 @@
 namespace quarry {
 namespace {
 
-/// Mean of a cell, if there is one.
+/// Mean of a cell that both sides have: an order over other strategies would be another order.
 using MeanOf = std::function<std::optional<double>(const TableCell&)>;
 
 std::optional<double> our_mean(const TableCell& cell) {
-  return cell.ours ? std::optional<double>(cell.ours->mean) : std::nullopt;
+  return cell.ours && cell.published ? std::optional<double>(cell.ours->mean) : std::nullopt;
 }
 std::optional<double> published_mean(const TableCell& cell) {
-  return cell.published ? std::optional<double>(cell.published->mean) : std::nullopt;
+  return cell.ours && cell.published ? std::optional<double>(cell.published->mean) : std::nullopt;
 }
 
 /// Columns alternate AL, BO: AL of pair i is column 2 i.

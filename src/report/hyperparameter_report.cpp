@@ -114,8 +114,8 @@ class Writer {
   }
 
   Section section_of(const CellDataset& dataset) {
-    Section section{dataset_title(dataset), {}};
-    const std::string warning = pixel_warning(dataset);
+    Section section{dataset_heading(dataset), {}};
+    const std::string warning = pixel_warning_with_source(dataset);
     if (!warning.empty()) section.blocks.push_back(Paragraph{warning + "."});
     for (const HyperparameterTable& table : tables_)
       if (table.dataset == dataset.folder) section.blocks.push_back(shown_table(table));

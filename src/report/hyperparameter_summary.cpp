@@ -32,6 +32,7 @@ double allowed_difference(const CellSummary& ours, const PublishedCell& publishe
 
 Verdict judge(const CellSummary& ours, const PublishedCell& published) {
   constexpr double kRounding = 1e-9;  // of percentages such as 75.11 in binary
+  if (ours.n() < kFewestSeeds) return Verdict::too_few;
   const bool agrees = std::abs(ours.mean - published.mean) <= allowed_difference(ours, published) + kRounding;
   return agrees ? Verdict::agrees : Verdict::differs;
 }
@@ -48,12 +49,24 @@ std::string dataset_title(const CellDataset& dataset) {
   return dataset.name.empty() ? printable(dataset.folder) : dataset.name;
 }
 
+std::string dataset_heading(const CellDataset& dataset) {
+  using Origin = CellDataset::Origin;
+  const std::string title = dataset_title(dataset);
+  if (dataset.origin == Origin::published) return title;
+  return title + (dataset.origin == Origin::unverified ? " (pixels not verified)" : " (pixels unknown)");
+}
+
 std::string pixel_warning(const CellDataset& dataset) {
   if (dataset.origin == CellDataset::Origin::published) return "";
   if (dataset.origin == CellDataset::Origin::unknown) return "Pixels unknown: there is no data.json";
-  return fmt::format("On {}: the pixels are not verified as the published {}files",
-                     dataset.source.empty() ? dataset.name : dataset.source,
+  return fmt::format("Pixels not verified as the published {}files",
                      is_published_dataset(dataset.folder) ? "CIFAR " : "");
+}
+
+std::string pixel_warning_with_source(const CellDataset& dataset) {
+  const std::string warning = pixel_warning(dataset);
+  if (dataset.origin != CellDataset::Origin::unverified || dataset.source.empty()) return warning;
+  return fmt::format("{} ({})", warning, dataset.source);
 }
 
 std::int64_t classes_of(const CellDataset& dataset) {

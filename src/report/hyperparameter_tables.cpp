@@ -18,8 +18,11 @@ constexpr std::string_view kHow =
     "Test accuracy in percent: mean \u00b1 population standard deviation over the seeds (number of seeds). -: no "
     "finished run.";
 constexpr std::string_view kJudged =
-    "agrees: the means differ by at most max(0.5, 3 sqrt(s\u00b2/k published + s\u00b2/k ours)) points. qualitative: "
-    "runs of HP3 and HP4 collapse now and then, so their means are not compared.";
+    "agrees: the means differ by at most max(0.5, 3 sqrt(s\u00b2/k published + s\u00b2/k ours)) points. too few "
+    "seeds: nothing is judged below 3 seeds. qualitative: "
+    "AL runs of HP3 and HP4 collapse now and then, so their means are not compared. BO of HP3 and HP4 has no verdict: "
+    "it "
+    "starts from the sets that such runs chose, and the allowed difference was set for HP1, HP2 and (0.01, 0.005).";
 constexpr std::string_view kCollapsed =
     "collapsed: networks that name one class for everything (accuracy exactly 1/classes) or diverged; they stay in the "
     "mean.";
@@ -127,7 +130,7 @@ class DatasetTables {
         collapsed = collapsed || (cell.ours && cell.ours->collapsed > 0);
         if (!table.with_published) continue;
         cell.published = published_of(table, strategy, column, judged_pairs_only_fixed);
-        if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column.pair, cell);
+        if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column, cell);
       }
     }
     if (collapsed) table.notes.emplace_back(kCollapsed);
@@ -148,10 +151,10 @@ class DatasetTables {
     return std::nullopt;
   }
 
-  static Verdict verdict_of(HyperparameterPair pair, const TableCell& cell) {
-    const std::string name = pair_name(pair);
-    if (name == "HP3" || name == "HP4") return Verdict::qualitative;
-    if (name.empty() && !(pair == kStablePair)) return Verdict::none;
+  static Verdict verdict_of(const TableColumn& column, const TableCell& cell) {
+    const std::string name = pair_name(column.pair);
+    if (name == "HP3" || name == "HP4") return column.optimised ? Verdict::none : Verdict::qualitative;
+    if (name.empty() && !(column.pair == kStablePair)) return Verdict::none;
     return judge(*cell.ours, *cell.published);
   }
 
@@ -160,12 +163,12 @@ class DatasetTables {
     table.dataset = dataset_.folder;
     table.name = std::move(name);
     table.title = std::move(title);
-    const std::string warning = pixel_warning(dataset_);
-    if (!warning.empty()) table.title += ". " + warning;
     if (published && !judged_) table.title += "; nothing is judged";
     table.with_published = published;
     table.judged = published && judged_;
     table.strategies = strategies_;
+    const std::string warning = pixel_warning_with_source(dataset_);
+    if (!warning.empty()) table.notes.push_back(warning + ".");
     table.notes.emplace_back(kHow);
     return table;
   }
@@ -182,7 +185,7 @@ class DatasetTables {
     const std::int64_t al_labels = older || labels == 4000 ? labels : labels + 100;
     HyperparameterTable table =
         start(fmt::format("{}-{}K", older ? "older" : "newer", labels / 1000),
-              fmt::format("{}, {}K, as in the {} table ({}): AL after {} labels, BO on {}", dataset_title(dataset_),
+              fmt::format("{}, {}K, as in the {} table ({}): AL after {} labels, BO on {}", dataset_heading(dataset_),
                           labels / 1000, older ? "older" : "newer", older ? "June 2023" : "November 2023",
                           thousands(al_labels), thousands(labels)),
               published_);
@@ -205,7 +208,7 @@ class DatasetTables {
 
   /// A label count that the published tables do not have.
   HyperparameterTable other_table(std::int64_t labels) const {
-    std::string title = fmt::format("{}, after {} labels", dataset_title(dataset_), thousands(labels));
+    std::string title = fmt::format("{}, after {} labels", dataset_heading(dataset_), thousands(labels));
     if (whole_size_)
       title += ": no label count of the published tables";
     else
@@ -230,7 +233,7 @@ class DatasetTables {
   HyperparameterTable pairs_table(std::int64_t labels, std::int64_t budget) const {
     HyperparameterTable table =
         start(fmt::format("pairs-{}", labels),
-              fmt::format("{}, AL after {} labels with every fixed pair", dataset_title(dataset_), thousands(labels)),
+              fmt::format("{}, AL after {} labels with every fixed pair", dataset_heading(dataset_), thousands(labels)),
               published_);
     std::vector<HyperparameterPair> pairs;
     for (const double lr : {0.001, 0.01, 0.1})

@@ -18,6 +18,8 @@ std::string_view verdict_text(Verdict verdict) {
       return "differs";
     case Verdict::qualitative:
       return "qualitative";
+    case Verdict::too_few:
+      return "too few seeds";
     case Verdict::none:
       break;
   }
@@ -105,7 +107,7 @@ Table shown_qualitative(const std::vector<QualitativeRow>& rows) {
   shown.title = "HP3 and HP4: only the order is compared";
   shown.note =
       "Runs with these pairs collapse in some cycles and not in others, so their means are mostly chance. Over the "
-      "strategies that have runs; AL only.";
+      "strategies that have runs here and published ones; AL only.";
   shown.header = {"data", "table", "pair", "question", "quarry", "published"};
   shown.text_columns = 6;
   for (const QualitativeRow& row : rows)

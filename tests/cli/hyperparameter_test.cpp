@@ -26,7 +26,7 @@ TEST(HyperparameterProgram, Report) {
       quarry({"report", "--study", "hyperparameter", folder / "study", "--out", folder / "out", "--format", "csv"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, HasSubstr("74.00 \u00b1 0.00 (1)"));
-  EXPECT_THAT(result.out, HasSubstr("the pixels are not verified"));
+  EXPECT_THAT(result.out, HasSubstr("Pixels not verified as the published CIFAR files"));
   EXPECT_THAT(result.out, HasSubstr("out/tables/cells.csv\n"));
 }
 
@@ -69,7 +69,18 @@ TEST(HyperparameterProgram, CompareTellsByItsExitCode) {
   cells.whole("b/CIFAR10/random/lr0.001_wd0.05/seed1", 0.74, 0.76, 0.83);
   const ProgramResult same = quarry({"compare", folder / "a", folder / "a"});
   EXPECT_EQ(same.exit_code, 0);
+  EXPECT_THAT(same.out, HasSubstr("seed1: equal\n"));
   EXPECT_THAT(same.out, HasSubstr("1 compared, 0 different"));
+  MadeRun run;
+  run.accuracies.assign(40, 0.5);
+  run.accuracies[19] = 0.74;
+  run.accuracies[20] = std::nullopt;
+  run.accuracies[39] = 0.83;
+  cells.active("d/CIFAR10/random/lr0.001_wd0.05/seed1", run);
+  const ProgramResult part = quarry({"compare", folder / "a", folder / "d"});
+  EXPECT_EQ(part.exit_code, 0);
+  EXPECT_THAT(part.out, HasSubstr("seed1: equal as far as both were tested\n"));
+  EXPECT_THAT(part.out, HasSubstr("1 cycles were tested on one side only: their accuracies are not compared\n"));
   const ProgramResult other = quarry({"compare", folder / "a", folder / "b", "--every-cycle"});
   EXPECT_EQ(other.exit_code, 1);
   EXPECT_EQ(other.err, "");

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -62,6 +63,12 @@ const SmallSet& small_set() {
   static const SmallSet set;
   return set;
 }
+
+/// Like the two files of Splice, with as many instances; `first` is a feature of the first instance of the pool.
+std::string spliced_pool(const std::string& first) {
+  return "+1 " + first + " 60:4\n" + libsvm_lines("-1 1:3 60:4", 999);
+}
+const std::string kSpliceTest = "-1 1:2 60:2\n" + libsvm_lines("+1 1:5 60:1", 2174);
 
 HttpBehaviour serving(const std::string& archive) {
   HttpBehaviour behaviour;
@@ -183,6 +190,26 @@ TEST_F(Fetch, ALaterCallContinues) {
   fetch_dataset(source(server), options());
   expect_complete();
   EXPECT_THAT(server.requests(), ElementsAre("/" + kArchive + " bytes=70000-"));
+}
+
+TEST_F(Fetch, AServerThatWasThereIsTriedAgain) {
+  HttpBehaviour behaviour = serving(small_set().archive);
+  behaviour.cut_after = {70'000};
+  behaviour.statuses = {0, 429};
+  {
+    const HttpServer busy(behaviour);
+    fetch_dataset(source(busy), options());
+    expect_complete();
+    EXPECT_EQ(busy.requests().size(), 3u);
+  }
+  std::filesystem::remove_all(to_ / kFolder);
+  behaviour.leaves_after = 1;
+  const HttpServer gone(behaviour);
+  EXPECT_THAT(failure(source(gone), options()),
+              AllOf(HasSubstr("given up after 3 attempts without progress"), HasSubstr("70000 bytes are kept"),
+                    HasSubstr("the same command continues")));
+  EXPECT_THAT(failure(source(gone), options()),
+              AllOf(HasSubstr("Is there a network"), HasSubstr("70000 bytes are kept")));
 }
 
 TEST_F(Fetch, AWholePartIsNotFetchedAgain) {
@@ -311,6 +338,7 @@ TEST_F(Fetch, TwoAtATimeAreRefused) {
 class SmallDisk final : public FileSystem {
  public:
   explicit SmallDisk(std::uint64_t room) : room_(room) {}
+  std::function<void()> before_lock;
   bool exists(const std::string& path) override { return disk_.exists(path); }
   bool is_directory(const std::string& path) override { return disk_.is_directory(path); }
   std::vector<std::string> list(const std::string& directory) override { return disk_.list(directory); }
@@ -322,7 +350,11 @@ class SmallDisk final : public FileSystem {
     disk_.write_atomically(path, bytes);
   }
   void remove(const std::string& path) override { disk_.remove(path); }
-  std::unique_ptr<DirectoryLock> lock(const std::string& directory) override { return disk_.lock(directory); }
+  std::unique_ptr<DirectoryLock> lock(const std::string& directory) override {
+    if (before_lock) before_lock();
+    disk_.make_directories(directory);
+    return disk_.lock(directory);
+  }
   std::unique_ptr<OutputFile> append(const std::string& path) override {
     return std::make_unique<File>(*this, path, disk_.append(path));
   }
@@ -366,6 +398,41 @@ TEST_F(Fetch, AFullDiskIsSaidAndTheNextCallGoesOn) {
   }
 }
 
+TEST_F(Fetch, WhatAnotherCallHasJustFinishedIsTaken) {
+  const HttpServer server(serving(small_set().archive));
+  SmallDisk disk(0);
+  disk.before_lock = [&] { fetch_dataset(source(server), this->options()); };
+  FetchOptions options = this->options();
+  options.files = &disk;
+  EXPECT_TRUE(fetch_dataset(source(server), options).already_there);
+  expect_complete();
+  EXPECT_EQ(server.requests().size(), 1u);
+}
+
+TEST_F(Fetch, AFolderOfAnotherSetOrWithoutAFileIsNotTaken) {
+  const HttpServer server(serving(small_set().archive));
+  fetch_dataset(source(server), options());
+  FetchSource other = source(server);
+  other.name = "cifar10";
+  EXPECT_THAT(failure(other, options()), HasSubstr("is from a fetch of cifar100; expected cifar10"));
+  other = source(server);
+  other.files.push_back("more.bin");
+  EXPECT_THAT(failure(other, options()), HasSubstr("quarry-fetched.json does not list more.bin"));
+}
+
+TEST_F(Fetch, NoPasswordIsWrittenOrShown) {
+  HttpBehaviour behaviour = serving(small_set().archive);
+  behaviour.statuses = {403};
+  const HttpServer server(behaviour);
+  FetchOptions options = this->options();
+  options.from = "http://me:secret@" + server.address().substr(7);
+  const std::string message = failure(source(server), options);
+  EXPECT_THAT(message, AllOf(HasSubstr(server.address() + "/" + kArchive), Not(HasSubstr("secret"))));
+  fetch_dataset(source(server), options);
+  const Json record = Json::parse(test::slurp(to_ / (kFolder + "/quarry-fetched.json")), "record");
+  EXPECT_EQ(record.at("url").string(), server.address() + "/" + kArchive);
+}
+
 TEST_F(Fetch, DamagedAndUnsafeArchivesAreRefused) {
   const std::string good = tar_member(kFolder + "/train.bin", small_set().train);
   const std::vector<std::pair<std::string, std::string>> cases = {
@@ -381,6 +448,7 @@ TEST_F(Fetch, DamagedAndUnsafeArchivesAreRefused) {
       {gzip(good + tar_member(kFolder + "/d", "", '3') + tar_end()), "/d' is no regular file"},
       {gzip(good + tar_member(kFolder + "/d/", "", '5') + tar_end()), "/d' is no regular file"},
       {gzip(good + good + tar_end()), "comes twice"},
+      {gzip(good + tar_member(kFolder + "/quarry-fetched.json", "{}") + tar_end()), "has the name of the record"},
       {gzip(good + tar_end()), "the archive has no cifar-100-binary/test.bin"},
       {small_set().archive.substr(0, small_set().archive.size() / 2), "damaged, or no tar archive"},
       {"<html>not an archive</html>", "damaged, or no tar archive"},
@@ -413,7 +481,7 @@ TEST_F(Fetch, UnpackingIsBounded) {
 
 TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   HttpBehaviour behaviour;
-  const std::string pool = "+1 1:1 60:4\n-1 1:3 60:4\n", held_out = "-1 1:2 60:2\n+1 1:5\n";
+  const std::string pool = spliced_pool("1:1"), held_out = kSpliceTest;
   behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}};
   behaviour.cut_after = {10};
   const HttpServer server(behaviour);
@@ -429,13 +497,13 @@ TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   config.name = "splice";
   {
     const test::KeptVariable data("QUARRY_DATA", to_.path());
-    EXPECT_EQ(load_dataset(config).train.n, 2);
+    EXPECT_EQ(load_dataset(config).train.n, 1000);
   }
   std::filesystem::create_directories(to_ / "home/quarry");
   std::filesystem::copy(to_ / "libsvm", to_ / "home/quarry/libsvm");
   {
     const test::KeptVariable data("QUARRY_DATA", ""), home("XDG_DATA_HOME", to_ / "home");
-    EXPECT_EQ(load_dataset(config).train.n, 2);
+    EXPECT_EQ(load_dataset(config).train.n, 1000);
   }
   EXPECT_TRUE(fetch_dataset(source, options()).already_there);
   EXPECT_EQ(server.requests().size(), 3u);
@@ -445,6 +513,50 @@ TEST_F(Fetch, SingleFilesAreFetchedOneByOne) {
   FetchOptions checked = options();
   checked.checksum = "none";
   error_of([&] { fetch_dataset(source, checked); }, ErrorKind::usage);
+}
+
+/// No sum would tell that the two parts are of two versions.
+TEST_F(Fetch, WithoutASumNothingIsContinued) {
+  const std::string newer = spliced_pool("1:4");
+  std::filesystem::create_directories(to_ / ".quarry-fetch-splice");
+  to_.write(".quarry-fetch-splice/splice.part", spliced_pool("1:1").substr(0, 5000));
+  HttpBehaviour behaviour;
+  behaviour.files = {{"/splice", newer}, {"/splice.t", kSpliceTest}};
+  behaviour.cut_after = {3000};
+  {
+    const HttpServer server(behaviour);
+    fetch_dataset({"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}}, options());
+    EXPECT_THAT(server.requests(), ElementsAre("/splice", "/splice", "/splice.t"));
+    EXPECT_EQ(test::slurp(to_ / "libsvm/splice"), newer);
+  }
+  std::filesystem::remove_all(to_ / "libsvm");
+  behaviour.cut_after = {3000, 2000, 2000, 2000, 2000};
+  const HttpServer cut(behaviour);
+  EXPECT_THAT(failure({"splice", cut.address(), "", "", "libsvm", {"splice", "splice.t"}}, options()),
+              AllOf(HasSubstr("given up after 3 attempts"), HasSubstr("begins anew"), Not(HasSubstr("are kept"))));
+
+  std::filesystem::create_directories(to_ / ".quarry-fetch-cifar100");
+  to_.write(".quarry-fetch-cifar100/" + kArchive + ".part", "of another archive");
+  const HttpServer server(serving(small_set().archive));
+  FetchOptions unchecked = options();
+  unchecked.checksum = "none";
+  fetch_dataset(source(server), unchecked);
+  EXPECT_THAT(server.requests(), ElementsAre("/" + kArchive));
+}
+
+TEST_F(Fetch, SingleFilesOfAnotherSizeAreNotTaken) {
+  HttpBehaviour behaviour;
+  behaviour.files = {{"/splice", spliced_pool("1:1")}, {"/splice.t", kSpliceTest.substr(0, 11000)}};
+  const HttpServer server(behaviour);
+  const FetchSource source{"splice", server.address(), "", "", "libsvm", {"splice", "splice.t"}};
+  EXPECT_THAT(failure(source, options()), AllOf(HasSubstr(server.address() + "/splice.t"),
+                                                HasSubstr("is not splice.t as published. It was removed")));
+  EXPECT_TRUE(std::filesystem::exists(to_ / "libsvm/splice"));
+  EXPECT_FALSE(std::filesystem::exists(to_ / "libsvm/splice.t"));
+  EXPECT_FALSE(std::filesystem::exists(to_ / ".quarry-fetch-splice"));
+  to_.write("libsvm/splice.t", "<html>no such page</html>");
+  EXPECT_THAT(failure(source, options()), AllOf(HasSubstr("libsvm/splice.t"), HasSubstr("Move it away and run")));
+  EXPECT_EQ(test::slurp(to_ / "libsvm/splice.t"), "<html>no such page</html>");
 }
 
 TEST(FetchSources, AreSetsOfTheTableWithTheirPublishedSums) {

@@ -75,18 +75,31 @@ TEST(PublishedSets, AnotherFileOfThatNameIsRefused) {
   EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("Is it another file?"));
 }
 
-TEST(PublishedSets, SmallCopiesOfSpliceAreReadFromAFolder) {
+TEST(PublishedSets, SpliceIsReadFromAFolder) {
   const test::TempDir folder;
   DataConfig config = named("splice");
   config.path = folder.path();
-  folder.write("splice", "+1 1:1 60:4\n-1 1:3 60:4\n");
-  folder.write("splice.t", "-1 1:2 60:2\n+1 1:5\n");
+  folder.write("splice", "+1 1:1 60:4\n" + libsvm_lines("-1 1:3 60:4", 999));
+  folder.write("splice.t", "-1 1:2 60:2\n" + libsvm_lines("+1 1:5", 2174));
   const Dataset set = load_dataset(config);
   EXPECT_EQ(set.n_features, 60);
-  EXPECT_THAT(set.train.labels, ElementsAre(1, 0));
+  ASSERT_EQ(set.train.n, 1000);
+  EXPECT_EQ(set.train.labels[0], 1);
+  EXPECT_EQ(set.train.labels[999], 0);
   EXPECT_EQ(set.train.features[0], 0);
   EXPECT_EQ(set.train.features[60], 1);
   EXPECT_EQ(set.test.features[0], 0.5);
+}
+
+TEST(PublishedSets, AFileThatIsCutOffIsRefused) {
+  const test::TempDir folder;
+  DataConfig config = named("splice");
+  config.path = folder.path();
+  folder.write("splice", "+1 1:1 60:4\n" + libsvm_lines("-1 1:3 60:4", 999));
+  folder.write("splice.t", "-1 1:2 60:2\n" + libsvm_lines("+1 1:5", 2173));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }),
+              ::testing::AllOf(HasSubstr("splice.t: 2174 instances; splice.t has 2175. Is it cut off?"),
+                               HasSubstr("get it again with `quarry data fetch splice`")));
 }
 
 bool have_libsvm() {

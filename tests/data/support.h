@@ -25,6 +25,13 @@ inline std::string error_of(const std::function<void()>& call, ErrorKind kind = 
   return "";
 }
 
+/// n equal lines of a LIBSVM file.
+inline std::string libsvm_lines(const std::string& line, int n) {
+  std::string text;
+  for (int i = 0; i < n; ++i) text += line + "\n";
+  return text;
+}
+
 inline std::string golden_bytes(const std::string& name) {
   return read_file(QUARRY_GOLDENS "/data/" + name);
 }

@@ -64,7 +64,7 @@ inline void fuzz_cells(std::string_view bytes) {
     check_compared(run);
   }
   run = {};
-  run.queried = outcome_of([&] { return parse_queried_indices(bytes, kFuzzPath); });
+  run.queried = outcome_of([&] { return parse_queried_picks(bytes, kFuzzPath); });
   if (run.queried) check_compared(run);
   run = {};
   run.search = outcome_of([&] { return parse_search_results(bytes, kFuzzPath); });

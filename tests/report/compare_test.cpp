@@ -26,7 +26,7 @@ MadeRun small_run() {
 ComparedRun compared(const MadeRun& run) {
   ComparedRun result;
   result.results = parse_active_results(test::results_text(run), "r.json");
-  result.queried = parse_queried_indices(test::queried_text(run), "q.json");
+  result.queried = parse_queried_picks(test::queried_text(run), "q.json");
   return result;
 }
 
@@ -71,11 +71,19 @@ TEST(Compare, LargestAccuracyDifference) {
   const CellComparison cell = compare_made(small_run(), other);
   EXPECT_FALSE(cell.equal);
   EXPECT_EQ(cell.lines[1],
-            "accuracy: 2 of 3 cycles differ; largest at cycle 1: ours 0.5000, theirs 0.4500; mean difference +0.0133");
+            "accuracy: 2 of 3 cycles differ; first at cycle 1: ours 0.5000, theirs 0.4500; largest at cycle 1: ours "
+            "0.5000, theirs 0.4500; mean difference +0.0133");
+  EXPECT_EQ(cell.one_sided, 0);
+  other.accuracies = {0.1, 0.49, 0.7};
+  EXPECT_THAT(
+      compare_made(small_run(), other).lines[1],
+      HasSubstr("first at cycle 1: ours 0.5000, theirs 0.4900; largest at cycle 2: ours 0.6000, theirs 0.7000"));
   other.accuracies = {0.1, std::nullopt, 0.6};
   EXPECT_THAT(compare_made(small_run(), other).lines,
-              ElementsAre("picks: equal in 3 cycles", "accuracy: 1 cycles were tested on one side only",
+              ElementsAre("picks: equal in 3 cycles",
+                          "accuracy: 1 cycles were tested on one side only, so they are not compared",
                           "accuracy: equal in 2 cycles"));
+  EXPECT_EQ(compare_made(small_run(), other).one_sided, 1);
   other.accuracies = {0.1, 0.5};
   other.picks.pop_back();
   EXPECT_FALSE(compare_made(small_run(), other).equal);

@@ -65,13 +65,23 @@ TEST(HyperparameterReport, PageTablesAndPictures) {
 TEST(HyperparameterReport, PicturesSayThatPixelsAreNotVerified) {
   const test::TempDir folder;
   write_tree(folder.path());
-  CellWriter(folder.path()).data("CIFAR10", "cifar10", "unverified", 10);
+  std::string source;  // as the loader of the six files writes it
+  for (const char* name : {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin",
+                           "data_batch_5.bin", "test_batch.bin"})
+    source += (source.empty() ? "" : "; ") + std::string("/data/of/a/group/cifar-10-batches-bin/") + name +
+              " (30730000 bytes, CRC-32 0123abcd)";
+  CellWriter(folder.path())
+      .file("CIFAR10", "data.json",
+            "{\"name\": \"cifar10\", \"origin\": \"unverified\", \"source\": \"" + source + "\", \"classes\": 10}");
   HyperparameterReportOptions options;
   options.directories = {folder.path()};
   const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
   for (const char* name : {"/report/plots/CIFAR10_pairs.gp", "/report/plots/CIFAR10_grid.gp"})
     EXPECT_THAT(test::slurp(folder.path() + name),
-                HasSubstr(".\"\\n\".'On the files: the pixels are not verified as the published CIFAR files'"));
+                HasSubstr(".\"\\n\".'Pixels not verified as the published CIFAR files'"));
+  const std::string markdown = test::slurp(folder.path() + "/report/report.md");
+  EXPECT_THAT(markdown, HasSubstr("\n## CIFAR-10 (pixels not verified)\n"));
+  EXPECT_THAT(markdown, HasSubstr("Pixels not verified as the published CIFAR files (/data/of/a/group/"));
   // The report lies in the tree that it was made from, and is no part of it.
   EXPECT_EQ(write_hyperparameter_report(posix_file_system(), options).cells, summary.cells);
 }

@@ -89,7 +89,7 @@ TEST(StudyCells, DamagedFilesAreRefusedByName) {
            Case{message_of(with("[2]", "[2.5]")), "no position"},
            Case{message_of(with("\"n_labeled_samples\": 3", "\"n_labeled_samples\": 4")), "two numbers of labels"},
            Case{message_of(active(replace_all(good, "_samples\": 3", "_samples\": 4"))), "more than the 3 positions"},
-           Case{message_of([] { parse_queried_indices("{\"cycle0\": 3}", "a/r.json"); }), "no list of positions"},
+           Case{message_of([] { parse_queried_picks("{\"cycle0\": 3}", "a/r.json"); }), "no list of positions"},
            Case{message_of([] { parse_search_results("{\"ray-results\": []}", "a/r.json"); }), "has no 'test_stats'"},
            Case{message_of([] {
                   parse_search_results(replace_all(test::search_text(.5, {{1, 2}}), "\"conf\"", "\"c\""), "a/r.json");
@@ -159,6 +159,28 @@ TEST(StudyCells, OddTreesAreRefused) {
   CellWriter(folder / "f").file("CIFAR10/random/lr0.1_wd0.5/seed1", "notes.json", "{\"diverged_cycles\": [1]}");
   EXPECT_THAT(message_of([&] { read_cells(posix_file_system(), {folder / "f"}); }),
               HasSubstr("names a cycle that the run does not have; it has 1"));
+}
+
+TEST(StudyCells, AnUnfinishedShardIsANoteBesideTheOthers) {
+  const test::TempDir folder;
+  MadeRun run;
+  run.accuracies = {0.1};
+  CellWriter(folder / "shard1/cells").active("CIFAR10/random/lr0.1_wd0.5/seed1", run);
+  CellWriter(folder / "shard2/runs").file("random/0001", "journal", "");
+  posix_file_system().make_directories(folder / "shard3/cells");
+  const CellTree tree = read_cells(posix_file_system(), {folder / "shard2", folder / "shard1", folder / "shard3"});
+  EXPECT_EQ(tree.cells.size(), 1u);
+  EXPECT_EQ(tree.datasets.size(), 1u);
+  ASSERT_EQ(tree.notes.size(), 2u);
+  EXPECT_THAT(tree.notes[0], HasSubstr("shard2' holds no cells yet: the study in it is not finished"));
+  EXPECT_THAT(tree.notes[1], HasSubstr("shard3' holds no cells of a hyperparameter study"));
+  const std::string alone = message_of(
+      [&] {
+        read_cells(posix_file_system(), {folder / "shard2", folder / "shard3"});
+      },
+      ErrorKind::usage);
+  EXPECT_THAT(alone, HasSubstr("shard2' holds no cells yet"));
+  EXPECT_THAT(alone, HasSubstr("shard3' holds no cells of"));
 }
 
 TEST(StudyCells, ALargeFileIsReadWithoutItsUnlabelledPositions) {

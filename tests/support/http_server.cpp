@@ -65,13 +65,17 @@ void HttpServer::serve() {
     const int connection = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (connection < 0) return;
     answer(connection);
+    const bool leaves = behaviour_.leaves_after > 0 && requests().size() >= behaviour_.leaves_after;
+    if (leaves) ::shutdown(listener_, SHUT_RDWR);  // before the client can know that it is cut
     ::close(connection);
+    if (leaves) return;
   }
 }
 
-std::string HttpServer::body_of(const std::string& path, const std::string& range, std::string& head) const {
-  if (behaviour_.status != 0) {
-    head = "HTTP/1.1 " + std::to_string(behaviour_.status) + " As told";
+std::string HttpServer::body_of(const std::string& path, const std::string& range, int status,
+                                std::string& head) const {
+  if (status != 0) {
+    head = "HTTP/1.1 " + std::to_string(status) + " As told";
     return "<html>an explanation</html>";
   }
   if (const auto moved = behaviour_.redirects.find(path); moved != behaviour_.redirects.end()) {
@@ -117,7 +121,8 @@ void HttpServer::answer(int connection) {
     requests_.push_back(range.empty() ? path : path + " " + range);
   }
   std::string head;
-  const std::string body = body_of(path, range, head);
+  const int told = number < behaviour_.statuses.size() ? behaviour_.statuses[number] : 0;
+  const std::string body = body_of(path, range, told != 0 ? told : behaviour_.status, head);
   const std::size_t sent = number < behaviour_.cut_after.size() ? behaviour_.cut_after[number] : body.size();
   send_all(connection, head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\nConnection: close\r\n\r\n" +
                            body.substr(0, sent));

@@ -18,6 +18,8 @@ struct HttpBehaviour {
   bool wrong_range = false;                 ///< answers a range with one that begins a byte later
   std::vector<std::size_t> cut_after = {};  ///< the k-th answer breaks off after so many bytes of its body
   int status = 0;                           ///< if set, the answer to everything
+  std::vector<int> statuses = {};           ///< if set and not 0, that of the k-th answer
+  std::size_t leaves_after = 0;             ///< if set, nobody listens any more after so many answers
 };
 
 class HttpServer {
@@ -35,7 +37,7 @@ class HttpServer {
  private:
   void serve();
   void answer(int connection);
-  std::string body_of(const std::string& path, const std::string& range, std::string& head) const;
+  std::string body_of(const std::string& path, const std::string& range, int status, std::string& head) const;
 
   const HttpBehaviour behaviour_;
   int listener_ = -1, port_ = 0;

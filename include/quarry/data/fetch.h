@@ -49,14 +49,14 @@ struct FetchResult {
 };
 
 /// Downloads into a work folder beside the target (`.quarry-fetch-NAME`), continuing what an interrupted call left
-/// there; checks the sum; unpacks (regular files of source.folder only, at most 100 of them and 2 GiB); leaves
-/// quarry-fetched.json with the SHA-256 of each file; and renames the finished folder to its place. So the folder is
-/// either complete or not there. An existing folder is never changed: it is taken if it is what a fetch left, else
-/// refused. One fetch of a set at a time per target.
-/// Without an archive: each file that is not there yet is downloaded and renamed to its place; there is no published
-/// sum to compare with, so whoever reports results should give those of FetchResult::files. Errors: usage for a
-/// malformed option; failed for no network, a refusal of the server, a wrong checksum (the file is removed), a damaged
-/// or unsafe archive, a full disk.
+/// there (from the first byte on where there is no checksum, since the parts might be of two versions); checks the sum;
+/// unpacks (regular files of source.folder only, at most 100 of them and 2 GiB); leaves quarry-fetched.json with the
+/// SHA-256 of each file; and renames the finished folder to its place. So the folder is either complete or not there.
+/// An existing folder is never changed: it is taken if it is what a fetch left, else refused. One fetch of a set at a
+/// time per target. Without an archive: each file that is not there yet is downloaded, checked for the instances,
+/// features and classes of the set, and renamed to its place; there is no published sum to compare with, so whoever
+/// reports results should give those of FetchResult::files. Errors: usage for a malformed option; failed for no
+/// network, a refusal of the server, a wrong checksum (the file is removed), a damaged or unsafe archive, a full disk.
 FetchResult fetch_dataset(const FetchSource& source, const FetchOptions& options);
 
 }  // namespace quarry

@@ -23,6 +23,7 @@ struct ComparedRun {
 struct CellComparison {
   std::string name;  ///< path of the cell below the root; of two files or seed folders "the two results"
   bool equal = true;
+  std::int64_t one_sided = 0;      ///< cycles that were tested on one side only: not compared, and no difference
   std::vector<std::string> lines;  ///< what was compared and what differs, a sentence each
 };
 

@@ -23,13 +23,16 @@ struct CellSummary {
 /// Mean and population standard deviation of values in percent.
 CellSummary summarise_cell(std::vector<double> percent);
 
-/// none: nothing to compare with, or the data are not the published ones. qualitative: the published runs of this pair
-/// collapse now and then, so no mean is compared.
-enum class Verdict { none, agrees, differs, qualitative };
+/// none: nothing to compare with, the data are not the published ones, or no difference was set that is allowed.
+/// qualitative: the published AL runs of this pair collapse now and then, so no mean is compared. too_few: less than
+/// kFewestSeeds of ours.
+enum class Verdict { none, agrees, differs, qualitative, too_few };
+/// Below it the deviation of ours says next to nothing (of one seed it is 0), and allowed_difference neither.
+inline constexpr std::int64_t kFewestSeeds = 3;
 
 /// What a difference of means may be: max(0.5, 3 sqrt(s_ref^2 / k_ref + s_ours^2 / k_ours)), in percentage points.
 double allowed_difference(const CellSummary& ours, const PublishedCell& published);
-/// |difference of means| <= allowed_difference.
+/// agrees: |difference of means| <= allowed_difference. too_few without kFewestSeeds.
 Verdict judge(const CellSummary& ours, const PublishedCell& published);
 
 struct TableColumn {
@@ -66,15 +69,21 @@ std::vector<HyperparameterTable> hyperparameter_tables(const CellTree& tree);
 struct QualitativeRow {
   std::string dataset, table, pair, question, ours, published;
 };
-/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published.
+/// HP3 and HP4: strategies below HP1 and HP2, the worst and the best strategy, ours beside published, over the
+/// strategies that have both.
 std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTable>& tables);
 
 /// Whether the name in data.json is the folder's ("cifar10" of CIFAR10), or there is none.
 bool names_agree(const CellDataset& dataset);
 /// "CIFAR-10"; other data sets by the name in their data.json.
 std::string dataset_title(const CellDataset& dataset);
-/// "", or what a title must say about the pixels: not verified, or unknown.
+/// "CIFAR-10 (pixels not verified)": the title, and what must be known of the pixels unless they are the published
+/// ones.
+std::string dataset_heading(const CellDataset& dataset);
+/// "", or a sentence of at most some 60 characters about the pixels: not verified, or unknown. It fits a picture.
 std::string pixel_warning(const CellDataset& dataset);
+/// The same, followed by the files that were read, whose names may be long.
+std::string pixel_warning_with_source(const CellDataset& dataset);
 /// Number of classes by data.json, else by the folder's name; 0 if unknown.
 std::int64_t classes_of(const CellDataset& dataset);
 /// "HP1"; "" for a pair without a name.

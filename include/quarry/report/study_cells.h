@@ -71,7 +71,7 @@ struct CellDataset {
 struct CellTree {
   std::vector<CellDataset> datasets;  ///< by folder name
   std::vector<StudyCell> cells;       ///< by key
-  std::vector<std::string> notes;     ///< seed folders without results, one sentence each
+  std::vector<std::string> notes;     ///< seed folders without results and folders without cells, one sentence each
 };
 
 // Parsers of one file's text. `where` is its path, for messages. Keys that are not named in docs/formats.md are passed
@@ -81,7 +81,7 @@ struct CellTree {
 /// passed over without being stored.
 std::vector<ActiveCycle> parse_active_results(std::string_view text, std::string_view where);
 /// queried_indices.json: the picks of each cycle.
-std::vector<std::vector<std::int64_t>> parse_queried_indices(std::string_view text, std::string_view where);
+std::vector<std::vector<std::int64_t>> parse_queried_picks(std::string_view text, std::string_view where);
 /// results.json of a search.
 SearchResult parse_search_results(std::string_view text, std::string_view where);
 /// data.json of a data set's folder.
@@ -94,8 +94,9 @@ CellFileKind kind_of_cell_file(std::string_view text, std::string_view where);
 /// The folder that holds the data sets' folders: DIR/cells or DIR.
 std::string cells_root(FileSystem& files, const std::string& directory);
 /// Reads every cell below the folders, which are studies or trees in the layout above. Hidden names and plain files
-/// between the levels are passed over. Errors: usage for a folder without cells, one with a name that the layout does
-/// not have, the same cell twice, or folders of one data set that disagree about it; failed for damaged files.
+/// between the levels are passed over; a folder without cells (an unfinished study) is a note. Errors: usage when no
+/// folder has cells, for a name that the layout does not have, the same cell twice, or folders of one data set that
+/// disagree about it; failed for damaged files.
 CellTree read_cells(FileSystem& files, const std::vector<std::string>& directories);
 
 /// Whether a run's accuracy is that of a network that names one class for everything: exactly 1 / classes.
