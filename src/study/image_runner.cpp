@@ -20,10 +20,12 @@ namespace {
 
 /// A run of either half.
 struct Active {
+  const StudyRun* run = nullptr;
   std::unique_ptr<ImageLearningRun> learning;
   std::unique_ptr<FrozenSetRun> search;
   std::int32_t data = 0;
   bool committed_here = false;  ///< something, since it was opened
+  bool cell_is_written = false;
 
   const std::string& id() const { return learning ? learning->id() : search->id(); }
   bool wants_fits() const {
@@ -119,6 +121,7 @@ class ImageRunner final : public StudyRunner {
   Active open(const StudyRun& run) {
     const auto& data = dataset_of(run);
     Active active;
+    active.run = &run;
     active.data = executor_->load(data);
     const ImageRunMeans means = {
         executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
@@ -146,7 +149,7 @@ class ImageRunner final : public StudyRunner {
         fleet.push_back(open(*waiting[next++]));
         summary.resumed += fleet.back().committed() > 0;
         progress.skip(fleet.back().committed());
-        progress.advance(fleet.back().take_commits());
+        count(fleet.back(), progress);
         fleet.back().committed_here = false;  // what opening commits is no progress
       }
       try {
@@ -166,6 +169,13 @@ class ImageRunner final : public StudyRunner {
       std::erase_if(fleet, [](const Active& active) { return active.is_finished(); });
     }
     progress.finish();
+  }
+
+  /// Counts what a run has committed. A finished run's cell is written at once: the whole study may take days more.
+  void count(Active& active, Progress& progress) {
+    progress.advance(active.take_commits());
+    if (!active.is_finished() || std::exchange(active.cell_is_written, true)) return;
+    write_files_of(*active.run, records_of(*active.run));
   }
 
   /// Trains what the fleet wants; a run whose networks are there goes on to its test and commits at once, so that a
@@ -191,7 +201,7 @@ class ImageRunner final : public StudyRunner {
       const auto [a, place] = owner[job];
       fleet[a].give_fit(place, std::move(result));
       test(fleet[a]);
-      progress.advance(fleet[a].take_commits());
+      count(fleet[a], progress);
       timer = PhaseTimer();
     };
     executor_->fit(jobs, fitted, [&](std::int64_t done, std::int64_t all) { progress.part(done, all); });
@@ -203,7 +213,7 @@ class ImageRunner final : public StudyRunner {
                      wanted[a]);
     for (Active& active : fleet) {  // from before an interruption
       test(active);
-      progress.advance(active.take_commits());
+      count(active, progress);
     }
   }
 
@@ -222,7 +232,7 @@ class ImageRunner final : public StudyRunner {
       job.data = active.data;
       active.learning->give_picks(executor_->select(job));
       timings_.add(active.id(), "select", timer.share(1, 1), 1);
-      progress.advance(active.take_commits());
+      count(active, progress);
     }
   }
 
@@ -233,10 +243,11 @@ class ImageRunner final : public StudyRunner {
 
   void write_files_of(const StudyRun& run, const std::vector<Json>& records) override {
     if (!one_cell_per_run_) return;
-    const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
-    files_.make_directories(folder);
     const std::vector<CellFile> made =
         run.config.mode == Mode::frozen_set ? search_cell_files(run, records) : learning_cell_files(run, records);
+    if (made.empty()) return;
+    const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
+    files_.make_directories(folder);
     for (const CellFile& file : made) files_.write_atomically(folder + "/" + file.name, file.text);
     files_.write_atomically(fmt::format("{}/cells/{}/data.json", directory_, cell_dataset(run.config.data.name)),
                             cell_data_record(*dataset_of(run)));
