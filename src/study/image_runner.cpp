@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
@@ -102,7 +103,8 @@ class ImageRunner final : public StudyRunner {
       const ImageDataset& data = *dataset_of(*run);
       check_run_fits_data(run->config,
                           {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes});
-      plan_resnet(network_of(run->config, data));
+      const ResNetPlan plan = plan_resnet(network_of(run->config, data));
+      if (on_device()) check_device_memory(*run, data, plan);
       if (run->config.mode == Mode::frozen_set)
         acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
     }
@@ -112,6 +114,20 @@ class ImageRunner final : public StudyRunner {
     std::set<std::string> cells;
     for (const StudyRun& run : study_.runs)
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
+  }
+
+  /// A network that even the empty device has no room for would end the study in the middle of it.
+  void check_device_memory(const StudyRun& run, const ImageDataset& data, const ResNetPlan& plan) const {
+    const RunConfig& config = run.config;
+    const std::size_t all = gpu::device_info(options_.device.ordinal).memory,
+                      images = cuda::DeviceImages::memory(data.shape, data.train.n) +
+                               cuda::DeviceImages::memory(data.shape, data.test.n),
+                      network = cuda::ConvFleetNet::memory(plan, config.precision, config.batch_size, 1, config.epochs);
+    if (images <= all && network <= (all - images) / 10 * 9) return;  // a tenth stays free
+    device_error(
+        "run {}: with training.batch_size = {} a network takes {} bytes of GPU memory to train and its images take {}; "
+        "{} has {}, of which a tenth stays free; use a smaller training.batch_size, or --device cpu",
+        run.id, config.batch_size, network, images, to_string(options_.device), all);
   }
 
   const std::shared_ptr<const ImageDataset>& dataset_of(const StudyRun& run) const {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "quarry/core/rng.h"
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/runner.h"
 #include "tests/support/byte_writers.h"
 #include "tests/support/faulty_file_system.h"
@@ -187,6 +188,17 @@ TEST_F(ImageProgram, AFinishedRunsCellIsThereWhenTheStudyIsInterrupted) {
     if (name.find("cells/") == std::string::npos) continue;
     EXPECT_EQ(whole.at(name), bytes) << name;
   }
+}
+
+TEST_F(ImageProgram, RefusesARunThatTheGpuHasNoMemoryForBeforeItWritesAnything) {
+  const ProgramResult result = run("out", "", {"--set", "training.batch_size=[2, 4096]"});
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  const ResNetPlan plan = plan_resnet({ResNetKind::resnet8, {1, 28, 28}, 10, 0});
+  const std::size_t bytes = cuda::ConvFleetNet::memory(plan, ConvPrecision::fp32, 4096, 1, 1);
+  EXPECT_THAT(result.err, HasSubstr(fmt::format("with training.batch_size = 4096 a network takes {} bytes", bytes)));
+  EXPECT_THAT(result.err, HasSubstr(fmt::format("cuda:0 has {}", std::size_t{1} << 30)));
+  EXPECT_THAT(result.err, HasSubstr("run fashion_mnist__random"));
+  EXPECT_TRUE(read_tree(dir / "out").empty());
 }
 
 TEST_F(ImageProgram, RefusesWhatItCannotDo) {
