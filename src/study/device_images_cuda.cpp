@@ -32,7 +32,7 @@ class DeviceImageExecutor final : public ImageExecutor {
     const std::int64_t all_epochs = epochs_of(jobs, left);
     std::int64_t epochs_done = 0;
     cuda::ConvFleetOptions options{options_.graphs, options_.stop, {}};
-    if (epochs) options.epoch_done = [&] { epochs(++epochs_done, all_epochs); };
+    if (epochs) options.epochs_done = [&](std::int64_t more) { epochs(epochs_done += more, all_epochs); };
     while (!left.empty()) {
       const std::int32_t data = jobs[left.front().front()].data;
       std::vector<std::vector<std::size_t>> now, later;

@@ -2,8 +2,10 @@
 // train_conv_fleet on the fake GPU beside the CPU's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <string>
 
 #include "quarry/core/progress.h"
@@ -28,11 +30,12 @@ class ConvTrain : public ::testing::Test {
     return spec;
   }
   std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, bool graphs = true,
-                                       const std::atomic<bool>* stop = nullptr) const {
+                                       const std::atomic<bool>* stop = nullptr,
+                                       const std::function<void(std::int64_t)>& epochs = {}) const {
     gpu::Session session(0);
     const cuda::DeviceImages images(session, data_, data_.train);
     std::vector<ConvMemberResult> results(members.size());
-    cuda::train_conv_fleet(session, data_, images.pool(), members, {graphs, stop, {}},
+    cuda::train_conv_fleet(session, data_, images.pool(), members, {graphs, stop, epochs},
                            [&](std::size_t m, ConvMemberResult result) { results[m] = std::move(result); });
     return results;
   }
@@ -109,7 +112,42 @@ TEST_F(ConvTrain, ASplitWhereAnAllocationFailsAllTheSame) {
     EXPECT_EQ(error.kind(), ErrorKind::device);
     const std::size_t bytes = cuda::conv_member_memory(members[0]);
     EXPECT_NE(std::string(error.what()).find(std::to_string(bytes)), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("out of memory"), std::string::npos) << "the allocation's own reason";
   }
+}
+
+TEST_F(ConvTrain, EpochsThatAreTrainedAgainAreCountedOnce) {
+  std::vector<ConvMemberSpec> members = {member(4, 9, 7), member(4, 9, 8)};
+  for (ConvMemberSpec& m : members) m.epochs = 2;  // the rows of the validation behind them need a longer buffer
+  std::int64_t done = 0, most = 0, backwards = 0;
+  const auto count = [&](std::int64_t epochs) {
+    done += epochs;
+    most = std::max(most, done);
+    backwards += epochs < 0;
+    if (done == 4 && backwards == 0) {
+      gpu::fake_gpu().fail_call = gpu::fake_gpu().calls + 1;
+      gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+    }
+  };
+  on_gpu(members, true, nullptr, count);
+  EXPECT_EQ(backwards, 1);
+  EXPECT_EQ(done, 4);
+  EXPECT_EQ(most, 4);
+}
+
+TEST_F(ConvTrain, StopsBeforeEveryLoad) {
+  static std::atomic<bool> stop;
+  stop = false;
+  ConvMemberSpec one = member(4, 0, 7);
+  one.epochs = 0;
+  const std::vector<ConvMemberSpec> members(6, one);
+  on_gpu({one});
+  const std::int64_t of_one = gpu::fake_gpu().work;
+  gpu::fake_gpu().reset();
+  gpu::fake_gpu().fail_work = 30;  // within the first load
+  gpu::fake_gpu().at_work = [] { stop = true; };
+  EXPECT_THROW(on_gpu(members, true, &stop), Interrupted);
+  EXPECT_LT(gpu::fake_gpu().work, of_one) << "one member was loaded, and none stored";
 }
 
 TEST_F(ConvTrain, StopsBetweenEpochs) {
