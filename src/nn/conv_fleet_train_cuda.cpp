@@ -194,12 +194,13 @@ class Group {
       one, free, failure.empty() ? "" : ": ", failure);
 }
 
-/// Members that there is memory for at a time, most of it left to them.
+/// Members that there is room for at a time: in memory, most of it left to them, and in the kernels' grids.
 std::size_t members_at_a_time(gpu::Session& session, const ConvMemberSpec& spec) {
   session.synchronize();  // what was released is free only then
   const std::size_t one = conv_member_memory(spec), free = session.memory_free();
   if (one > free / 10 * 9) no_memory(one, free, "");
-  return free / 10 * 9 / one;
+  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan_resnet(spec.network), spec.batch_size));
+  return std::min(free / 10 * 9 / one, in_grids);
 }
 
 std::vector<ConvMemberResult> train(Group&& group) {

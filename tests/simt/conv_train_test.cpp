@@ -150,6 +150,21 @@ TEST_F(ConvTrain, StopsBeforeEveryLoad) {
   EXPECT_LT(gpu::fake_gpu().work, of_one) << "one member was loaded, and none stored";
 }
 
+TEST(ConvFleet, HasNoMoreMembersThanTheGridsHaveRoomFor) {
+  const ResNetPlan plan = plan_resnet({ResNetKind::resnet18, {3, 32, 32}, 10, 0});
+  const auto most_blocks = [&](std::int32_t batch, std::int32_t members) {
+    unsigned most = 0;
+    for (const ConvLayer& layer : plan.layers)
+      most = std::max(most, cuda::conv_weight_gradient_launch(cuda::conv_shape(layer, batch), members).grid.z);
+    return most;
+  };
+  for (const std::int32_t batch : {1, 100, 128, 4096}) {
+    const std::int32_t members = cuda::most_fleet_members(plan, batch);
+    EXPECT_LE(most_blocks(batch, members), 65535u) << batch;
+    EXPECT_GT(most_blocks(batch, members + 1), 65535u) << batch;
+  }
+}
+
 TEST_F(ConvTrain, StopsBetweenEpochs) {
   static std::atomic<bool> stop;
   stop = false;

@@ -110,6 +110,9 @@ struct ConvFleetOptions {
   std::function<void(std::int64_t epochs)> epochs_done;
 };
 
+/// Members of a fleet that its kernels' grids have room for: a pure function. At least 1.
+std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch);
+
 /// Bytes of device memory that a member of a fleet takes: a pure function.
 std::size_t conv_member_memory(const ConvMemberSpec& member);
 
