@@ -135,6 +135,30 @@ TEST_F(ConvTrain, EpochsThatAreTrainedAgainAreCountedOnce) {
   EXPECT_EQ(most, 4);
 }
 
+TEST_F(ConvTrain, ANetOutlivesAnAllocationThatFailed) {
+  const ConvMemberSpec spec = member(4, 2, 7);
+  const ResNetPlan plan = plan_resnet(spec.network);
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, data_, data_.train);
+  cuda::ConvNetMember one;
+  one.rates = {0.1f};
+  const std::vector<std::vector<std::int32_t>> rows = {{0, 1, 2, 3}};
+  const auto loss = [&](std::int64_t failing_call) {
+    cuda::ConvFleetNet net(session, plan, ConvPrecision::fp32, 4, images.pool(), std::span(&one, 1), true);
+    net.load(0, initial_parameters(plan, spec.init_key), initial_buffers(plan));
+    gpu::fake_gpu().fail_call = failing_call == 0 ? 0 : gpu::fake_gpu().calls + failing_call;
+    gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+    if (failing_call > 0) {
+      EXPECT_THROW(net.train_epoch(0, rows), gpu::Failure) << failing_call;
+    }
+    net.train_epoch(0, rows);
+    return net.progress()[0].loss_sum;
+  };
+  const double want = loss(0);
+  EXPECT_GT(want, 0);
+  for (const std::int64_t call : {1, 2, 3}) EXPECT_EQ(loss(call), want) << call;  // one is the place of the rows
+}
+
 TEST_F(ConvTrain, StopsBeforeEveryLoad) {
   static std::atomic<bool> stop;
   stop = false;
