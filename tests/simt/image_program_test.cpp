@@ -124,7 +124,8 @@ TEST_F(ImageProgram, RunsAndSurvivesAPoisonedWorker) {
   EXPECT_TRUE(files("failed") == want) << "other bytes after a failure";
   const ProgramResult other = run("whole", "", {}, "cpu");
   EXPECT_EQ(other.exit_code, 1);
-  EXPECT_THAT(other.err, HasSubstr("another engine"));
+  EXPECT_THAT(other.err, HasSubstr("another engine, 'CUDA, host threads, compute capability 9.0, fp32"));
+  EXPECT_THAT(other.err, HasSubstr("continue with the --device it was begun on, or choose another output folder"));
 }
 
 TEST_F(ImageProgram, TheSearchHalfReadsWhatTheOtherAcquired) {
