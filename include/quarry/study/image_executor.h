@@ -64,8 +64,8 @@ class ImageExecutor {
   virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
 };
 
-/// On the CPU, in fp32, as many networks at a time as there are workers. `stop` (may be null) is looked at before every
-/// training step; once it is set, Interrupted is thrown.
+/// On the CPU, in fp32 or bf16 as each job says, as many networks at a time as there are workers. `stop` (may be null)
+/// is looked at before every training step; once it is set, Interrupted is thrown.
 std::unique_ptr<ImageExecutor> make_image_executor(Context& context, const std::atomic<bool>* stop);
 
 struct DeviceImageOptions {
