@@ -18,8 +18,9 @@ generator=()
 if command -v ninja > /dev/null; then generator=(-G Ninja); fi
 benchmarks=(bench_mlp_fleet bench_entropy_bald bench_k_center bench_badge bench_tpe bench_study
             bench_conv_engines)
+mkdir -p "$build"
 cmake -S . -B "$build" "${generator[@]}" -DCMAKE_BUILD_TYPE=Release -DQUARRY_CUDA=ON -DQUARRY_BENCHMARKS=ON \
-  ${bundle:+"-DCMAKE_PREFIX_PATH=$bundle/usr"} > /dev/null
+  ${bundle:+"-DCMAKE_PREFIX_PATH=$bundle/usr"} > "$build/bench_configure.log"
 cmake --build "$build" -j "$(nproc)" --target "${benchmarks[@]}" > "$build/bench_build.log" || {
   tail -n 40 "$build/bench_build.log" >&2
   exit 1
@@ -49,7 +50,7 @@ side k_center "$build/benchmarks/bench_k_center" --device cuda --json --n 10000 
 side badge "$build/benchmarks/bench_badge" --device cuda --json --n 10000 50000
 side selection_rivals "$python" benchmarks/peers/gpu_selection.py
 engines=()
-grep -q '^QUARRY_CUDNN_DIR:PATH=/' "$build/CMakeCache.txt" || engines=(--engine fp32_fma bf16_mma)   # no cuDNN here
+grep -q 'quarry: cuDNN ON' "$build/bench_configure.log" || engines=(--engine fp32_fma bf16_mma)   # no cuDNN here
 side conv_engines "$build/benchmarks/bench_conv_engines" --device cuda --json "${engines[@]}"
 side tpe "$build/benchmarks/bench_tpe" --device cuda --json
 side tpe_rivals "$python" benchmarks/peers/tpe.py 5

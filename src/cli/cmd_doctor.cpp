@@ -61,7 +61,8 @@ void examine_gpus(Examination& doctor) {
   for (int i = 0; i < gpus.count; ++i)
     doctor.note(Finding::ok, to_string({DeviceKind::cuda, i}), gpu_text(gpu::device_info(i)));
   if (gpus.count == 0)
-    doctor.note(Finding::missing, "GPU", gpus.why, "nothing to do: studies run on the CPU, with the same results");
+    doctor.note(Finding::missing, "GPU", gpus.why,
+                "nothing to do: studies run on the CPU, with the same results (of residual networks, within rounding)");
   try {
     doctor.note(Finding::ok, "cuDNN", gpu::convolution_library());
   } catch (const Error& error) {

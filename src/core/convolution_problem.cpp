@@ -37,8 +37,9 @@ void check(const ConvolutionProblem& p) {
   expect(p.layout == Layout::positions || p.layout == Layout::images, "layout", static_cast<int>(p.layout), "0 or 1");
   const std::int64_t pixels = std::int64_t{p.in_height} * p.in_width, row = std::max(p.in_channels, p.out_channels);
   constexpr std::int64_t numbers = std::int64_t{1} << 31;
-  expect(pixels < numbers && pixels * p.images < numbers && pixels * p.images * row < numbers, "pixels", pixels,
-         "tensors of less than 2^31 numbers");
+  expect(pixels < numbers && pixels * p.images < numbers && pixels * p.images * row < numbers, "images", p.images,
+         fmt::format("fewer: in_height {} x in_width {} x images x {} channels must be less than 2^31 numbers",
+                     p.in_height, p.in_width, row));
   expect(std::int64_t{9} * p.in_channels * p.out_channels < numbers, "out_channels", p.out_channels,
          "weights of less than 2^31 numbers");
 }

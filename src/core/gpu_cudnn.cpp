@@ -3,6 +3,8 @@
 #include <cuda_runtime.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstdint>
 #include <string>
 
 #include "quarry/core/error.h"
@@ -46,6 +48,12 @@ Tensors tensors_of(ConvolutionProblem::Pass pass, const void* first, const void*
   QUARRY_CHECK(false, "pass {}", static_cast<int>(pass));
 }
 
+/// Handles' addresses are used again; numbers are not.
+std::int64_t next_number() {
+  static std::atomic<std::int64_t> last{0};
+  return ++last;
+}
+
 }  // namespace
 
 struct Convolutions::Impl {
@@ -63,6 +71,7 @@ struct Convolutions::Impl {
   ~Impl() { cudnn().destroy(handle); }
 
   Session& session;
+  const std::int64_t number = next_number();
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<const CudnnDescriptor> properties;
 };
@@ -80,12 +89,14 @@ std::string Convolutions::device_properties() const {
 
 ConvolutionPlan Convolutions::plan(const ConvolutionProblem& problem) {
   static_cast<void>(impl_->session.native_stream());  // for the current device
-  return plan_cudnn(problem, impl_->properties, impl_->handle);
+  ConvolutionPlan plan = plan_cudnn(problem, impl_->properties, impl_->handle);
+  plan.maker = impl_->number;
+  return plan;
 }
 
 void Convolutions::execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result,
                            Scratch workspace) {
-  QUARRY_CHECK(plan.handle == impl_->handle, "a convolution planned by another than executes it");
+  QUARRY_CHECK(plan.maker == impl_->number, "a convolution planned by another than executes it");
   QUARRY_CHECK(first != nullptr && second != nullptr && result != nullptr, "a convolution of cuDNN without a tensor");
   if (plan.workspace > 0) check_scratch(workspace, plan.workspace);
   const Tensors tensors = tensors_of(plan.problem.pass, first, second, result);

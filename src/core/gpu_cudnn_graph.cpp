@@ -134,13 +134,21 @@ std::string knobs_text(const CudnnDescriptor& configuration) {
   return text.empty() ? text : " knobs" + text;
 }
 
+/// cuDNN may say already here, or only of a plan, that it does not support something.
+bool is_unsupported(cudnnStatus_t status) {
+  return CUDNN_STATUS_CATEGORY(static_cast<int>(status)) == CUDNN_STATUS_NOT_SUPPORTED;
+}
+
+/// None where the mode knows nothing of the graph.
 std::vector<CudnnDescriptor> configurations(const CudnnDescriptor& graph, const CudnnDescriptor& properties,
                                             cudnnBackendHeurMode_t mode) {
   CudnnDescriptor heuristics(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
   heuristics.set(CUDNN_ATTR_ENGINEHEUR_DEVICEPROP, properties);
-  heuristics.finalize("the heuristics of cuDNN");
+  const cudnnStatus_t status = heuristics.try_finalize();
+  if (is_unsupported(status)) return {};
+  check_cudnn(status, "the heuristics of cuDNN");
   const std::int64_t most = heuristics.count(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR);
   return heuristics.parts(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_BACKEND_ENGINECFG_DESCRIPTOR,
                           static_cast<std::size_t>(most));
@@ -163,7 +171,7 @@ bool make_plan(Native& native, cudnnHandle_t handle) {
     native.plan.set(CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP, *native.properties);
   }
   const cudnnStatus_t status = native.plan.try_finalize();
-  if (CUDNN_STATUS_CATEGORY(static_cast<int>(status)) == CUDNN_STATUS_NOT_SUPPORTED) return false;
+  if (is_unsupported(status)) return false;
   check_cudnn(status, "an execution plan of cuDNN");
   return true;
 }
@@ -187,7 +195,6 @@ ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<co
       plan.workspace = static_cast<std::size_t>(
           native->plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64));
       plan.native = std::shared_ptr<void>(native, native->plan.get());
-      plan.handle = handle;
       return plan;
     }
   }

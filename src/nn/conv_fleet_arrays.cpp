@@ -121,6 +121,16 @@ std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision
   return count.bytes();
 }
 
+std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
+  constexpr std::int32_t kMostBlocks = 65535;  // of a grid in z, and in y
+  std::int32_t most = kMostBlocks;
+  for (const ConvLayer& layer : plan.layers) {
+    const auto of_one = static_cast<std::int32_t>(conv_weight_gradient_launch(conv_shape(layer, batch), 1).grid.z);
+    most = std::min(most, std::max(kMostBlocks / of_one, 1));
+  }
+  return most;
+}
+
 std::size_t conv_member_memory(const ConvMemberSpec& member) {
   const auto rows =
       std::max(static_cast<std::int64_t>(member.validation.size()),

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "quarry/core/error.h"
 #include "quarry/nn/conv_fleet_device.h"
 #include "src/nn/conv_fleet_arrays.h"
 #include "src/nn/conv_fleet_pass.h"
@@ -41,6 +42,13 @@ struct ConvFleetNet::Impl {
     session.synchronize();
     for (Staging& staging : stagings) staging.clear();
     for (std::optional<gpu::Mark>& mark : started) mark.reset();
+  }
+  /// Before the graph and what is staged go: they may be in use. If it fails, the session's next call says so.
+  void wait_for_copies() noexcept {
+    try {
+      settle();
+    } catch (const Error&) {
+    }
   }
   /// The next call may stage: what was staged two calls ago has been used.
   void begin() {

@@ -39,7 +39,12 @@ ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision pre
                "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
                input.width, pool.channels, pool.height, pool.width);
   for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, precision, session.device());
-  send_members();
+  try {
+    send_members();
+  } catch (...) {
+    wait_for_copies();
+    throw;
+  }
 }
 
 void ConvFleetNet::Impl::send_members() {
@@ -131,8 +136,8 @@ std::int64_t ConvFleetNet::Impl::send_rows(std::int32_t epoch, std::span<const s
   if (longest > stride) {
     settle();
     train_graph = GraphPointer(nullptr, nullptr);  // it knows the old place
+    order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(longest));
     stride = longest;
-    order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(stride));
   }
   for (std::size_t m = 0; m < rows.size(); ++m) {
     staging().send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
@@ -155,11 +160,7 @@ ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPr
                            const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs)
     : impl_(std::make_unique<Impl>(session, plan, precision, batch, pool, members, graphs)) {}
 ConvFleetNet::~ConvFleetNet() {
-  try {
-    impl_->settle();  // the graph and what is staged may be in use
-  } catch (const Error&) {
-    // The session's next call says so.
-  }
+  impl_->wait_for_copies();
 }
 
 void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders) {

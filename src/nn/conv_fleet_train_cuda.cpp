@@ -2,6 +2,7 @@
 // train_conv_fleet on a GPU.
 #include <algorithm>
 #include <cmath>
+#include <string>
 #include <utility>
 
 #include "quarry/core/error.h"
@@ -90,12 +91,13 @@ class Group {
 
   std::vector<ConvMemberResult> run() {
     for (std::size_t m = 0; m < specs_.size(); ++m) {
+      look_at_stop();
       net_.load(static_cast<std::int32_t>(m), initial_parameters(plan_, specs_[m]->init_key), initial_buffers(plan_));
     }
     for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) {
-      if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
+      look_at_stop();
       epoch(e);
-      for (std::size_t m = 0; options_.epoch_done && m < specs_.size(); ++m) options_.epoch_done();
+      for (std::size_t m = 0; m < specs_.size(); ++m) count(1);
     }
     std::vector<bool> all(specs_.size());
     for (std::size_t m = 0; m < specs_.size(); ++m) all[m] = results_[m].epoch_validation.empty();
@@ -104,7 +106,18 @@ class Group {
     return std::move(results_);
   }
 
+  /// The group will be trained again.
+  void take_back() { count(-counted_); }
+
  private:
+  void look_at_stop() const {
+    if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
+  }
+  void count(std::int64_t epochs) {
+    counted_ += epochs;
+    if (options_.epochs_done && epochs != 0) options_.epochs_done(epochs);
+  }
+
   std::vector<ConvNetMember> net_members() const {
     std::vector<ConvNetMember> members;
     for (const ConvMemberSpec* spec : specs_) members.push_back(net_member(*spec));
@@ -170,21 +183,33 @@ class Group {
   const ConvFleetOptions& options_;
   ConvFleetNet net_;
   std::vector<ConvMemberResult> results_;
+  std::int64_t counted_ = 0;  ///< epochs, of all members together
 };
 
-[[noreturn]] void no_memory(std::size_t one, std::size_t free) {
+/// `failure` (may be empty): what the allocation that failed said.
+[[noreturn]] void no_memory(std::size_t one, std::size_t free, const std::string& failure) {
   device_error(
       "a residual network takes {} bytes of GPU memory to train, and of the {} that are free a tenth stays free; use a "
-      "smaller training.batch_size, or --device cpu",
-      one, free);
+      "smaller training.batch_size, or --device cpu{}{}",
+      one, free, failure.empty() ? "" : ": ", failure);
 }
 
-/// Members that there is memory for at a time, most of it left to them.
+/// Members that there is room for at a time: in memory, most of it left to them, and in the kernels' grids.
 std::size_t members_at_a_time(gpu::Session& session, const ConvMemberSpec& spec) {
   session.synchronize();  // what was released is free only then
   const std::size_t one = conv_member_memory(spec), free = session.memory_free();
-  if (one > free / 10 * 9) no_memory(one, free);
-  return free / 10 * 9 / one;
+  if (one > free / 10 * 9) no_memory(one, free, "");
+  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan_resnet(spec.network), spec.batch_size));
+  return std::min(free / 10 * 9 / one, in_grids);
+}
+
+std::vector<ConvMemberResult> train(Group&& group) {
+  try {
+    return group.run();
+  } catch (const gpu::Failure& failure) {
+    if (failure.code() == gpu::kOutOfMemory) group.take_back();
+    throw;
+  }
 }
 
 }  // namespace
@@ -210,10 +235,10 @@ void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const Ima
     }
     std::vector<ConvMemberResult> results;
     try {
-      results = Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)).run();
+      results = train(Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)));
     } catch (const gpu::Failure& failure) {
       if (failure.code() != gpu::kOutOfMemory) throw;
-      if (who.size() == 1) no_memory(conv_member_memory(members[first]), session.memory_free());
+      if (who.size() == 1) no_memory(conv_member_memory(members[first]), session.memory_free(), failure.what());
       most = who.size() / 2;
       continue;
     }

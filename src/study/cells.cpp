@@ -2,6 +2,7 @@
 #include "quarry/study/cells.h"
 
 #include <algorithm>
+#include <iterator>
 #include <string_view>
 #include <utility>
 
@@ -9,6 +10,7 @@
 #include "quarry/core/text.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_fits.h"
+#include "quarry/study/image_learning_run.h"
 #include "quarry/study/journal.h"
 #include "src/study/image_records.h"
 
@@ -167,7 +169,8 @@ std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& conf
   return positions;
 }
 
-std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Json>& records) {
+std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector<Json>& records) {
+  if (std::ssize(records) != 1 + std::int64_t{learning_cycles(run.config)}) return {};
   const std::int64_t pool = records.front().at("pool").integer();
   std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
   Json results = Json::object(), queried = Json::object(), diverged = Json::array();
@@ -202,7 +205,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun&, const std::vector<Jso
 }
 
 std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<Json>& records) {
-  if (records.back().at("type").string() != "final") return {};
+  if (records.empty() || records.back().at("type").string() != "final") return {};
   const Json& last = records.back();
   Json trials = Json::array();
   for (const Json& record : records) {

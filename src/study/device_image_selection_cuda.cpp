@@ -224,53 +224,84 @@ Picks pick_images(gpu::Session& session, const ImageSelectJob& job, const Device
   return Picking(session, job, scores).run();
 }
 
+namespace {
+
+/// Scores of one job. Their places come first: the scorer takes most of what is free then. It goes with fill(), so that
+/// the picks have its memory for their scratch.
+class Scoring {
+ public:
+  Scoring(gpu::Session& session, const ImageSelectJob& job, const StrategyNeeds& needs)
+      : session_(session),
+        job_(job),
+        needs_(needs),
+        n_(std::ssize(job.candidate_rows)),
+        m_(needs.labelled_features ? std::ssize(job.labelled_rows) : 0),
+        use_logits_(job.layer == FeatureLayer::logits) {
+    const ResNetPlan plan = plan_resnet(job.network->spec);
+    scores_.classes = plan.spec.classes;
+    scores_.width = use_logits_ ? scores_.classes : padded_channels(plan.features);
+    scores_.logits = place(logits_, n_ * scores_.classes);
+    if (needs.features) scores_.features = place(features_, n_ * scores_.width);
+    if (m_ > 0) scores_.labelled = place(labelled_, m_ * scores_.width);
+    if (!needs.bald) return;
+    QUARRY_CHECK(job.mc_passes >= 1, "BALD needs at least one pass, got {}", job.mc_passes);
+    place(sum_p_, n_ * scores_.classes);
+    place(sum_entropy_, n_);
+    scores_.bald = place(bald_, n_);
+  }
+
+  const DeviceScores& fill(const ImagePool& pool, const std::atomic<bool>* stop) {
+    DeviceScorer scorer(session_, *job_.network, pool, std::max(n_, m_));
+    if (needs_.probabilities || needs_.features)
+      scorer.score(job_.candidate_rows, logits_.data(), use_logits_ ? nullptr : features_.data());
+    if (needs_.features && use_logits_)  // softmax overwrites the logits
+      session_.copy_within(features_.data(), logits_.data(), logits_.size() * sizeof(float));
+    if (m_ > 0)
+      scorer.score(job_.labelled_rows, use_logits_ ? labelled_.data() : nullptr,
+                   use_logits_ ? nullptr : labelled_.data());
+    if (needs_.bald) fill_bald(scorer, stop);
+    return scores_;
+  }
+
+ private:
+  float* place(gpu::Buffer<float>& buffer, std::int64_t n) {
+    buffer = gpu::Buffer<float>(session_, size(n));
+    return buffer.data();
+  }
+
+  void fill_bald(DeviceScorer& scorer, const std::atomic<bool>* stop) {
+    session_.fill(sum_p_.data(), 0, sum_p_.size() * sizeof(float));
+    session_.fill(sum_entropy_.data(), 0, sum_entropy_.size() * sizeof(float));
+    const SoftmaxJob softmax{logits_.data(), n_, scores_.classes, logits_.data()};
+    BaldJob sums{logits_.data(), n_, scores_.classes, sum_p_.data(), sum_entropy_.data(), job_.mc_passes, bald_.data()};
+    sums.clamp = job_.problem.bald_clamp;
+    for (std::int32_t pass = 0; pass < job_.mc_passes; ++pass) {
+      check_stop(stop);
+      scorer.score_pass(job_.candidate_rows, pass, job_.mc_key, logits_.data());
+      cuda::softmax(session_, &softmax, 1);
+      cuda::bald_accumulate(session_, &sums, 1);
+    }
+    cuda::bald_finish(session_, &sums, 1);
+  }
+
+  gpu::Session& session_;
+  const ImageSelectJob& job_;
+  const StrategyNeeds needs_;
+  const std::int64_t n_, m_;
+  const bool use_logits_;
+  DeviceScores scores_;
+  gpu::Buffer<float> logits_, features_, labelled_, sum_p_, sum_entropy_, bald_;
+};
+
+}  // namespace
+
 Picks select_images(Context& context, gpu::Session& session, const ImagePool& pool, const ImageSelectJob& job,
                     const std::atomic<bool>* stop) {
   const StrategyNeeds needs = make_strategy(job.strategy)->needs();
   if (!needs.probabilities && !needs.features && !needs.bald) return select_on_host(context, job);
   QUARRY_CHECK(job.network != nullptr, "the strategy {} needs a network", job.strategy);
-  const std::int64_t n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
-  DeviceScorer scorer(session, *job.network, pool, std::max(n, m));
-  const bool use_logits = job.layer == FeatureLayer::logits;
-  DeviceScores scores;
-  scores.classes = scorer.classes();
-  scores.width = use_logits ? scorer.classes() : scorer.width();
-  const gpu::Buffer<float> logits(session, size(n * scores.classes));
-  gpu::Buffer<float> features, labelled, sum_p, sum_entropy, bald;
-  scores.logits = logits.data();
-  if (needs.features) {
-    features = gpu::Buffer<float>(session, size(n * scores.width));
-    scores.features = features.data();
-  }
-  if (needs.probabilities || needs.features)
-    scorer.score(job.candidate_rows, logits.data(), use_logits ? nullptr : features.data());
-  if (needs.features && use_logits)  // softmax overwrites the logits
-    session.copy_within(features.data(), logits.data(), logits.size() * sizeof(float));
-  if (needs.labelled_features && m > 0) {
-    labelled = gpu::Buffer<float>(session, size(m * scores.width));
-    scores.labelled = labelled.data();
-    scorer.score(job.labelled_rows, use_logits ? labelled.data() : nullptr, use_logits ? nullptr : labelled.data());
-  }
-  if (needs.bald) {
-    QUARRY_CHECK(job.mc_passes >= 1, "BALD needs at least one pass, got {}", job.mc_passes);
-    sum_p = gpu::Buffer<float>(session, logits.size());
-    sum_entropy = gpu::Buffer<float>(session, size(n));
-    bald = gpu::Buffer<float>(session, size(n));
-    session.fill(sum_p.data(), 0, sum_p.size() * sizeof(float));
-    session.fill(sum_entropy.data(), 0, sum_entropy.size() * sizeof(float));
-    const SoftmaxJob softmax{logits.data(), n, scores.classes, logits.data()};
-    BaldJob sums{logits.data(), n, scores.classes, sum_p.data(), sum_entropy.data(), job.mc_passes, bald.data()};
-    sums.clamp = job.problem.bald_clamp;
-    for (std::int32_t pass = 0; pass < job.mc_passes; ++pass) {
-      check_stop(stop);
-      scorer.score_pass(job.candidate_rows, pass, job.mc_key, logits.data());
-      cuda::softmax(session, &softmax, 1);
-      cuda::bald_accumulate(session, &sums, 1);
-    }
-    cuda::bald_finish(session, &sums, 1);
-    scores.bald = bald.data();
-  }
-  return pick_images(session, job, scores);
+  Scoring scoring(session, job, needs);
+  return pick_images(session, job, scoring.fill(pool, stop));
 }
 
 }  // namespace quarry

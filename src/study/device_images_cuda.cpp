@@ -16,14 +16,11 @@ class DeviceImageExecutor final : public ImageExecutor {
       : context_(context), options_(options), session_(options.ordinal) {}
 
   std::int32_t load(std::shared_ptr<const ImageDataset> data) override {
-    bool is_new = false;
-    const ImageDataset& set = *data;
-    const std::int32_t number = sets_.add(std::move(data), is_new);
-    if (is_new) {
-      images_.push_back({std::make_unique<cuda::DeviceImages>(session_, set, set.train),
-                         std::make_unique<cuda::DeviceImages>(session_, set, set.test)});
-    }
-    return number;
+    const std::int32_t known = sets_.find(*data);
+    if (known >= 0) return known;
+    images_.push_back({std::make_unique<cuda::DeviceImages>(session_, *data, data->train),
+                       std::make_unique<cuda::DeviceImages>(session_, *data, data->test)});
+    return sets_.add(std::move(data));
   }
 
   void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
@@ -32,7 +29,7 @@ class DeviceImageExecutor final : public ImageExecutor {
     const std::int64_t all_epochs = epochs_of(jobs, left);
     std::int64_t epochs_done = 0;
     cuda::ConvFleetOptions options{options_.graphs, options_.stop, {}};
-    if (epochs) options.epoch_done = [&] { epochs(++epochs_done, all_epochs); };
+    if (epochs) options.epochs_done = [&](std::int64_t more) { epochs(epochs_done += more, all_epochs); };
     while (!left.empty()) {
       const std::int32_t data = jobs[left.front().front()].data;
       std::vector<std::vector<std::size_t>> now, later;

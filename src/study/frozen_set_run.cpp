@@ -85,11 +85,12 @@ void FrozenSetRun::resume() {
     journal_.append(expected);
     return;
   }
+  check_engine(directory_, records.front(), means_.engine);
   if (records.front().dump() != expected.dump())
     fail(
-        "{}/journal.jsonl was written for other data or labels, by another config or by another engine (see its first "
-        "line; this is {}); choose another output folder",
-        directory_, means_.engine);
+        "{}/journal.jsonl was written for other data or labels or by another config (see its first line); choose "
+        "another output folder",
+        directory_);
   for (std::size_t r = 1; r < records.size(); ++r) {
     ++committed_trials_;
     diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();

@@ -14,8 +14,8 @@ class CpuImageExecutor final : public ImageExecutor {
   CpuImageExecutor(Context& context, const std::atomic<bool>* stop) : context_(context), stop_(stop) {}
 
   std::int32_t load(std::shared_ptr<const ImageDataset> data) override {
-    bool is_new = false;
-    return sets_.add(std::move(data), is_new);
+    const std::int32_t known = sets_.find(*data);
+    return known >= 0 ? known : sets_.add(std::move(data));
   }
   void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
            const EpochsDone& epochs) override;

@@ -65,12 +65,15 @@ TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float
                       true);
 }
 
-std::int32_t ImageSets::add(std::shared_ptr<const ImageDataset> data, bool& is_new) {
-  const auto known = std::find(sets_.begin(), sets_.end(), data);
-  const auto number = static_cast<std::int32_t>(known - sets_.begin());
-  is_new = known == sets_.end();
-  if (is_new) sets_.push_back(std::move(data));
-  return number;
+std::int32_t ImageSets::find(const ImageDataset& data) const {
+  const auto is_it = [&](const std::shared_ptr<const ImageDataset>& set) { return set.get() == &data; };
+  const auto known = std::find_if(sets_.begin(), sets_.end(), is_it);
+  return known == sets_.end() ? -1 : static_cast<std::int32_t>(known - sets_.begin());
+}
+
+std::int32_t ImageSets::add(std::shared_ptr<const ImageDataset> data) {
+  sets_.push_back(std::move(data));
+  return static_cast<std::int32_t>(sets_.size()) - 1;
 }
 
 void check_stop(const std::atomic<bool>* stop) {

@@ -23,8 +23,10 @@ TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float
 /// The data sets that an executor knows, by number.
 class ImageSets {
  public:
-  /// The same object gives the same number; `is_new` says whether it was known.
-  std::int32_t add(std::shared_ptr<const ImageDataset> data, bool& is_new);
+  /// The number of this object; -1 if it is not known.
+  std::int32_t find(const ImageDataset& data) const;
+  /// The next number.
+  std::int32_t add(std::shared_ptr<const ImageDataset> data);
   const ImageDataset& at(std::int32_t number) const { return *sets_.at(static_cast<std::size_t>(number)); }
 
  private:

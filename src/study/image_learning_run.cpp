@@ -50,11 +50,12 @@ void ImageLearningRun::resume() {
     begin_cycle();
     return;
   }
+  check_engine(directory_, records.front(), means_.engine);
   if (records.front().dump() != expected.dump())
     fail(
-        "{}/journal.jsonl was written for other data, by another config or by another engine (see its first line; this "
-        "is {}); choose another output folder",
-        directory_, means_.engine);
+        "{}/journal.jsonl was written for other data or by another config (see its first line); choose another output "
+        "folder",
+        directory_);
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));

@@ -18,6 +18,15 @@ Json describe_image_run(const StudyRun& run, const ImageDataset& data, const Ima
   return record;
 }
 
+void check_engine(const std::string& directory, const Json& first, const std::string& engine) {
+  const Json* begun_by = first.find("engine");
+  if (begun_by == nullptr || begun_by->type() != Json::Type::string || begun_by->string() == engine) return;
+  fail(
+      "{}/journal.jsonl was begun by another engine, '{}'; this is '{}', and results of both would not be comparable; "
+      "continue with the --device it was begun on, or choose another output folder",
+      directory, begun_by->string(), engine);
+}
+
 void add_test(Json& record, const TestMetrics& test) {
   record.set("test_loss", test.loss).set("test_acc", test.accuracy).set("test_nll", test.nll);
   record.set("test_auc", test.auc);

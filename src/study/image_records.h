@@ -21,6 +21,10 @@ namespace quarry {
 /// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
 Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means);
 
+/// Refuses to continue a journal that another engine began: the bits would not be those of either. `first` is the
+/// journal's first record. Error: failed, with both engines and what to do.
+void check_engine(const std::string& directory, const Json& first, const std::string& engine);
+
 /// What a cycle's record says beyond the fit and the test.
 struct LearningFacts {
   std::int32_t cycle = 0;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
@@ -20,10 +21,12 @@ namespace {
 
 /// A run of either half.
 struct Active {
+  const StudyRun* run = nullptr;
   std::unique_ptr<ImageLearningRun> learning;
   std::unique_ptr<FrozenSetRun> search;
   std::int32_t data = 0;
   bool committed_here = false;  ///< something, since it was opened
+  bool cell_is_written = false;
 
   const std::string& id() const { return learning ? learning->id() : search->id(); }
   bool wants_fits() const {
@@ -100,7 +103,8 @@ class ImageRunner final : public StudyRunner {
       const ImageDataset& data = *dataset_of(*run);
       check_run_fits_data(run->config,
                           {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes});
-      plan_resnet(network_of(run->config, data));
+      const ResNetPlan plan = plan_resnet(network_of(run->config, data));
+      if (on_device()) check_device_memory(*run, data, plan);
       if (run->config.mode == Mode::frozen_set)
         acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
     }
@@ -112,6 +116,20 @@ class ImageRunner final : public StudyRunner {
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
   }
 
+  /// A network that even the empty device has no room for would end the study in the middle of it.
+  void check_device_memory(const StudyRun& run, const ImageDataset& data, const ResNetPlan& plan) const {
+    const RunConfig& config = run.config;
+    const std::size_t all = gpu::device_info(options_.device.ordinal).memory,
+                      images = cuda::DeviceImages::memory(data.shape, data.train.n) +
+                               cuda::DeviceImages::memory(data.shape, data.test.n),
+                      network = cuda::ConvFleetNet::memory(plan, config.precision, config.batch_size, 1, config.epochs);
+    if (images <= all && network <= (all - images) / 10 * 9) return;  // a tenth stays free
+    device_error(
+        "run {}: with training.batch_size = {} a network takes {} bytes of GPU memory to train and its images take {}; "
+        "{} has {}, of which a tenth stays free; use a smaller training.batch_size, or --device cpu",
+        run.id, config.batch_size, network, images, to_string(options_.device), all);
+  }
+
   const std::shared_ptr<const ImageDataset>& dataset_of(const StudyRun& run) const {
     return data_.at(data_identity(run.config.data));
   }
@@ -119,6 +137,7 @@ class ImageRunner final : public StudyRunner {
   Active open(const StudyRun& run) {
     const auto& data = dataset_of(run);
     Active active;
+    active.run = &run;
     active.data = executor_->load(data);
     const ImageRunMeans means = {
         executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
@@ -146,7 +165,7 @@ class ImageRunner final : public StudyRunner {
         fleet.push_back(open(*waiting[next++]));
         summary.resumed += fleet.back().committed() > 0;
         progress.skip(fleet.back().committed());
-        progress.advance(fleet.back().take_commits());
+        count(fleet.back(), progress);
         fleet.back().committed_here = false;  // what opening commits is no progress
       }
       try {
@@ -166,6 +185,13 @@ class ImageRunner final : public StudyRunner {
       std::erase_if(fleet, [](const Active& active) { return active.is_finished(); });
     }
     progress.finish();
+  }
+
+  /// Counts what a run has committed. A finished run's cell is written at once: the whole study may take days more.
+  void count(Active& active, Progress& progress) {
+    progress.advance(active.take_commits());
+    if (!active.is_finished() || std::exchange(active.cell_is_written, true)) return;
+    write_files_of(*active.run, records_of(*active.run));
   }
 
   /// Trains what the fleet wants; a run whose networks are there goes on to its test and commits at once, so that a
@@ -191,7 +217,7 @@ class ImageRunner final : public StudyRunner {
       const auto [a, place] = owner[job];
       fleet[a].give_fit(place, std::move(result));
       test(fleet[a]);
-      progress.advance(fleet[a].take_commits());
+      count(fleet[a], progress);
       timer = PhaseTimer();
     };
     executor_->fit(jobs, fitted, [&](std::int64_t done, std::int64_t all) { progress.part(done, all); });
@@ -203,7 +229,7 @@ class ImageRunner final : public StudyRunner {
                      wanted[a]);
     for (Active& active : fleet) {  // from before an interruption
       test(active);
-      progress.advance(active.take_commits());
+      count(active, progress);
     }
   }
 
@@ -222,7 +248,7 @@ class ImageRunner final : public StudyRunner {
       job.data = active.data;
       active.learning->give_picks(executor_->select(job));
       timings_.add(active.id(), "select", timer.share(1, 1), 1);
-      progress.advance(active.take_commits());
+      count(active, progress);
     }
   }
 
@@ -233,10 +259,11 @@ class ImageRunner final : public StudyRunner {
 
   void write_files_of(const StudyRun& run, const std::vector<Json>& records) override {
     if (!one_cell_per_run_) return;
-    const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
-    files_.make_directories(folder);
     const std::vector<CellFile> made =
         run.config.mode == Mode::frozen_set ? search_cell_files(run, records) : learning_cell_files(run, records);
+    if (made.empty()) return;
+    const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
+    files_.make_directories(folder);
     for (const CellFile& file : made) files_.write_atomically(folder + "/" + file.name, file.text);
     files_.write_atomically(fmt::format("{}/cells/{}/data.json", directory_, cell_dataset(run.config.data.name)),
                             cell_data_record(*dataset_of(run)));

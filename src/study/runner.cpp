@@ -73,16 +73,21 @@ bool StudyRunner::blames_run(const gpu::Failure& failure) const {
   return options_.alone && failure.sticky() && !gpu::is_device_loss(failure.code());
 }
 
+std::vector<Json> StudyRunner::records_of(const StudyRun& run) const {
+  const std::string path = run_directory(run) + "/journal.jsonl";
+  if (failed_.contains(run.id) && !files_.exists(path)) return {};
+  return parse_journal(files_.read(path), path).records;
+}
+
 /// Derived from the journals alone, in grid order.
 void StudyRunner::write_results() {
   std::vector<ResultRow> rows;
   for (const StudyRun* run : runs_) {
-    const std::string path = run_directory(*run) + "/journal.jsonl";
-    if (failed_.contains(run->id) && !files_.exists(path)) continue;
-    const JournalContents journal = parse_journal(files_.read(path), path);
-    std::vector<ResultRow> more = rows_of(*run, journal.records);
+    const std::vector<Json> records = records_of(*run);
+    if (records.empty()) continue;  // it failed before its first record
+    std::vector<ResultRow> more = rows_of(*run, records);
     std::move(more.begin(), more.end(), std::back_inserter(rows));
-    write_files_of(*run, journal.records);
+    write_files_of(*run, records);
   }
   write_files();
   files_.write_atomically(directory_ + "/results.csv", results_csv(rows));

@@ -2,8 +2,10 @@
 // train_conv_fleet on the fake GPU beside the CPU's.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <functional>
 #include <string>
 
 #include "quarry/core/progress.h"
@@ -28,11 +30,12 @@ class ConvTrain : public ::testing::Test {
     return spec;
   }
   std::vector<ConvMemberResult> on_gpu(const std::vector<ConvMemberSpec>& members, bool graphs = true,
-                                       const std::atomic<bool>* stop = nullptr) const {
+                                       const std::atomic<bool>* stop = nullptr,
+                                       const std::function<void(std::int64_t)>& epochs = {}) const {
     gpu::Session session(0);
     const cuda::DeviceImages images(session, data_, data_.train);
     std::vector<ConvMemberResult> results(members.size());
-    cuda::train_conv_fleet(session, data_, images.pool(), members, {graphs, stop, {}},
+    cuda::train_conv_fleet(session, data_, images.pool(), members, {graphs, stop, epochs},
                            [&](std::size_t m, ConvMemberResult result) { results[m] = std::move(result); });
     return results;
   }
@@ -109,6 +112,80 @@ TEST_F(ConvTrain, ASplitWhereAnAllocationFailsAllTheSame) {
     EXPECT_EQ(error.kind(), ErrorKind::device);
     const std::size_t bytes = cuda::conv_member_memory(members[0]);
     EXPECT_NE(std::string(error.what()).find(std::to_string(bytes)), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("out of memory"), std::string::npos) << "the allocation's own reason";
+  }
+}
+
+TEST_F(ConvTrain, EpochsThatAreTrainedAgainAreCountedOnce) {
+  std::vector<ConvMemberSpec> members = {member(4, 9, 7), member(4, 9, 8)};
+  for (ConvMemberSpec& m : members) m.epochs = 2;  // the rows of the validation behind them need a longer buffer
+  std::int64_t done = 0, most = 0, backwards = 0;
+  const auto count = [&](std::int64_t epochs) {
+    done += epochs;
+    most = std::max(most, done);
+    backwards += epochs < 0;
+    if (done == 4 && backwards == 0) {
+      gpu::fake_gpu().fail_call = gpu::fake_gpu().calls + 1;
+      gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+    }
+  };
+  on_gpu(members, true, nullptr, count);
+  EXPECT_EQ(backwards, 1);
+  EXPECT_EQ(done, 4);
+  EXPECT_EQ(most, 4);
+}
+
+TEST_F(ConvTrain, ANetOutlivesAnAllocationThatFailed) {
+  const ConvMemberSpec spec = member(4, 2, 7);
+  const ResNetPlan plan = plan_resnet(spec.network);
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, data_, data_.train);
+  cuda::ConvNetMember one;
+  one.rates = {0.1f};
+  const std::vector<std::vector<std::int32_t>> rows = {{0, 1, 2, 3}};
+  const auto loss = [&](std::int64_t failing_call) {
+    cuda::ConvFleetNet net(session, plan, ConvPrecision::fp32, 4, images.pool(), std::span(&one, 1), true);
+    net.load(0, initial_parameters(plan, spec.init_key), initial_buffers(plan));
+    gpu::fake_gpu().fail_call = failing_call == 0 ? 0 : gpu::fake_gpu().calls + failing_call;
+    gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+    if (failing_call > 0) {
+      EXPECT_THROW(net.train_epoch(0, rows), gpu::Failure) << failing_call;
+    }
+    net.train_epoch(0, rows);
+    return net.progress()[0].loss_sum;
+  };
+  const double want = loss(0);
+  EXPECT_GT(want, 0);
+  for (const std::int64_t call : {1, 2, 3}) EXPECT_EQ(loss(call), want) << call;  // one is the place of the rows
+}
+
+TEST_F(ConvTrain, StopsBeforeEveryLoad) {
+  static std::atomic<bool> stop;
+  stop = false;
+  ConvMemberSpec one = member(4, 0, 7);
+  one.epochs = 0;
+  const std::vector<ConvMemberSpec> members(6, one);
+  on_gpu({one});
+  const std::int64_t of_one = gpu::fake_gpu().work;
+  gpu::fake_gpu().reset();
+  gpu::fake_gpu().fail_work = 30;  // within the first load
+  gpu::fake_gpu().at_work = [] { stop = true; };
+  EXPECT_THROW(on_gpu(members, true, &stop), Interrupted);
+  EXPECT_LT(gpu::fake_gpu().work, of_one) << "one member was loaded, and none stored";
+}
+
+TEST(ConvFleet, HasNoMoreMembersThanTheGridsHaveRoomFor) {
+  const ResNetPlan plan = plan_resnet({ResNetKind::resnet18, {3, 32, 32}, 10, 0});
+  const auto most_blocks = [&](std::int32_t batch, std::int32_t members) {
+    unsigned most = 0;
+    for (const ConvLayer& layer : plan.layers)
+      most = std::max(most, cuda::conv_weight_gradient_launch(cuda::conv_shape(layer, batch), members).grid.z);
+    return most;
+  };
+  for (const std::int32_t batch : {1, 100, 128, 4096}) {
+    const std::int32_t members = cuda::most_fleet_members(plan, batch);
+    EXPECT_LE(most_blocks(batch, members), 65535u) << batch;
+    EXPECT_GT(most_blocks(batch, members + 1), 65535u) << batch;
   }
 }
 

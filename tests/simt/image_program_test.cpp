@@ -4,10 +4,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <map>
+#include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
 #include "quarry/core/rng.h"
+#include "quarry/nn/conv_fleet_device.h"
+#include "quarry/study/runner.h"
 #include "tests/support/byte_writers.h"
+#include "tests/support/faulty_file_system.h"
 #include "tests/support/program.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree.h"
@@ -68,6 +76,35 @@ struct ImageProgram : testing::Test {
   std::string config;
 };
 
+/// Strategies with a folder in cells/; each must hold its results.
+std::set<std::string> strategies_with_cells(const std::map<std::string, std::string>& tree) {
+  const std::string root = "cells/FASHION_MNIST/";
+  std::set<std::string> found;
+  for (const auto& [name, bytes] : tree) {
+    const std::size_t at = name.find(root);
+    if (at == std::string::npos || name.ends_with("data.json")) continue;
+    const std::size_t first = at + root.size();
+    found.insert(name.substr(first, name.find('/', first) - first));
+    if (!name.ends_with("results.json")) continue;
+    EXPECT_THAT(bytes, HasSubstr("cycle1")) << name;
+  }
+  return found;
+}
+
+/// The study is told to stop when its second run begins.
+class StopsAtTheSecondJournal final : public FaultyFileSystem {
+ public:
+  explicit StopsAtTheSecondJournal(std::atomic<bool>& stop) : stop_(stop) {}
+  std::unique_ptr<OutputFile> append(const std::string& path) override {
+    if (++journals_ == 2) stop_ = true;
+    return FaultyFileSystem::append(path);
+  }
+
+ private:
+  std::atomic<bool>& stop_;
+  int journals_ = 0;
+};
+
 TEST_F(ImageProgram, RunsAndSurvivesAPoisonedWorker) {
   const ProgramResult whole = run("whole", "");
   ASSERT_EQ(whole.exit_code, 0) << whole.err;
@@ -87,7 +124,8 @@ TEST_F(ImageProgram, RunsAndSurvivesAPoisonedWorker) {
   EXPECT_TRUE(files("failed") == want) << "other bytes after a failure";
   const ProgramResult other = run("whole", "", {}, "cpu");
   EXPECT_EQ(other.exit_code, 1);
-  EXPECT_THAT(other.err, HasSubstr("another engine"));
+  EXPECT_THAT(other.err, HasSubstr("another engine, 'CUDA, host threads, compute capability 9.0, fp32"));
+  EXPECT_THAT(other.err, HasSubstr("continue with the --device it was begun on, or choose another output folder"));
 }
 
 TEST_F(ImageProgram, TheSearchHalfReadsWhatTheOtherAcquired) {
@@ -123,10 +161,45 @@ TEST_F(ImageProgram, RunsInBf16) {
 }
 
 TEST_F(ImageProgram, ARunThatFailsAloneIsLeftOut) {
-  const ProgramResult result = run("out", "90 700\n90 700\n90 700\n", {"--set", "acquisition.strategy=random"});
+  const ProgramResult result = run("out", "90 700\n90 700\n90 700\n", {"--fleet", "1"});
   EXPECT_EQ(result.exit_code, 1) << result.err;
   EXPECT_THAT(result.err, HasSubstr("it is left out (failed_runs.txt)"));
-  EXPECT_THAT(read_tree(dir / "out/tiny").at("failed_runs.txt"), HasSubstr("fashion_mnist__random"));
+  const auto tree = read_tree(dir / "out/tiny");
+  EXPECT_THAT(tree.at("failed_runs.txt"), HasSubstr("fashion_mnist__random"));
+  EXPECT_THAT(strategies_with_cells(tree), testing::ElementsAre("entropy")) << "the other run's alone";
+}
+
+TEST_F(ImageProgram, AFinishedRunsCellIsThereWhenTheStudyIsInterrupted) {
+  std::atomic<bool> stop{false};
+  StopsAtTheSecondJournal files(stop);
+  RunOptions options;
+  options.workers = 1;
+  options.fleet = 1;
+  options.progress = ProgressMode::quiet;
+  options.stop = &stop;
+  const StudyConfig study = parse_study(read_file(config), config, {});
+  EXPECT_TRUE(run_study(files, study, options).interrupted);
+  const auto early = files.disk().files();
+  ASSERT_THAT(strategies_with_cells(early), testing::ElementsAre("random"));
+  stop = false;
+  EXPECT_EQ(run_study(files, study, options).finished, 2);
+  const auto whole = files.disk().files();
+  EXPECT_THAT(strategies_with_cells(whole), testing::ElementsAre("entropy", "random"));
+  for (const auto& [name, bytes] : early) {
+    if (name.find("cells/") == std::string::npos) continue;
+    EXPECT_EQ(whole.at(name), bytes) << name;
+  }
+}
+
+TEST_F(ImageProgram, RefusesARunThatTheGpuHasNoMemoryForBeforeItWritesAnything) {
+  const ProgramResult result = run("out", "", {"--set", "training.batch_size=[2, 4096]"});
+  EXPECT_EQ(result.exit_code, 3) << result.err;
+  const ResNetPlan plan = plan_resnet({ResNetKind::resnet8, {1, 28, 28}, 10, 0});
+  const std::size_t bytes = cuda::ConvFleetNet::memory(plan, ConvPrecision::fp32, 4096, 1, 1);
+  EXPECT_THAT(result.err, HasSubstr(fmt::format("with training.batch_size = 4096 a network takes {} bytes", bytes)));
+  EXPECT_THAT(result.err, HasSubstr(fmt::format("cuda:0 has {}", std::size_t{1} << 30)));
+  EXPECT_THAT(result.err, HasSubstr("run fashion_mnist__random"));
+  EXPECT_TRUE(read_tree(dir / "out").empty());
 }
 
 TEST_F(ImageProgram, RefusesWhatItCannotDo) {

@@ -171,5 +171,29 @@ TEST_F(ImageSelection, ScoringMakesDoWithLittleMemory) {
   }
 }
 
+TEST_F(ImageSelection, ThePlacesOfTheScoresComeBeforeWhatTheScorerTakes) {
+  const TrainedConvNet net = network(0);
+  ImageSelectJob job = select_job("coreset", net);
+  for (std::int32_t i = 20; i < 600; ++i) {
+    job.candidates.push_back(100 + i);
+    job.candidate_rows.push_back(i % 40);
+  }
+  const Picks want = Machine().executor->select(job);
+  const auto bytes = [&](std::int32_t batch) {
+    return cuda::ConvFleetNet::memory(plan_resnet(net.spec), ConvPrecision::fp32, batch, 1, 1);
+  };
+  const std::size_t scores = (job.candidate_rows.size() + 3) * (4 + 64) * sizeof(float);
+  std::size_t images = 0;
+  {
+    const Machine machine;
+    images = gpu::fake_gpu().in_use;
+  }
+  const std::size_t free = bytes(32) * 10 / 9 + 1000;  // a scorer that came first would take nine tenths of it
+  ASSERT_GT(scores, free - bytes(32));
+  ASSERT_LE(bytes(1), (free - scores) / 10 * 9);
+  gpu::fake_gpu().info.memory = images + free;
+  EXPECT_EQ(Machine().executor->select(job).indices, want.indices);
+}
+
 }  // namespace
 }  // namespace quarry

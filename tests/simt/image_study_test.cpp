@@ -134,6 +134,17 @@ TEST_F(ImageStudy, AFailureAnywhereIsToldAndLeavesNothingBehind) {
   EXPECT_EQ(work(), want);
 }
 
+TEST_F(ImageStudy, ASetWhoseUploadFailedIsUploadedAgain) {
+  Context context({}, 1);
+  const auto executor = make_device_image_executor(context, {});
+  gpu::fake_gpu().fail_call = gpu::fake_gpu().calls + 1;
+  gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+  EXPECT_THROW(executor->load(tiny()), gpu::Failure);
+  const std::int32_t number = executor->load(tiny());
+  const TrainedConvNet net = network(0);
+  EXPECT_EQ(executor->test({number, &net}).loss, Machine().executor->test({0, &net}).loss);
+}
+
 TEST_F(ImageStudy, AStopReachesEveryCall) {
   const std::atomic<bool> stop{true};
   const Machine machine(&stop);

@@ -66,7 +66,7 @@ struct ConvolutionPlan {
   std::vector<std::string> notes;  ///< what cuDNN notes about the engine's numbers: "tensor cores"
   std::size_t workspace = 0;       ///< bytes of scratch of an execution
   std::shared_ptr<void> native;
-  const void* handle = nullptr;  ///< of the Convolutions that made it and can execute it; null: none
+  std::int64_t maker = 0;  ///< number of the Convolutions that made it and can execute it; 0: none
 };
 
 /// cuDNN's version, "9.19.0". Loads it.

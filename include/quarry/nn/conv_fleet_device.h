@@ -103,9 +103,15 @@ inline constexpr std::int32_t kScoringImages = 128;
 /// How a fleet is trained; results do not depend on it.
 struct ConvFleetOptions {
   bool graphs = true;
-  const std::atomic<bool>* stop = nullptr;  ///< looked at before every epoch; once it is set, Interrupted is thrown
-  std::function<void()> epoch_done;         ///< called for each epoch of each member, when it is in the queue
+  /// Looked at before every member is loaded and before every epoch; once it is set, Interrupted is thrown.
+  const std::atomic<bool>* stop = nullptr;
+  /// Called with 1 for each epoch of each member, when it is in the queue; with minus those of all members when an
+  /// allocation has failed and they have to be trained again.
+  std::function<void(std::int64_t epochs)> epochs_done;
 };
+
+/// Members of a fleet that its kernels' grids have room for: a pure function. At least 1.
+std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch);
 
 /// Bytes of device memory that a member of a fleet takes: a pure function.
 std::size_t conv_member_memory(const ConvMemberSpec& member);

@@ -45,7 +45,7 @@ std::int64_t pool_rows_crc(std::span<const std::int32_t> rows);
 std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config,
                                         std::span<const std::int32_t> pool_rows);
 
-/// Files of one run, from its journal: path below the cell's folder, and text. `pool` positions.
+/// Files of one run, from its journal: path below the cell's folder, and text. None of a run that is not finished.
 struct CellFile {
   std::string name, text;
 };

@@ -42,7 +42,8 @@ struct ImageSelectJob {
   SelectionProblem problem;                                 ///< as SelectJob's
 };
 
-/// How many epochs of the networks of one call have been trained; called from any thread.
+/// How many epochs of the networks of one call have been trained; called from any thread. Fewer than before where networks
+/// have to be trained again, because an allocation failed.
 using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Tests and selections are made in fp32, whatever a network was trained in.
@@ -63,8 +64,8 @@ class ImageExecutor {
   virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
 };
 
-/// On the CPU, in fp32, as many networks at a time as there are workers. `stop` (may be null) is looked at before every
-/// training step; once it is set, Interrupted is thrown.
+/// On the CPU, in fp32 or bf16 as each job says, as many networks at a time as there are workers. `stop` (may be null)
+/// is looked at before every training step; once it is set, Interrupted is thrown.
 std::unique_ptr<ImageExecutor> make_image_executor(Context& context, const std::atomic<bool>* stop);
 
 struct DeviceImageOptions {
