@@ -210,7 +210,9 @@ TEST(Convolution, ThatCannotBeIsRefused) {
   EXPECT_THAT(refusal(problem_of(8, 8, 5, 1, 32)), HasSubstr("kernel 5: expected 1 or 3"));
   EXPECT_THAT(refusal(problem_of(8, 8, 3, 3, 32)), HasSubstr("stride 3: expected 1 or 2"));
   EXPECT_THAT(refusal(problem_of(8, 8, 3, 1, -1)), HasSubstr("in_height -1"));
-  EXPECT_THAT(refusal(problem_of(8, 8, 3, 1, 4096)), HasSubstr("less than 2^31 numbers"));
+  EXPECT_THAT(refusal(problem_of(8, 8, 3, 1, 4096)),
+              HasSubstr("images 32: expected fewer: in_height 4096 x in_width 4096 x images x 8 channels must be less "
+                        "than 2^31 numbers"));
   EXPECT_THAT(refusal(problem_of(1 << 14, 1 << 14, 3, 1, 1)), HasSubstr("weights of less than 2^31"));
   p = problem_of(8, 8, 3, 1, 32);
   p.pass = static_cast<Problem::Pass>(3);

@@ -159,6 +159,36 @@ TEST_F(ConvTrain, ANetOutlivesAnAllocationThatFailed) {
   for (const std::int64_t call : {1, 2, 3}) EXPECT_EQ(loss(call), want) << call;  // one is the place of the rows
 }
 
+/// What a queued copy reads must outlive the constructor's failure: AddressSanitizer sees it if it does not.
+TEST_F(ConvTrain, AConstructorThatFailsAnywhereLeavesNothingBehind) {
+  const ResNetPlan plan = plan_resnet(member(4, 2, 7).network);
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, data_, data_.train);
+  cuda::ConvNetMember one;
+  one.rates = {0.1f};
+  const auto make = [&] {
+    const cuda::ConvFleetNet net(session, plan, ConvPrecision::fp32, 4, images.pool(), std::span(&one, 1), true);
+  };
+  const std::size_t before = gpu::fake_gpu().in_use;
+  const std::int64_t first = gpu::fake_gpu().calls;
+  make();
+  const std::int64_t calls = gpu::fake_gpu().calls - first;
+  int failed = 0;
+  for (std::int64_t call = 1; call <= calls; ++call) {
+    gpu::fake_gpu().fail_call = gpu::fake_gpu().calls + call;
+    gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
+    try {
+      make();
+    } catch (const gpu::Failure&) {
+      ++failed;
+    }
+    gpu::fake_gpu().fail_call = 0;
+    session.synchronize();
+    EXPECT_EQ(gpu::fake_gpu().in_use, before) << call;
+  }
+  EXPECT_GT(failed, 20) << "every array is allocated, every setting staged";
+}
+
 TEST_F(ConvTrain, StopsBeforeEveryLoad) {
   static std::atomic<bool> stop;
   stop = false;

@@ -167,6 +167,9 @@ TEST_F(ImageProgram, ARunThatFailsAloneIsLeftOut) {
   const auto tree = read_tree(dir / "out/tiny");
   EXPECT_THAT(tree.at("failed_runs.txt"), HasSubstr("fashion_mnist__random"));
   EXPECT_THAT(strategies_with_cells(tree), testing::ElementsAre("entropy")) << "the other run's alone";
+  const ProgramResult report = run_program(
+      QUARRY_ON_FAKE_GPU, {"report", "--study", "hyperparameter", dir / "out/tiny", "--out", dir / "report"});
+  EXPECT_EQ(report.exit_code, 0) << report.err;
 }
 
 TEST_F(ImageProgram, AFinishedRunsCellIsThereWhenTheStudyIsInterrupted) {

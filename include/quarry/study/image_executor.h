@@ -42,8 +42,8 @@ struct ImageSelectJob {
   SelectionProblem problem;                                 ///< as SelectJob's
 };
 
-/// How many epochs of the networks of one call have been trained; called from any thread. Fewer than before where networks
-/// have to be trained again, because an allocation failed.
+/// How many epochs of the networks of one call have been trained; called from any thread. Fewer than before where
+/// networks have to be trained again, because an allocation failed.
 using EpochsDone = std::function<void(std::int64_t done, std::int64_t total)>;
 
 /// Tests and selections are made in fp32, whatever a network was trained in.
