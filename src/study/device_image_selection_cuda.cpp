@@ -210,12 +210,7 @@ Picks select_on_host(Context& context, const ImageSelectJob& job) {
   SelectionProblem problem = job.problem;
   problem.n = std::ssize(job.candidates);
   problem.pool_index = job.candidates;
-  const Selection selection = make_strategy(job.strategy)->select(context, problem);
-  Picks picks;
-  picks.all_non_finite = selection.all_non_finite;
-  for (const std::int32_t position : selection.positions)
-    picks.indices.push_back(job.candidates.at(static_cast<std::size_t>(position)));
-  return picks;
+  return picks_of(job, make_strategy(job.strategy)->select(context, problem));
 }
 
 }  // namespace

@@ -105,12 +105,7 @@ Picks CpuImageExecutor::select(const ImageSelectJob& job) {
               sized(bald, n, 1));
     problem.bald = bald;
   }
-  const Selection selection = strategy->select(context_, problem);
-  Picks picks;
-  picks.all_non_finite = selection.all_non_finite;
-  for (const std::int32_t position : selection.positions)
-    picks.indices.push_back(job.candidates.at(static_cast<std::size_t>(position)));
-  return picks;
+  return picks_of(job, strategy->select(context_, problem));
 }
 
 }  // namespace

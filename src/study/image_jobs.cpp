@@ -71,6 +71,14 @@ std::int32_t ImageSets::find(const ImageDataset& data) const {
   return known == sets_.end() ? -1 : static_cast<std::int32_t>(known - sets_.begin());
 }
 
+Picks picks_of(const ImageSelectJob& job, const Selection& selection) {
+  Picks picks;
+  picks.all_non_finite = selection.all_non_finite;
+  for (const std::int32_t position : selection.positions)
+    picks.indices.push_back(job.candidates.at(static_cast<std::size_t>(position)));
+  return picks;
+}
+
 std::int32_t ImageSets::add(std::shared_ptr<const ImageDataset> data) {
   sets_.push_back(std::move(data));
   return static_cast<std::int32_t>(sets_.size()) - 1;

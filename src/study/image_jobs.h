@@ -20,6 +20,9 @@ std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::v
 /// Of logits [n][C] of the test part.
 TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits);
 
+/// What a strategy chose of the candidates, as pool positions.
+Picks picks_of(const ImageSelectJob& job, const Selection& selection);
+
 /// The data sets that an executor knows, by number.
 class ImageSets {
  public:

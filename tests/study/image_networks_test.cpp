@@ -12,43 +12,22 @@
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
+#include "tests/study/image_support.h"
 #include "tests/support/image_steps.h"
 #include "tests/support/temp_dir.h"
-#include "tests/support/tiny_images.h"
 
 namespace quarry {
 namespace {
 
+using test::Machine;
 using test::step;
 using test::TempDir;
+using test::tiny;
 using Files = std::map<std::string, std::string>;
 
-std::shared_ptr<const ImageDataset> tiny() {
-  static const auto data = std::make_shared<const ImageDataset>(test::tiny_images());
-  return data;
+StudyRun run_of(const std::vector<std::string>& overrides) {
+  return test::runs_of(overrides).at(0);
 }
-
-StudyRun run_of(std::vector<std::string> overrides) {
-  std::vector<std::string> all = {"preset=hyperparameter_study",
-                                  "data.name=cifar10",
-                                  "model.network=resnet8",
-                                  "training.epochs=2",
-                                  "training.warmup_epochs=1",
-                                  "training.batch_size=8",
-                                  "pool.n_initial=10",
-                                  "acquisition.budget=10",
-                                  "acquisition.size=5",
-                                  "acquisition.candidates=20",
-                                  "run.seed=3"};
-  all.insert(all.end(), overrides.begin(), overrides.end());
-  return parse_study("", "test.toml", all).runs.at(0);
-}
-
-struct Machine {
-  Machine() : context({}, 1), executor(make_image_executor(context, nullptr)) { executor->load(tiny()); }
-  Context context;
-  std::unique_ptr<ImageExecutor> executor;
-};
 
 Files networks_in(const std::string& folder) {
   Files networks;
@@ -67,11 +46,11 @@ ImageRunMeans keeping(const std::string& networks) {
 template <class Run, class Open>
 Files networks_of(const Open& open, int stop_every, std::string* journal) {
   const TempDir out;
-  Machine machine;
+  Machine machine(1);
   for (bool finished = false; !finished;) {
     Run run = open(out.path());
     int steps = 0;
-    while ((stop_every == 0 || steps < stop_every) && step(run, *machine.executor)) ++steps;
+    while ((stop_every == 0 || steps < stop_every) && step(run, machine.executor)) ++steps;
     finished = run.want() == Run::Want::nothing;
   }
   if (journal != nullptr) *journal = read_file(out.path() + "/journal.jsonl");
@@ -94,9 +73,9 @@ Files search(const StudyRun& run, const std::string& networks, int stop_every = 
 }
 
 double accuracy_of(const std::string& file) {
-  Machine machine;
+  Machine machine(1);
   const TrainedConvNet network = parse_conv_checkpoint(file, "network");
-  return machine.executor->test({0, &network}).accuracy;
+  return machine.executor.test({0, &network}).accuracy;
 }
 
 std::vector<std::string> names_of(const Files& files) {

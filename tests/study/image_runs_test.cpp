@@ -18,49 +18,22 @@
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/runner.h"
+#include "tests/study/image_support.h"
 #include "tests/support/image_steps.h"
 #include "tests/support/temp_dir.h"
-#include "tests/support/tiny_images.h"
 
 namespace quarry {
 namespace {
 
+using test::Machine;
+using test::runs_of;
 using test::step;
 using test::TempDir;
-
-std::shared_ptr<const ImageDataset> tiny() {
-  static const auto data = std::make_shared<const ImageDataset>(test::tiny_images());
-  return data;
-}
-
-std::vector<StudyRun> runs_of(std::vector<std::string> overrides) {
-  std::vector<std::string> all = {"preset=hyperparameter_study",
-                                  "data.name=cifar10",
-                                  "model.network=resnet8",
-                                  "training.epochs=2",
-                                  "training.warmup_epochs=1",
-                                  "training.batch_size=8",
-                                  "pool.n_initial=10",
-                                  "acquisition.budget=10",
-                                  "acquisition.size=5",
-                                  "acquisition.candidates=20",
-                                  "run.seed=3"};
-  all.insert(all.end(), overrides.begin(), overrides.end());
-  return parse_study("", "test.toml", all).runs;
-}
+using test::tiny;
 
 std::string journal_of(const std::string& directory) {
   return read_file(directory + "/journal.jsonl");
 }
-
-struct Machine {
-  explicit Machine(int workers) : context({}, workers), owned(make_image_executor(context, nullptr)), executor(*owned) {
-    executor.load(tiny());
-  }
-  Context context;
-  std::unique_ptr<ImageExecutor> owned;
-  ImageExecutor& executor;
-};
 
 /// Runs in folder `out`; with `stop_every` > 0 the process ends and begins again after so many steps.
 void learn_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
