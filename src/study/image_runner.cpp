@@ -191,7 +191,7 @@ class ImageRunner final : public StudyRunner {
   void count(Active& active, Progress& progress) {
     progress.advance(active.take_commits());
     if (!active.is_finished() || std::exchange(active.cell_is_written, true)) return;
-    write_files_of(*active.run, records_of(*active.run));
+    write_cell(*active.run, records_of(*active.run));
   }
 
   /// Trains what the fleet wants; a run whose networks are there goes on to its test and commits at once, so that a
@@ -257,7 +257,7 @@ class ImageRunner final : public StudyRunner {
                                                : learning_rows(study_.study, run, records);
   }
 
-  void write_files_of(const StudyRun& run, const std::vector<Json>& records) override {
+  void write_cell(const StudyRun& run, const std::vector<Json>& records) {
     if (!one_cell_per_run_) return;
     const std::vector<CellFile> made =
         run.config.mode == Mode::frozen_set ? search_cell_files(run, records) : learning_cell_files(run, records);

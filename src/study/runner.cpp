@@ -87,9 +87,7 @@ void StudyRunner::write_results() {
     if (records.empty()) continue;  // it failed before its first record
     std::vector<ResultRow> more = rows_of(*run, records);
     std::move(more.begin(), more.end(), std::back_inserter(rows));
-    write_files_of(*run, records);
   }
-  write_files();
   files_.write_atomically(directory_ + "/results.csv", results_csv(rows));
 }
 

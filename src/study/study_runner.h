@@ -32,10 +32,6 @@ class StudyRunner {
   /// Advances the runs that are not left out to their ends, as far as nothing stops it.
   virtual void advance_all(const std::vector<const StudyRun*>& waiting, RunSummary& summary) = 0;
   virtual std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const = 0;
-  /// Further files derived from a run's journal, which may be that of an unfinished run.
-  virtual void write_files_of(const StudyRun&, const std::vector<Json>&) {}
-  /// Further files of the whole study, once its runs' files are there.
-  virtual void write_files() {}
 
   std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
   /// Of its journal; none where there is no journal.
