@@ -8,6 +8,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
 #include "quarry/report/hyperparameter_report.h"
+#include "quarry/report/online_tuning_report.h"
 #include "quarry/report/report.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
@@ -62,14 +63,26 @@ int hyperparameter_report(const Arguments& arguments) {
   return 0;
 }
 
+int online_tuning_report(const Arguments& arguments) {
+  if (arguments.panels != "final") usage_error("--panels has no meaning with --study online_tuning");
+  OnlineTuningReportOptions options;
+  options.directories = arguments.directories;
+  options.out = arguments.out;
+  read_format(arguments.format, options);
+  const OnlineTuningReportSummary summary = write_online_tuning_report(posix_file_system(), options);
+  put(summary.text);
+  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
+  print("{} claims, {} pictures\n", summary.claims, summary.pictures);
+  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
+  return 0;
+}
+
 int report(const Arguments& arguments) {
-  if (arguments.study) {
-    if (*arguments.study != "hyperparameter")
-      usage_error("--study is '{}', expected hyperparameter, the one published study that has tables of its own",
-                  printable(*arguments.study));
-    return hyperparameter_report(arguments);
-  }
+  if (arguments.study && *arguments.study != "hyperparameter" && *arguments.study != "online_tuning")
+    usage_error("--study is '{}', expected hyperparameter or online_tuning", printable(*arguments.study));
+  if (arguments.study == "hyperparameter") return hyperparameter_report(arguments);
   if (arguments.every_pair) usage_error("--every-pair needs --study hyperparameter");
+  if (arguments.study) return online_tuning_report(arguments);
   ReportOptions options;
   options.directories = arguments.directories;
   options.out = arguments.out;
@@ -89,7 +102,8 @@ void add_report_command(Command& program) {
   Command command = program.add("report", "Make pictures, tables and a page of one or several studies' results",
                                 "quarry report results/smoke\n"
                                 "quarry report results/moons.shard-1-of-2 results/moons.shard-2-of-2 --out report\n"
-                                "quarry report --study hyperparameter results/hyperparameter");
+                                "quarry report --study hyperparameter results/hyperparameter\n"
+                                "quarry report --study online_tuning results/online_tuning_small_grid");
   auto arguments = std::make_shared<Arguments>();
   command.option("DIR", arguments->directories, "directories that quarry run wrote; shards of a study are merged",
                  true);
@@ -98,8 +112,9 @@ void add_report_command(Command& program) {
                  "maps of decision boundaries and scores for data of two features: none, final, or every=N "
                  "acquisitions (needs networks saved: [output] networks)");
   command.option("--study", arguments->study,
-                 "hyperparameter: tables of that study beside the published ones; DIR is then a study's folder (its "
-                 "cells/ is read) or a tree of results in the same layout");
+                 "a published study's own report. hyperparameter: its tables beside the published ones; DIR is then a "
+                 "study's folder (its cells/ is read) or a tree of results in the same layout. online_tuning: each of "
+                 "its claims, tested on the runs, with a verdict");
   command.flag("--every-pair", arguments->every_pair,
                "with --study hyperparameter: curves of the pair (0.1, 0.05) too, whose networks name one class");
   command.option("--format", arguments->format, "all, html, md or csv");
