@@ -22,16 +22,23 @@ target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:
   -fstack-protector-strong>)
 target_link_options(quarry_options INTERFACE -Wl,-z,relro,-z,now)
 
+if(NOT QUARRY_SANITIZE OR CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # Not for gcc's sanitizers: the instrumentation itself makes it guess at uninitialised variables.
+  target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+endif()
 if(QUARRY_SANITIZE)
-  # No -Werror: the instrumentation itself makes the compiler guess at uninitialised variables.
   add_compile_options(-fsanitize=${QUARRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)
   add_link_options(-fsanitize=${QUARRY_SANITIZE})
-else()
-  target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
-  if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(quarry_options INTERFACE
-      $<$<COMPILE_LANGUAGE:CXX>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
+  if(QUARRY_SANITIZE MATCHES "address")   # the same name for every compiler
+    add_compile_definitions(QUARRY_UNDER_ASAN)
+  elseif(QUARRY_SANITIZE MATCHES "thread")
+    add_compile_definitions(QUARRY_UNDER_TSAN)
+  elseif(QUARRY_SANITIZE MATCHES "memory")
+    add_compile_definitions(QUARRY_UNDER_MSAN)
   endif()
+elseif(CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(quarry_options INTERFACE
+    $<$<COMPILE_LANGUAGE:CXX>:-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2>)
 endif()
 
 # kernels/*_avx512.cpp and *_avx2.cpp are compiled for their instruction set and chosen at run time.

@@ -23,8 +23,8 @@ done
 
 cores=$(nproc)
 mkdir -p build/fuzz/found build/fuzz/logs
-cmake --preset fuzz > build/fuzz/logs/cmake.log 2>&1 || { tail -n 20 build/fuzz/logs/cmake.log >&2; exit 1; }
-cmake --build build/fuzz -j "$cores" --target "${targets[@]/#/fuzz_}" > build/fuzz/logs/build.log 2>&1 || {
+cmake --preset asan-ubsan > build/fuzz/logs/cmake.log 2>&1 || { tail -n 20 build/fuzz/logs/cmake.log >&2; exit 1; }
+cmake --build build/asan-ubsan -j "$cores" --target "${targets[@]/#/fuzz_}" > build/fuzz/logs/build.log 2>&1 || {
   grep -E 'error|FAILED' -A 6 build/fuzz/logs/build.log | tail -n 40 >&2
   echo "fuzz: the targets do not build, see build/fuzz/logs/build.log" >&2
   exit 1
@@ -35,7 +35,7 @@ fuzz_one() {
   local name=$1 log=build/fuzz/logs/$1.log options=()
   mkdir -p "build/fuzz/learnt/$name" "tests/fuzz/corpus/$name"
   [ -f "tests/fuzz/fuzz_$name.dict" ] && options+=("-dict=tests/fuzz/fuzz_$name.dict")
-  build/fuzz/tests/fuzz/"fuzz_$name" -rss_limit_mb=512 -timeout=5 -max_total_time="$seconds" -print_final_stats=1 \
+  build/asan-ubsan/tests/fuzz/"fuzz_$name" -rss_limit_mb=512 -timeout=5 -max_total_time="$seconds" -print_final_stats=1 \
     -artifact_prefix="build/fuzz/found/$name-" "${options[@]}" "build/fuzz/learnt/$name" "tests/fuzz/corpus/$name" \
     > "$log" 2>&1
 }

@@ -11,7 +11,7 @@ cores=$(nproc)
 wrapper=()
 if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then wrapper=(setarch -R); fi
 builds=()
-for entry in release:2 asan-ubsan:1 simt-tsan:1 simt-msan:1; do   # preset:schedules
+for entry in release:2 asan-ubsan:1 tsan:1 simt-msan:1; do   # preset:schedules
   preset=${entry%:*}
   targets=(mutant_worker)
   if [ "$preset" = release ]; then targets+=(mutant_run); fi

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
-# Installs what is missing, builds and runs the tests, compiles the host code with clang, runs the tests again under the
-# sanitizers, plants faults in the kernels, and feeds the readers random bytes. The last line is
+# Installs what is missing, builds and runs the tests with gcc, then again under the sanitizers with clang and gcc, plants
+# faults in the kernels, and feeds the readers random bytes. The last line is
 # "N passed, N failed, N skipped", summed over the stages.
 # usage: scripts/test.sh [--quick]     --quick: the release build only
 set -euo pipefail
@@ -27,15 +27,14 @@ record() {  # stage passed failed skipped seconds-and-remarks
   printf '%-12s %d passed, %d failed, %d skipped   (%s)\n' "$1" "$2" "$3" "$4" "$5"
 }
 
+# The sanitizers of gcc 12 and clang 14 cannot start where addresses are randomised over more than 28 bits.
+wrapper=()
+if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then wrapper=(setarch -R); fi
+
 # Configures, builds and tests a preset. A build that fails counts as one failure.
 stage() {  # preset [cmake options]
   local preset=$1 log=$logs/$1.log junit=$PWD/$logs/$1.xml start=$SECONDS build_seconds status=0
   shift
-  local wrapper=()
-  # ThreadSanitizer of gcc 12 and clang 14 cannot start where addresses are randomised over more than 28 bits.
-  if [[ "$preset" = *tsan ]] && [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then
-    wrapper=(setarch -R)
-  fi
   if ! { "${wrapper[@]}" cmake --preset "$preset" "$@" &&
          "${wrapper[@]}" cmake --build --preset "$preset" -j "$cores"; } > "$log" 2>&1; then
     grep -aE 'error|FAILED|warning: unused' -A 6 "$log" | tail -n 40 || tail -n 40 "$log"
@@ -56,18 +55,6 @@ stage() {  # preset [cmake options]
   record "$preset" "$ran" "$bad" "$missed" "build $build_seconds s, tests $((SECONDS - start)) s"
 }
 
-# Builds a preset's library, program and public headers, and runs nothing: one test. Unoptimised: it is about warnings.
-compile_stage() {  # preset
-  local log=$logs/$1.log start=$SECONDS
-  if { cmake --preset "$1" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG= && cmake --build --preset "$1" -j "$cores" --target quarry quarry_program header_check; } \
-    > "$log" 2>&1; then
-    record "$1" 1 0 0 "build $((SECONDS - start)) s, not run"
-  else
-    grep -aE 'error|FAILED' -A 6 "$log" | tail -n 40 || tail -n 40 "$log"
-    record "$1" 0 1 0 "does not build, see $log"
-  fi
-}
-
 # "passed failed skipped" of a JUnit file written by ctest.
 junit_counts() {
   [ -s "$1" ] || { echo "0 0 0"; return; }
@@ -86,11 +73,9 @@ begin=$SECONDS
 # Where nvcc is, every kernel is compiled for the two architectures whose code paths differ; 80 leaves PTX for later GPUs.
 stage release "-DCMAKE_CUDA_ARCHITECTURES=80;90a-real"
 if [ "$quick" = no ]; then
-  compile_stage clang
   stage asan-ubsan
-  stage tsan
-  stage simt-tsan   # the kernels on the host, a thread for each CUDA thread
-  stage simt-msan
+  stage tsan        # what has threads, and the kernels on the host with a thread for each CUDA thread
+  stage simt-msan   # the kernels again
   start=$SECONDS
   if scripts/mutants.sh > "$logs/mutants.log" 2>&1; then   # faults planted in the kernels are found
     record mutants 1 0 0 "$((SECONDS - start)) s, found $(tail -n 1 "$logs/mutants.log" | awk '{ print $(NF-1) " %" }')"
@@ -99,7 +84,7 @@ if [ "$quick" = no ]; then
     record mutants 0 1 0 "$((SECONDS - start)) s, see $logs/mutants.log"
   fi
   start=$SECONDS
-  if scripts/fuzz.sh 20 > "$logs/fuzz.log" 2>&1; then
+  if "${wrapper[@]}" scripts/fuzz.sh 20 > "$logs/fuzz.log" 2>&1; then
     record fuzz 1 0 0 "$((SECONDS - start)) s"
   else
     tail -n 40 "$logs/fuzz.log"

@@ -131,7 +131,7 @@ std::vector<std::string> faults_of(const std::string& file, const std::string& t
   return found;
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // about the sources, which are the same there
+#if !defined(QUARRY_UNDER_ASAN) && !defined(QUARRY_UNDER_TSAN)  // about the sources, which are the same there
 TEST(DeviceCalls, StayBehindTheDoors) {
   const fs::path root = QUARRY_SOURCE_DIR;
   std::vector<std::string> found;

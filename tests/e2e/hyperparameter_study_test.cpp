@@ -23,7 +23,7 @@ using test::TempDir;
 using testing::AllOf;
 using testing::HasSubstr;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(QUARRY_UNDER_ASAN) || defined(QUARRY_UNDER_TSAN)
 constexpr const char *kTrain = "600", *kTest = "100";
 #else
 constexpr const char *kTrain = "50000", *kTest = "10000";  // as the published set

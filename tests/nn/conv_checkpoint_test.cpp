@@ -155,7 +155,7 @@ TEST(ConvCheckpoint, RefusesCutsExtraBytesAndOtherFiles) {
   EXPECT_THROW(parse_checkpoint(bytes, "net"), Error);
 }
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(QUARRY_UNDER_ASAN) || defined(QUARRY_UNDER_TSAN)
 constexpr int kFlips[] = {16};  // half of them: a header of a few thousand bytes is read as often
 constexpr int kLeastSeen = 1000;
 #else

@@ -235,7 +235,7 @@ void check(const std::string& name, std::unique_ptr<ConvEngine<T>> (*make)(const
   GoldenRun<T>(name, make, tolerance).check_steps(loss_tolerance);
 }
 
-#if defined(__SANITIZE_THREAD__)  // one thread: nothing to find there, and slow
+#if defined(QUARRY_UNDER_TSAN)  // one thread: nothing to find there, and slow
 constexpr const char* kSmall[] = {"resnet8", "resnet8_dropout"};
 #else
 constexpr const char* kSmall[] = {"resnet8", "resnet8_dropout", "resnet14", "resnet18"};
@@ -253,7 +253,7 @@ TEST(ConvGolden, EngineOfTheBuild) {
   for (const char* name : kSmall) check<float>(name, make_conv_engine, 1e-4, 1e-5);
 }
 
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if !defined(QUARRY_UNDER_ASAN) && !defined(QUARRY_UNDER_TSAN)
 // ResNet-18 at full size; too slow under sanitizers, which see every line of it in the smaller cases.
 TEST(ConvGolden, TwoStepsOfResNet18InDouble) {
   GoldenRun<double>("resnet18_full", make_reference_engine<double>, 1e-8).check_steps(1e-8, 2);

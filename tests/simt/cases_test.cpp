@@ -15,7 +15,7 @@ void PrintTo(const Case& which, std::ostream* out) {
 
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(QUARRY_UNDER_ASAN)
 constexpr int kMostRandom = 2;  // a bad address needs no lucky schedule
 #else
 constexpr int kMostRandom = kRandomSchedules;

@@ -25,7 +25,7 @@ using test::ProcessEnded;
 using testing::AllOf;
 using testing::HasSubstr;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(QUARRY_UNDER_ASAN) || defined(QUARRY_UNDER_TSAN)
 constexpr bool kSlowBuild = true;
 #else
 constexpr bool kSlowBuild = false;

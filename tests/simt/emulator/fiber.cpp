@@ -105,7 +105,7 @@ Fiber::Place take_place() {
     if (memory == MAP_FAILED) throw std::bad_alloc();
     place.stack = static_cast<char*>(memory);
   }
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
   if (place.tsan == nullptr) place.tsan = __tsan_create_fiber(0);
 #endif
   return place;
@@ -115,7 +115,7 @@ void give_back(const Fiber::Place& place) {
   std::vector<Fiber::Place>& used = places().used;
   if (used.size() < kMostUsed) return used.push_back(place);
   munmap(place.stack, Fiber::kStackBytes);
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
   __tsan_destroy_fiber(place.tsan);
 #endif
 }
@@ -130,7 +130,7 @@ void end_launch() {
 
 Fiber::~Fiber() {
   if (place_.stack == nullptr) return;
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
   __asan_unpoison_memory_region(place_.stack, kStackBytes);
 #endif
   end_launch();
@@ -140,7 +140,7 @@ Fiber::~Fiber() {
 void Fiber::start(void (*entry)(), unsigned colour) {
   if (kRaceDetector && place_.stack != nullptr) give_back(std::exchange(place_, {}));
   if (place_.stack == nullptr) place_ = take_place();
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
   __asan_unpoison_memory_region(place_.stack, kStackBytes);  // frames of a thread that was abandoned after an error
 #endif
   *reinterpret_cast<std::uint64_t*>(place_.stack) = kCanary;
@@ -163,7 +163,7 @@ void Fiber::start(void (*entry)(), unsigned colour) {
 }
 
 void Fiber::entered([[maybe_unused]] Fiber& main) {
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
   const void* bottom = nullptr;
   std::size_t size = 0;
   __sanitizer_finish_switch_fiber(nullptr, &bottom, &size);
@@ -175,7 +175,7 @@ void Fiber::entered([[maybe_unused]] Fiber& main) {
 }
 
 void Fiber::abandon([[maybe_unused]] void* place, [[maybe_unused]] Fiber& main) {
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
   __tsan_switch_to_fiber(place_.tsan, 1);
   __tsan_release(place);
   __tsan_switch_to_fiber(main.place_.tsan, 1);
@@ -184,15 +184,15 @@ void Fiber::abandon([[maybe_unused]] void* place, [[maybe_unused]] Fiber& main) 
 }
 
 void Fiber::switch_to(Fiber& to, [[maybe_unused]] bool for_good) {
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
   __sanitizer_start_switch_fiber(for_good ? nullptr : &fake_stack_, to.bottom_, to.size_);
 #endif
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
   if (place_.tsan == nullptr) place_.tsan = __tsan_get_current_fiber();
   __tsan_switch_to_fiber(to.place_.tsan, 1);  // 1: no synchronisation between the two
 #endif
   quarry_simt_switch(&stack_pointer_, to.stack_pointer_);
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
   __sanitizer_finish_switch_fiber(fake_stack_, nullptr, nullptr);
 #endif
 }

@@ -6,37 +6,14 @@
 #include <cstddef>
 #include <cstring>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SIMT_ASAN 1
-#endif
-#if __has_feature(thread_sanitizer)
-#define SIMT_TSAN 1
-#endif
-#if __has_feature(memory_sanitizer)
-#define SIMT_MSAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define SIMT_ASAN 1
-#endif
-#if defined(__SANITIZE_THREAD__)
-#define SIMT_TSAN 1
-#endif
-
-// The executor is compiled without -fsanitize=thread, so it is told by a definition that the rest is not.
-#if defined(SIMT_UNDER_TSAN)
-#define SIMT_TSAN 1
-#endif
-
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 #endif
-#if defined(SIMT_MSAN)
+#if defined(QUARRY_UNDER_MSAN)
 #include <sanitizer/msan_interface.h>
 #endif
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
 extern "C" {
 void* __tsan_create_fiber(unsigned flags);
 void __tsan_destroy_fiber(void* fiber);
@@ -53,7 +30,7 @@ void AnnotateIgnoreWritesEnd(const char* file, int line);
 
 namespace simt {
 
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
 inline constexpr bool kRaceDetector = true;
 inline void happens_after(void* place) {
   __tsan_acquire(place);
@@ -70,7 +47,7 @@ inline void happens_before(void*) {}
 /// What the emulator allocates and writes in this scope is no access of the CUDA thread that happens to run.
 class Unseen {
  public:
-#if defined(SIMT_TSAN)
+#if defined(QUARRY_UNDER_TSAN)
   Unseen() {
     AnnotateIgnoreReadsBegin(__FILE__, __LINE__);
     AnnotateIgnoreWritesBegin(__FILE__, __LINE__);
@@ -89,7 +66,7 @@ class Unseen {
 /// Memory that was handed out and not written: NaN as a floating-point number, -1 as an integer.
 inline void poison(void* memory, std::size_t bytes) {
   std::memset(memory, 0xFF, bytes);
-#if defined(SIMT_MSAN)
+#if defined(QUARRY_UNDER_MSAN)
   __msan_poison(memory, bytes);
 #endif
 }

@@ -10,7 +10,7 @@ namespace simt {
 namespace {
 
 // ASan guards the ends of what posix_memalign returns byte by byte, so nothing may be added to it.
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
 constexpr std::size_t kGuard = 0;
 #else
 constexpr std::size_t kGuard = 128;
@@ -29,7 +29,7 @@ void* SharedMemory::find_or_make(const void* key, const char* name, std::size_t 
   auto* start = static_cast<unsigned char*>(memory);
   for (std::size_t i = 0; i < kGuard; ++i) start[i] = start[kGuard + bytes + i] = kGuardByte;
   poison(start + kGuard, bytes);
-#if defined(SIMT_MSAN)
+#if defined(QUARRY_UNDER_MSAN)
   __msan_poison(start, bytes + 2 * kGuard);
 #endif
   arrays_.push_back({key, name, start, start + kGuard, bytes});
@@ -49,7 +49,7 @@ void* SharedMemory::counterpart(const SharedMemory& other, const void* place) co
 
 const char* SharedMemory::overrun() const {
   for (const Array& array : arrays_) {
-#if defined(SIMT_MSAN)
+#if defined(QUARRY_UNDER_MSAN)
     __msan_unpoison(array.memory, kGuard);
     __msan_unpoison(array.data + array.bytes, kGuard);
 #endif

@@ -25,11 +25,11 @@ namespace {
 
 enum Exit { nothing = 0, wrong = 10, error = 11 };
 
-#if defined(SIMT_ASAN)
+#if defined(QUARRY_UNDER_ASAN)
 constexpr int kBuild = 1;
-#elif defined(SIMT_TSAN)
+#elif defined(QUARRY_UNDER_TSAN)
 constexpr int kBuild = 2;
-#elif defined(SIMT_MSAN)
+#elif defined(QUARRY_UNDER_MSAN)
 constexpr int kBuild = 3;
 #else
 constexpr int kBuild = 0;
