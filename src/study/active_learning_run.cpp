@@ -2,6 +2,8 @@
 #include "quarry/study/active_learning_run.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <utility>
 
 #include "quarry/core/rng.h"
@@ -102,9 +104,11 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
   if (run_.config.mode == Mode::constant_whole) {  // the whole pool is treated as unviolated (spec 7)
     RunConfig whole = run_.config;
     whole.n_initial = -1;
+    whole.val_share = whole.whole_val_share.value_or(whole.val_share);
     const Pool everything = make_pool(whole, *data_);
     const auto size = static_cast<std::int32_t>(everything.unviolated().size());
-    folds.push_back(rows_of(everything, make_splits(run_.config, size).front()));
+    for (const Split& split : shuffle_split(size, whole.val_share, whole.whole_folds, split_source(whole)))
+      folds.push_back(rows_of(everything, split));
   } else if (run_.config.mode == Mode::online_dynamic) {
     const bool k_fold = run_.config.cross_validation == CrossValidation::k_fold;
     for (std::size_t f = k_fold ? 1 : 0; f < splits_.size(); ++f) folds.push_back(rows_of(pool_, splits_[f]));
@@ -115,7 +119,8 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
 }
 
 TuningRound ActiveLearningRun::new_round(std::int32_t iteration) const {
-  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds());
+  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds(),
+                     best_value_before(iteration));
 }
 
 void ActiveLearningRun::resume() {
@@ -150,6 +155,21 @@ const Json* ActiveLearningRun::recorded_tuning(std::int32_t iteration) const {
   for (auto record = records.rbegin(); record != records.rend(); ++record)
     if (record->at("type").string() == "tuning" && record->at("iteration").integer() == iteration) return &*record;
   return nullptr;
+}
+
+/// The smallest value of all trials of earlier tunings that were completed; -infinity if there was none.
+double ActiveLearningRun::best_value_before(std::int32_t iteration) const {
+  double best = std::numeric_limits<double>::infinity();
+  bool any = false;
+  for (const Json& record : journal_.records()) {
+    if (record.at("type").string() != "tuning" || record.at("iteration").integer() >= iteration) continue;
+    const Json& chosen = record.at("trials").items().at(static_cast<std::size_t>(record.at("chosen").integer()));
+    const double value = chosen.at("value").number();
+    if (chosen.at("state").string() != "complete" || std::isnan(value)) continue;
+    best = std::min(best, value);
+    any = true;
+  }
+  return any ? best : -best;
 }
 
 void ActiveLearningRun::begin_iteration() {
