@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/core/text.h"
 #include "quarry/data/libsvm.h"
 #include "src/data/assemble.h"
 #include "src/data/fetch_record.h"
@@ -34,6 +35,8 @@ struct Published {
 };
 
 const Published kSplice = {"splice", 60, {"-1", "1"}, {{"splice", 1000}}, {"splice.t", 2175}};
+/// The first versions' training file: values from -1 to 1, where those of the test file go from 1 to 4 (spec 3.4).
+const Published kScaledSplice = {"splice", 60, {"-1", "1"}, {{"splice_scale", 1000}}, {"splice.t", 2175}};
 const Published kDna = {
     "dna", 180, {"1", "2", "3"}, {{"dna.scale.tr", 1400}, {"dna.scale.val", 600}}, {"dna.scale.t", 1186}};
 
@@ -85,8 +88,11 @@ void append(const InputFile& file, const Published& published, const PublishedFi
 }
 
 Dataset load_published(const DataConfig& config, const Published& published, Scaler usual) {
-  static constexpr std::array<std::string_view, 1> kKeys = {"path"};
+  static constexpr std::array<std::string_view, 2> kKeys = {"path", "version"};
   refuse_unused_keys(config, kKeys);
+  if (config.version != "final" && config.version != "keychain" && config.version != "seed")
+    usage_error("the data set '{}' has no data.version '{}'; expected final, keychain or seed", config.name,
+                printable(config.version));
   const std::string folder = folder_of(config, published);
   RawDataset<float> raw;
   raw.name = config.name;
@@ -110,16 +116,17 @@ Dataset load_published(const DataConfig& config, const Published& published, Sca
 
 void check_libsvm_file(std::string_view data_set, std::string_view name, std::string_view bytes,
                        const std::string& where) {
-  for (const Published* published : {&kSplice, &kDna}) {
+  for (const Published* published : {&kSplice, &kScaledSplice, &kDna}) {
     if (published->name != data_set) continue;
     for (const PublishedFile& file : published->pool_files)
       if (file.name == name) table_of(bytes, where, *published, file, "");
+    if (published == &kScaledSplice) continue;  // whose test file is splice's
     if (published->test_file.name == name) table_of(bytes, where, *published, published->test_file, "");
   }
 }
 
 Dataset load_splice(const DataConfig& config) {
-  return load_published(config, kSplice, Scaler::minmax);
+  return load_published(config, config.version == "final" ? kSplice : kScaledSplice, Scaler::minmax);
 }
 
 Dataset load_dna(const DataConfig& config) {

@@ -38,8 +38,15 @@ void add_run(std::vector<ConfigRow>& t) {
 void add_data(std::vector<ConfigRow>& t) {
   t.push_back(name_in<&D::run, &R::data, &Data::name>(data_names, "quarry list datasets", "data", "name",
                                                       "the data set; \"file\" = your own, see path"));
-  t.push_back(choice<&D::run, &R::data, &Data::version>(
-      "data", "version", {"final", "seed"}, "toy sets: generator settings of the study's final or first version"));
+  t.push_back(first_version(
+      "seed", keychain_version(
+                  "keychain",
+                  choice<&D::run, &R::data, &Data::version>(
+                      "data", "version",
+                      {"final", "keychain", "seed", "june_22", "july_10", "july_12", "july_14", "july_15", "july_16",
+                       "july_17"},
+                      "sets of the online-tuning study: as in its final version, earlier versions, or before them; "
+                      "splice: keychain and seed train on the scaled file and test on the raw one, as published"))));
   ConfigRow noise = number<&D::run, &R::data, &Data::noise>(
       kReal, "data", "noise", {0, 100}, "toy sets: standard deviation of the noise; \"default\" = the generator's");
   noise.word = "default";

@@ -88,7 +88,7 @@ TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
   std::string pool, held_out;
   for (int i = 0; i < 500; ++i) pool += "+1 1:1 60:4\n-1 1:3 60:4\n";
   for (int i = 0; i < 2175; ++i) held_out += i % 2 == 0 ? "-1 1:2 60:2\n" : "+1 1:5\n";
-  behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}};
+  behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}, {"/splice_scale", pool}};
   const HttpServer server(behaviour);
   const ProgramResult result = quarry({"fetch", "splice", "--from", server.address()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
