@@ -96,6 +96,19 @@ TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
   EXPECT_EQ(quarry({"info", "splice"}).exit_code, 0);
 }
 
+TEST_F(DataCommands, ImportConfigPrintsAConfigAndNotesTheRest) {
+  const test::TempDir folder;
+  const std::string json = folder.write("moons.json", R"({"budget": 3, "n_labeled": 12, "colour": "red"})");
+  const ProgramResult result = quarry({"import-config", json});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("moons.json: unknown key 'colour' is left out"));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("name = \"moons\""), HasSubstr("n_initial = 12"), HasSubstr("budget = 3")));
+  const ProgramResult wrong = quarry({"import-config", folder.write("blobs.json", "{\"budget\": true}")});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("blobs.json: budget: expected an integer"));
+  EXPECT_EQ(wrong.out, "");
+}
+
 TEST_F(DataCommands, FetchExplainsWhatItCannotDo) {
   if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
   const ProgramResult unknown = quarry({"fetch", "moons"});

@@ -114,7 +114,8 @@ double loss_of(const std::string& preset, std::int64_t classes, float margin) {
   part.n = 1;
   part.labels = {0};
   const RunConfig config = with_preset(preset, "").runs[0].config;
-  return test_metrics(matrix<const float>(logits.data(), 1, classes), part, config.loss, 32, config.weight_by_size).loss;
+  return test_metrics(matrix<const float>(logits.data(), 1, classes), part, config.loss, 32, config.weight_by_size)
+      .loss;
 }
 
 TEST(PublishedFacts, TheDoubleSoftmaxLossHasItsRanges) {  // B7, spec 5.2
@@ -174,8 +175,7 @@ struct Rates {
     for (const Json& record : driver.records) {
       if (record.at("type").string() == "cycle") networks.insert(record.at("lr").number());
       if (record.at("type").string() != "tuning" || !trials.empty()) continue;
-      for (const Json& trial : record.at("trials").items())
-        trials.push_back(trial.at("parameters").at("lr").number());
+      for (const Json& trial : record.at("trials").items()) trials.push_back(trial.at("parameters").at("lr").number());
       best = trials.at(static_cast<std::size_t>(record.at("chosen").integer()));
     }
   }
@@ -192,8 +192,9 @@ TEST(PublishedFacts, TheCacheHoldsTheLastTrialWhenThatSwitchIsOn) {  // B1; off 
     const Rates best(run(with_preset(preset, kTuned)));
     EXPECT_EQ(best.networks, std::set<double>{best.best}) << preset;
   }
-  const Rates online(run(with_preset("faithful", kTuned, {"search.cache_last_trial=true", "search.mode=online_dynamic",
-                                                          "acquisition.budget=0", "search.folds=2"})));
+  const Rates online(run(with_preset(
+      "faithful", kTuned,
+      {"search.cache_last_trial=true", "search.mode=online_dynamic", "acquisition.budget=0", "search.folds=2"})));
   EXPECT_EQ(online.networks, std::set<double>{online.best}) << "dynamic is not affected";
 }
 
@@ -229,8 +230,9 @@ std::int32_t farthest(const SelectJob& job, const Dataset& data, bool logits) {
 }
 
 TEST(PublishedFacts, CoresetsWorkInLogitSpace) {  // B5: two columns for two classes
-  constexpr const char* kCoreset = "[run]\nseed = 3\n[acquisition]\nstrategy = \"coreset\"\nbudget = 1\n"
-                                   "[model]\nhidden = [16]\n";
+  constexpr const char* kCoreset =
+      "[run]\nseed = 3\n[acquisition]\nstrategy = \"coreset\"\nbudget = 1\n"
+      "[model]\nhidden = [16]\n";
   for (const char* preset : kPresets) {
     const bool faithful = preset == kPresets[0];
     const StudyConfig study = with_preset(preset, kCoreset);
@@ -269,8 +271,9 @@ TEST(PublishedFacts, TheScalerIsOfTheTestPart) {  // B3
 
 TEST(PublishedFacts, TheFirstTenConfigurationsAreTheSameInEverySearch) {  // B8, 17.8
   const auto distinct = [](const char* preset) {
-    const Driver driver = run(with_preset(preset, kTuned, {"search.mode=online_static", "search.trials=10",
-                                                           "search.startup_trials=10", "training.epochs=2"}));
+    const Driver driver = run(with_preset(
+        preset, kTuned,
+        {"search.mode=online_static", "search.trials=10", "search.startup_trials=10", "training.epochs=2"}));
     std::set<std::string> points;
     std::size_t searches = 0;
     for (const Json& record : driver.records) {

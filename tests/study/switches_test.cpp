@@ -54,7 +54,8 @@ TEST(TrialValues, KFoldsArePooledOverRowsAndRepeatsAreNot) {  // B9
 TEST(TrialValues, AreOfTheLastOrOfTheBestEpoch) {  // B12
   RunConfig config;
   config.trials = config.startup_trials = 1;
-  for (const auto& [objective, value] : {std::pair(TrialObjective::last_epoch, 2.0), {TrialObjective::best_epoch, 1.0}}) {
+  for (const auto& [objective, value] :
+       {std::pair(TrialObjective::last_epoch, 2.0), {TrialObjective::best_epoch, 1.0}}) {
     config.objective = objective;
     TuningRound round(config, 2, 2, -1, {rows_with(3)});
     round.next_fits();
@@ -125,7 +126,8 @@ Searches searches_of(const Driver& run) {
 TEST(StopWhenBeaten, TheBestOfAllEarlierSearchesCounts) {
   int shorter = 0;
   for (const char* seed : {"run.seed=1", "run.seed=2", "run.seed=3"}) {
-    const Searches whole = searches_of(Driver(study_of(kEarly, {"preset=seed", "search.stop_when_beaten=false", seed}), moons()));
+    const Searches whole =
+        searches_of(Driver(study_of(kEarly, {"preset=seed", "search.stop_when_beaten=false", seed}), moons()));
     EXPECT_THAT(whole.trials, ElementsAre(6, 6, 6, 6, 6));
     const Searches s = searches_of(Driver(study_of(kEarly, {"preset=seed", seed}), moons()));
     ASSERT_EQ(s.trials.size(), 5u);
@@ -183,7 +185,8 @@ TEST(WholePool, ItsSearchHasSplitsAndAShareOfItsOwn) {  // spec 12, offline
 }
 
 TEST(Dropout, OfASearchIsTunedOrFixedAndInTheEarlyVersionsForScoringAlone) {
-  const Driver early(study_of(kEarly, {"preset=keychain", "acquisition.budget=1", "acquisition.strategy=bald"}), moons());
+  const Driver early(study_of(kEarly, {"preset=keychain", "acquisition.budget=1", "acquisition.strategy=bald"}),
+                     moons());
   for (const MemberSpec& fit : early.fits) {
     EXPECT_EQ(fit.dropout, 0.15);
     EXPECT_EQ(fit.dropout_epochs, DropoutEpochs::none);
@@ -192,8 +195,7 @@ TEST(Dropout, OfASearchIsTunedOrFixedAndInTheEarlyVersionsForScoringAlone) {
   for (const Json& record : early.records) {
     if (record.at("type").string() == "cycle") rates.insert(record.at("drop_rate").number());
     if (record.at("type").string() != "tuning") continue;
-    for (const Json& trial : record.at("trials").items())
-      EXPECT_EQ(trial.at("parameters").find("drop_rate"), nullptr);
+    for (const Json& trial : record.at("trials").items()) EXPECT_EQ(trial.at("parameters").find("drop_rate"), nullptr);
   }
   EXPECT_EQ(rates, std::set<double>{0.15}) << "that of BALD's passes";
   const Driver final(study_of(kEarly, {"preset=faithful", "acquisition.budget=1"}), moons());
