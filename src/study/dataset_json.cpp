@@ -22,12 +22,10 @@ struct Described {
   std::string_view file, name;
   std::int64_t features, instances, honeypots, classes, pool;
 };
-constexpr Described kDescribed[] = {{"moons", "moons", 2, 600, 0, 2, 480},
-                                    {"adv_moons", "adversarial_moons", 2, 600, 100, 2, 480},
-                                    {"blobs", "blobs", 2, 400, 200, 2, 320},
-                                    {"div_sin", "diverging_sine", 2, 500, 0, 2, 400},
-                                    {"splice", "splice", 60, 3175, 0, 2, 1000},
-                                    {"dna", "dna", 180, 3186, 0, 3, 2000}};
+constexpr Described kDescribed[] = {
+    {"moons", "moons", 2, 600, 0, 2, 480},      {"adv_moons", "adversarial_moons", 2, 600, 100, 2, 480},
+    {"blobs", "blobs", 2, 400, 200, 2, 320},    {"div_sin", "diverging_sine", 2, 500, 0, 2, 400},
+    {"splice", "splice", 60, 3175, 0, 2, 1000}, {"dna", "dna", 180, 3186, 0, 3, 2000}};
 
 class Importer {
  public:
@@ -55,8 +53,8 @@ class Importer {
                                                "budget",     "metrics_dict", "n_labeled",  "train_size"};
 
   static std::string_view kind_of(const Json& value) {
-    constexpr std::string_view kKinds[] = {"null",   "true or false", "an integer", "a number",
-                                           "a string", "a list",      "an object"};
+    constexpr std::string_view kKinds[] = {"null",     "true or false", "an integer", "a number",
+                                           "a string", "a list",        "an object"};
     return kKinds[static_cast<std::size_t>(value.type())];
   }
 

@@ -36,9 +36,10 @@ TEST(DatasetJson, EveryFileOfTheStudyBecomesAConfig) {
     const char *stem, *name;
     int features, instances, honeypots, classes, budget;
   };
-  const File files[] = {{"moons", "moons", 2, 600, 0, 2, 160},       {"adv_moons", "adversarial_moons", 2, 600, 100, 2, 200},
-                        {"blobs", "blobs", 2, 400, 200, 2, 160},     {"div_sin", "diverging_sine", 2, 500, 0, 2, 200},
-                        {"splice", "splice", 60, 3175, -1, 2, 260},  {"dna", "dna", 180, 3186, -1, 3, 200}};
+  const File files[] = {
+      {"moons", "moons", 2, 600, 0, 2, 160},      {"adv_moons", "adversarial_moons", 2, 600, 100, 2, 200},
+      {"blobs", "blobs", 2, 400, 200, 2, 160},    {"div_sin", "diverging_sine", 2, 500, 0, 2, 200},
+      {"splice", "splice", 60, 3175, -1, 2, 260}, {"dna", "dna", 180, 3186, -1, 3, 200}};
   for (const File& f : files) {
     SCOPED_TRACE(f.stem);
     const std::string honeypots = f.honeypots < 0 ? "" : fmt::format("\"n_honeypot\": {},", f.honeypots);
@@ -69,7 +70,8 @@ TEST(DatasetJson, KeysOfTheFirstReadmeAreTaken) {
   EXPECT_EQ(run.n_initial, 60);
   EXPECT_EQ(run.budget, 0);
   EXPECT_EQ(run.batch_size, 8);
-  EXPECT_EQ(run_of(import_dataset_json("{\"train_size\": 0.8}", "moons.json")).n_initial, 20) << "a share, and nothing else";
+  EXPECT_EQ(run_of(import_dataset_json("{\"train_size\": 0.8}", "moons.json")).n_initial, 20)
+      << "a share, and nothing else";
   EXPECT_THAT(message(R"({"train_size": 0.5})"), HasSubstr("train_size: 480 of the data set 'moons'"));
 }
 
@@ -79,7 +81,8 @@ TEST(DatasetJson, WhatHasNoPlaceIsNoted) {
   EXPECT_THAT(imported.notes, ElementsAre(HasSubstr("moons.json: metric 'MulticlassAUROC' is left out"),
                                           HasSubstr("moons.json: unknown key 'learning_rate' is left out")));
   EXPECT_EQ(run_of(imported).budget, 5);
-  const ImportedConfig other = import_dataset_json(R"({"n_features": 4, "n_classes": 3, "budget": 300})", "my set.json");
+  const ImportedConfig other =
+      import_dataset_json(R"({"n_features": 4, "n_classes": 3, "budget": 300})", "my set.json");
   EXPECT_THAT(other.notes, ElementsAre(HasSubstr("there is no data set 'my set'")));
   EXPECT_THAT(other.toml, testing::AllOf(HasSubstr("study = \"my_set\""), HasSubstr("name = \"file\"")));
   const std::vector<std::string> path = {"data.path=mine.csv"};
@@ -87,15 +90,18 @@ TEST(DatasetJson, WhatHasNoPlaceIsNoted) {
 }
 
 TEST(DatasetJson, WrongTypesAndSizesAreErrorsWithFileAndKey) {
-  EXPECT_THAT(message("{\"budget\": \"many\"}"), HasSubstr("conf/moons.json: budget: expected an integer of at least 0, got a string"));
+  EXPECT_THAT(message("{\"budget\": \"many\"}"),
+              HasSubstr("conf/moons.json: budget: expected an integer of at least 0, got a string"));
   EXPECT_THAT(message("{\"batch_size\": 1.5}"), HasSubstr("conf/moons.json: batch_size: expected an integer"));
   EXPECT_THAT(message("{\"batch_size\": 0}"), HasSubstr("from 1 to 2147483647, got 0"));
   EXPECT_THAT(message("{\"batch_size\": 70000}"), HasSubstr("at most 65536"));
   EXPECT_THAT(message("{\"n_labeled\": null}"), HasSubstr("n_labeled: expected an integer of at least 1, got null"));
-  EXPECT_THAT(message("{\"n_features\": 3}"), HasSubstr("n_features: 2 of the data set 'moons' in its final version, got 3"));
+  EXPECT_THAT(message("{\"n_features\": 3}"),
+              HasSubstr("n_features: 2 of the data set 'moons' in its final version, got 3"));
   EXPECT_THAT(message("{\"n_instances\": 500}"), HasSubstr("Is it another version (data.version)?"));
   EXPECT_THAT(message("{\"train_size\": 1.5}"), HasSubstr("a share between 0 and 1"));
-  EXPECT_THAT(message("{\"metrics_dict\": []}"), HasSubstr("metrics_dict: expected an object of metric names, got a list"));
+  EXPECT_THAT(message("{\"metrics_dict\": []}"),
+              HasSubstr("metrics_dict: expected an object of metric names, got a list"));
   EXPECT_THAT(message(R"({"metrics_dict": {"A": 1}})"), HasSubstr("metrics_dict.A: expected an object"));
   EXPECT_THAT(message(R"({"n_classes": 2, "metrics_dict": {"MulticlassAccuracy": {"num_classes": 3}}})"),
               HasSubstr("metrics_dict.MulticlassAccuracy.num_classes: 3, but n_classes is 2"));
