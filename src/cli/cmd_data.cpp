@@ -87,7 +87,8 @@ void add_info(Command& group) {
   command.option("--test-share", data.test_share, "Share of the rows held out where there is no test file");
   command.option("--scaler", arguments->scaler, "automatic, minmax, standard or none");
   command.option("--scaler-fit", arguments->scaler_fit, "Part the scaler is fitted on: train or test");
-  command.option("--version", data.version, "Generated sets: final or seed");
+  command.option("--version", data.version,
+                 "Sets of the online-tuning study: final, keychain, seed or a date such as july_17");
   command.option("--noise", data.noise, "Generated sets: standard deviation of the noise");
   command.option("--path", data.path, "Named sets: folder of their files");
   command.option("--pool-limit", data.pool_limit, "Use only the first rows of the pool; 0 = all", 0,
