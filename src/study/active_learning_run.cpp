@@ -2,8 +2,6 @@
 #include "quarry/study/active_learning_run.h"
 
 #include <algorithm>
-#include <cmath>
-#include <limits>
 #include <utility>
 
 #include "quarry/core/rng.h"
@@ -120,7 +118,7 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
 
 TuningRound ActiveLearningRun::new_round(std::int32_t iteration) const {
   return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds(),
-                     best_value_before(iteration));
+                     smallest_tuned_value(journal_.records(), iteration));
 }
 
 void ActiveLearningRun::resume() {
@@ -155,21 +153,6 @@ const Json* ActiveLearningRun::recorded_tuning(std::int32_t iteration) const {
   for (auto record = records.rbegin(); record != records.rend(); ++record)
     if (record->at("type").string() == "tuning" && record->at("iteration").integer() == iteration) return &*record;
   return nullptr;
-}
-
-/// The smallest value of all trials of earlier tunings that were completed; -infinity if there was none.
-double ActiveLearningRun::best_value_before(std::int32_t iteration) const {
-  double best = std::numeric_limits<double>::infinity();
-  bool any = false;
-  for (const Json& record : journal_.records()) {
-    if (record.at("type").string() != "tuning" || record.at("iteration").integer() >= iteration) continue;
-    const Json& chosen = record.at("trials").items().at(static_cast<std::size_t>(record.at("chosen").integer()));
-    const double value = chosen.at("value").number();
-    if (chosen.at("state").string() != "complete" || std::isnan(value)) continue;
-    best = std::min(best, value);
-    any = true;
-  }
-  return any ? best : -best;
 }
 
 void ActiveLearningRun::begin_iteration() {

@@ -89,7 +89,6 @@ class ActiveLearningRun {
   void use_network(MemberResult<float> result);
   void adopt_hyperparameters();
   const Json* recorded_tuning(std::int32_t iteration) const;
-  double best_value_before(std::int32_t iteration) const;
   MemberSpec network_member();
   std::int32_t tuning_iteration(std::int32_t iteration) const;
   TuningRound new_round(std::int32_t iteration) const;
