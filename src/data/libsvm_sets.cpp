@@ -77,6 +77,14 @@ LibsvmTable table_of(std::string_view bytes, const std::string& where, const Pub
   return table;
 }
 
+InputFile read_published(const std::string& folder, const PublishedFile& file, const Published& published) {
+  const std::string path = join_path(folder, file.name);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    fail("{}: is missing: get it with `quarry data fetch {}`", path, published.name);
+  return read_input(path);
+}
+
 /// Appends the instances of a file to a part.
 void append(const InputFile& file, const Published& published, const PublishedFile& wanted, RawPart<float>& part,
             LabelColumn& labels) {
@@ -100,11 +108,11 @@ Dataset load_published(const DataConfig& config, const Published& published, Sca
   raw.class_names = published.classes;
   LabelColumn labels, test_labels;
   for (const PublishedFile& wanted : published.pool_files) {
-    const InputFile file = read_input(join_path(folder, wanted.name));
+    const InputFile file = read_published(folder, wanted, published);
     append(file, published, wanted, raw.train, labels);
     raw.source += file.provenance + "; ";
   }
-  const InputFile file = read_input(join_path(folder, published.test_file.name));
+  const InputFile file = read_published(folder, published.test_file, published);
   append(file, published, published.test_file, raw.test, test_labels);
   raw.source += file.provenance;
   raw.train.labels = std::move(labels.ids);

@@ -98,6 +98,9 @@ TEST(PublishedSets, TheFirstVersionTrainsOnScaledSpliceAndTestsOnRaw) {  // spec
   config.path = folder.path();
   config.scaler_fit = ScalerFit::test;
   folder.write("splice", libsvm_lines("+1 1:1 60:4", 500) + libsvm_lines("-1 1:4 60:1", 500));
+  config.version = "seed";
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("splice_scale: is missing: get it with `quarry data"));
+  config.version = "final";
   folder.write("splice_scale", libsvm_lines("+1 1:-1 60:1", 500) + libsvm_lines("-1 1:-0.333333 60:-1", 500));
   folder.write("splice.t", libsvm_lines("-1 1:1 60:4", 2000) + libsvm_lines("+1 1:4 60:1", 175));
   const Dataset raw = load_dataset(config);
