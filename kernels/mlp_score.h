@@ -41,11 +41,10 @@ void predict(const MlpPrediction<typename L::T>& p) {
   }
 }
 
-/// sum over c of q[c] log(q[c] + smallest normal number), negated.
+/// sum over c of q[c] log(q[c] + epsilon), negated.
 template <class L>
-inline typename L::V entropy_lanes(const typename L::T* q, int classes) {
+inline typename L::V entropy_lanes(const typename L::T* q, int classes, typename L::V epsilon) {
   typename L::V sum = L::set(0);
-  const typename L::V epsilon = L::set(ExactMath<typename L::T>::kSmallest);
   for (int c = 0; c < classes; ++c) {
     const typename L::V x = L::load(q + c * kLanes);
     sum = L::fma(x, exact_log_lanes<L>(L::add(x, epsilon)), sum);
@@ -81,6 +80,7 @@ void bald(const MlpBald<typename L::T>& b) {
   T* const first = b.scratch + b.plan->columns;
   T* const entropy = b.scratch + b.plan->lanes;
   const V passes = L::set(static_cast<T>(b.passes));
+  const V epsilon = L::set(b.log_epsilon ? ExactMath<T>::kSmallest : T(0));
   for (std::int64_t at = 0; at < b.data.n; at += kLanes) {
     const RowBlock block = row_block(b.data.rows, at, b.data.n - at);
     alignas(64) std::uint32_t row[kLanes];
@@ -98,7 +98,7 @@ void bald(const MlpBald<typename L::T>& b) {
           T* const m = mean + c * kLanes + i;
           L::store(m, L::add(L::load(m), L::load(p + c * kLanes + i)));
         }
-        L::store(entropy + i, L::add(L::load(entropy + i), entropy_lanes<L>(p + i, classes)));
+        L::store(entropy + i, L::add(L::load(entropy + i), entropy_lanes<L>(p + i, classes, epsilon)));
       }
     }
     for (int i = 0; i < kLanes; i += L::N) {
@@ -106,7 +106,7 @@ void bald(const MlpBald<typename L::T>& b) {
         T* const m = mean + c * kLanes + i;
         L::store(m, L::div(L::load(m), passes));
       }
-      const V score = L::sub(entropy_lanes<L>(mean + i, classes), L::div(L::load(entropy + i), passes));
+      const V score = L::sub(entropy_lanes<L>(mean + i, classes, epsilon), L::div(L::load(entropy + i), passes));
       L::store_partial(b.scores + at + i, block.n - i, plain_nan<L>(score));
     }
   }

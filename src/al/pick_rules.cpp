@@ -64,7 +64,7 @@ std::int32_t next_pick(const SelectionProblem& problem, std::span<const T> score
     if (taken[i] || !std::isfinite(scores[i])) continue;
     if (isclose ? is_close(scores[i], max) : scores[i] == max) tied.push_back(static_cast<std::int32_t>(i));
   }
-  if (isclose) {
+  if (draws_from_numpy(problem.ties)) {
     return tied[NumpyRandom(numpy_seed(problem.seed)).bounded(static_cast<std::uint32_t>(tied.size() - 1))];
   }
   const std::uint64_t key = stream_key(problem.seed, RngPurpose::tie, problem.cycle);

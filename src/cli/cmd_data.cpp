@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // quarry data info NAME|FILE: reads a data set as a study would, and describes it.
 // quarry data fetch NAME: downloads a published one. quarry data synthetic NAME: writes a made-up one.
+// quarry data import-config FILE: the online-tuning study's own description of one, as a config.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/core/file_system.h"
 #include "quarry/core/progress.h"
 #include "quarry/core/text.h"
 #include "quarry/data/data_table.h"
@@ -18,6 +20,7 @@
 #include "quarry/data/fetch.h"
 #include "quarry/data/images.h"
 #include "quarry/data/synthetic.h"
+#include "quarry/study/dataset_json.h"
 #include "src/cli/commands.h"
 #include "src/cli/output.h"
 
@@ -84,7 +87,8 @@ void add_info(Command& group) {
   command.option("--test-share", data.test_share, "Share of the rows held out where there is no test file");
   command.option("--scaler", arguments->scaler, "automatic, minmax, standard or none");
   command.option("--scaler-fit", arguments->scaler_fit, "Part the scaler is fitted on: train or test");
-  command.option("--version", data.version, "Generated sets: final or seed");
+  command.option("--version", data.version,
+                 "Sets of the online-tuning study: final, keychain, seed or a date such as july_17");
   command.option("--noise", data.noise, "Generated sets: standard deviation of the noise");
   command.option("--path", data.path, "Named sets: folder of their files");
   command.option("--pool-limit", data.pool_limit, "Use only the first rows of the pool; 0 = all", 0,
@@ -204,6 +208,20 @@ void add_synthetic(Command& group) {
   });
 }
 
+void add_import(Command& group) {
+  Command command =
+      group.add("import-config", "Print a config for a data set that the online-tuning study's own JSON file describes",
+                "quarry data import-config conf/moons.json > moons.toml");
+  auto path = std::make_shared<std::string>();
+  command.option("FILE", *path, "The study's JSON file; its name names the data set", true);
+  command.action([path] {
+    const ImportedConfig imported = import_dataset_json(read_file(*path), *path);
+    for (const std::string& note : imported.notes) put_note(note);
+    put(imported.toml);
+    return 0;
+  });
+}
+
 }  // namespace
 
 void add_data_command(Command& program) {
@@ -211,6 +229,7 @@ void add_data_command(Command& program) {
   add_info(group);
   add_fetch(group);
   add_synthetic(group);
+  add_import(group);
 }
 
 }  // namespace quarry::cli

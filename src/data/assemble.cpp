@@ -156,7 +156,8 @@ void refuse_unused_keys(const DataConfig& config, std::span<const std::string_vi
   };
   for (const auto& [key, is_given] : given) {
     if (is_given && std::find(used.begin(), used.end(), key) == used.end()) {
-      usage_error("data.{} has no meaning for the data set '{}': take it out", key, config.name);
+      usage_error("data.{} has no meaning for the data set '{}': take it out{}", key, config.name,
+                  key == "version" ? ", or set it to \"final\" where the preset gives it" : "");
     }
   }
 }

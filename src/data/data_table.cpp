@@ -13,6 +13,7 @@
   ENTRY(adversarial_moons, "moons in a ring of honeypots: 480 + 120 instances, 2 features, 2 classes; generated", "") \
   ENTRY(blobs, "two blobs, honeypots between them: 320 + 80 instances, 2 features, 2 classes; generated", "")         \
   ENTRY(diverging_sine, "two sine waves drifting apart: 400 + 100 instances, 2 features, 2 classes; generated", "")   \
+  ENTRY(toy, "two blobs and a blob of honeypots: 300 + 100 instances, 2 features, 2 classes; generated", "")          \
   ENTRY(splice, "splice junctions, two kinds: 1000 + 2175 instances, 60 features, 2 classes; LIBSVM collection",      \
         "`quarry data fetch splice`, or its two files in data.path or in QUARRY_DATA/libsvm")                         \
   ENTRY(dna, "splice junctions, three kinds: 2000 + 1186 instances, 180 features, 3 classes; LIBSVM collection",      \

@@ -257,7 +257,7 @@ const std::vector<FetchSource>& fetch_sources() {
        std::string(published_archive_md5("cifar100")),
        "cifar-100-binary",
        {"train.bin", "test.bin", "fine_label_names.txt"}},
-      {"splice", kLibsvm + "binary/", "", "", "libsvm", {"splice", "splice.t"}},
+      {"splice", kLibsvm + "binary/", "", "", "libsvm", {"splice", "splice.t", "splice_scale"}},
       {"dna", kLibsvm + "multiclass/", "", "", "libsvm", {"dna.scale.tr", "dna.scale.val", "dna.scale.t"}},
   };
   return sources;

@@ -7,6 +7,8 @@
 #include <numbers>
 #include <numeric>
 #include <span>
+#include <string_view>
+#include <utility>
 
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
@@ -22,6 +24,10 @@ double sigma(const ToyOptions& options, double ordinary) {
   if (!std::isfinite(value) || value < 0)
     usage_error("data.noise is {}; expected a finite number of at least 0", value);
   return value;
+}
+
+[[noreturn]] void no_such_version(std::string_view set, std::string_view versions) {
+  usage_error("the data set '{}' has no such data.version; expected {}", set, versions);
 }
 
 std::uint32_t honeypot_seed(const ToyOptions& options) {
@@ -64,9 +70,10 @@ ToyPoints half_circles(std::size_t per_class, double noise) {
   return points;
 }
 
+using Point = std::array<double, 2>;
+
 /// Gaussian clouds of class 0, 1, ... , one after the other, then shuffled.
-ToyPoints clouds(std::span<const std::array<double, 2>> centers, std::size_t per_cloud, double noise,
-                 std::uint32_t seed) {
+ToyPoints clouds(std::span<const Point> centers, std::size_t per_cloud, double noise, std::uint32_t seed) {
   NumpyRandom random(seed);
   ToyPoints points;
   for (std::size_t c = 0; c < centers.size(); ++c) {
@@ -88,39 +95,104 @@ void append_honeypots(ToyPoints& points, std::span<const double> x) {
   }
 }
 
-}  // namespace
-
-ToyPoints make_moons(const ToyOptions& options) {
-  return half_circles(300, sigma(options, options.seed_version ? 0.075 : 0.25));
-}
-
-ToyPoints make_adversarial_moons(const ToyOptions& options) {
-  constexpr std::size_t kHoneypots = 100;
-  ToyPoints points = half_circles(250, sigma(options, options.seed_version ? 0.075 : 0.25));
-  const double step = 2 * std::numbers::pi / kHoneypots;
+/// Honeypots on a ring of radius 2.5 around the middle of the moons.
+ToyPoints with_ring(ToyPoints points, std::size_t n, double noise, const ToyOptions& options) {
+  const double step = 2 * std::numbers::pi / static_cast<double>(n);
   NumpyRandom random(honeypot_seed(options));
   std::vector<double> ring;
-  for (std::size_t k = 0; k < kHoneypots; ++k) {
+  for (std::size_t k = 0; k < n; ++k) {
     const double angle = static_cast<double>(k) * step;
-    ring.push_back(0.5 + 2.5 * std::cos(angle) + random.normal(0, 0.1));
-    ring.push_back(0.25 + 2.5 * std::sin(angle) + random.normal(0, 0.1));
+    ring.push_back(0.5 + 2.5 * std::cos(angle) + random.normal(0, noise));
+    ring.push_back(0.25 + 2.5 * std::sin(angle) + random.normal(0, noise));
   }
   append_honeypots(points, ring);
   return points;
 }
 
+/// Honeypots in a cloud.
+ToyPoints with_cloud(ToyPoints points, Point center, std::size_t n, double noise, const ToyOptions& options) {
+  const std::array<Point, 1> one = {center};
+  append_honeypots(points, clouds(one, n, noise, honeypot_seed(options)).x);
+  return points;
+}
+
+}  // namespace
+
+ToyPoints make_moons(const ToyOptions& options) {
+  switch (options.version) {
+    case ToyVersion::final:
+      return half_circles(300, sigma(options, 0.25));
+    case ToyVersion::keychain:
+    case ToyVersion::seed:
+      return half_circles(300, sigma(options, 0.075));
+    case ToyVersion::july_17:
+      return half_circles(250, sigma(options, 0.05));
+    default:
+      no_such_version("moons", "final, keychain, seed or july_17");
+  }
+}
+
+ToyPoints make_adversarial_moons(const ToyOptions& options) {
+  const auto moons = [&](std::size_t per_class, double noise) {
+    return half_circles(per_class, sigma(options, noise));
+  };
+  switch (options.version) {
+    case ToyVersion::final:
+      return with_ring(moons(250, 0.25), 100, 0.1, options);
+    case ToyVersion::keychain:
+    case ToyVersion::seed:
+      return with_ring(moons(250, 0.075), 100, 0.1, options);
+    case ToyVersion::july_12:
+      return with_ring(moons(300, 0.15), 200, 0.15, options);
+    case ToyVersion::july_14:
+      return with_ring(moons(300, 0.05), 200, 0.15, options);
+    case ToyVersion::july_15:
+      return with_cloud(moons(200, 0.1), {4, 3}, 100, 1, options);
+    case ToyVersion::july_16:
+      return with_ring(moons(200, 0.05), 100, 0.1, options);
+    default:
+      no_such_version("adversarial_moons", "final, keychain, seed, july_12, july_14, july_15 or july_16");
+  }
+}
+
 ToyPoints make_blobs(const ToyOptions& options) {
-  constexpr std::array<std::array<double, 2>, 2> kClean = {{{0, 0}, {0, 2}}};
-  constexpr std::array<std::array<double, 2>, 1> kTrap = {{{1, 1}}};
-  ToyPoints points = clouds(kClean, 100, sigma(options, 0.25), kDataSeed);
-  append_honeypots(points, clouds(kTrap, 200, 0.375, honeypot_seed(options)).x);
+  constexpr std::array<Point, 2> kClean = {{{0, 0}, {0, 2}}}, kOld = {{{0, 0}, {1, 2}}};
+  switch (options.version) {
+    case ToyVersion::final:
+    case ToyVersion::keychain:
+    case ToyVersion::seed:
+      return with_cloud(clouds(kClean, 100, sigma(options, 0.25), kDataSeed), {1, 1}, 200, 0.375, options);
+    case ToyVersion::july_15:
+      return with_cloud(clouds(kOld, 200, sigma(options, 0.2), kDataSeed), {0, 1.5}, 100, 0.3, options);
+    default:
+      no_such_version("blobs", "final, keychain, seed or july_15");
+  }
+}
+
+ToyPoints make_toy(const ToyOptions& options) {
+  const bool moons = options.version == ToyVersion::july_10;
+  if (!moons && options.version != ToyVersion::june_22) no_such_version("toy", "june_22 or july_10");
+  NumpyRandom random(kDataSeed);
+  const auto drawn = [&](double low, double high) { return low + (high - low) * random.uniform(); };
+  std::array<Point, 2> clean;
+  for (Point& center : clean) center = {drawn(-0.2, 0.2), drawn(-0.2, 0.2)};
+  const double low = moons ? 0 : 0.1, high = moons ? 6 : 1;
+  const Point trap = {drawn(low, high), drawn(low, high)};
+  ToyPoints points =
+      moons ? half_circles(200, sigma(options, 0.2)) : clouds(clean, 200, sigma(options, 0.05), kDataSeed);
+  points = with_cloud(std::move(points), trap, 100, moons ? 0.2 : 0.05, options);
+  for (std::size_t i = 400; i < points.labels.size(); ++i)
+    points.labels[i] = static_cast<std::int32_t>(random.bounded(1));
   return points;
 }
 
 ToyPoints make_diverging_sine(const ToyOptions& options) {
-  const double slope = options.seed_version ? 0.3 : 0.15;
-  const double noise = sigma(options, options.seed_version ? 0.5 : 0.2);
-  const std::vector<double> x = equally_spaced(options.seed_version ? 10 : 6, 250);
+  const bool seed = options.version == ToyVersion::seed;
+  if (!seed && options.version != ToyVersion::final && options.version != ToyVersion::keychain)
+    no_such_version("diverging_sine", "final, keychain or seed");
+  const double slope = seed ? 0.3 : 0.15;
+  const double noise = sigma(options, seed ? 0.5 : 0.2);
+  const std::vector<double> x = equally_spaced(seed ? 10 : 6, 250);
   NumpyRandom random(kDataSeed);
   ToyPoints points;
   for (const double t : x) add(points, t, std::sin(2 * t) + slope * t + random.normal(0, noise), 0);

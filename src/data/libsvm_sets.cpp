@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/core/text.h"
 #include "quarry/data/libsvm.h"
 #include "src/data/assemble.h"
 #include "src/data/fetch_record.h"
@@ -34,6 +35,8 @@ struct Published {
 };
 
 const Published kSplice = {"splice", 60, {"-1", "1"}, {{"splice", 1000}}, {"splice.t", 2175}};
+/// The first versions' training file: values from -1 to 1, where those of the test file go from 1 to 4 (spec 3.4).
+const Published kScaledSplice = {"splice", 60, {"-1", "1"}, {{"splice_scale", 1000}}, {"splice.t", 2175}};
 const Published kDna = {
     "dna", 180, {"1", "2", "3"}, {{"dna.scale.tr", 1400}, {"dna.scale.val", 600}}, {"dna.scale.t", 1186}};
 
@@ -74,6 +77,14 @@ LibsvmTable table_of(std::string_view bytes, const std::string& where, const Pub
   return table;
 }
 
+InputFile read_published(const std::string& folder, const PublishedFile& file, const Published& published) {
+  const std::string path = join_path(folder, file.name);
+  std::error_code error;
+  if (!std::filesystem::exists(path, error))
+    fail("{}: is missing: get it with `quarry data fetch {}`", path, published.name);
+  return read_input(path);
+}
+
 /// Appends the instances of a file to a part.
 void append(const InputFile& file, const Published& published, const PublishedFile& wanted, RawPart<float>& part,
             LabelColumn& labels) {
@@ -85,8 +96,11 @@ void append(const InputFile& file, const Published& published, const PublishedFi
 }
 
 Dataset load_published(const DataConfig& config, const Published& published, Scaler usual) {
-  static constexpr std::array<std::string_view, 1> kKeys = {"path"};
+  static constexpr std::array<std::string_view, 2> kKeys = {"path", "version"};
   refuse_unused_keys(config, kKeys);
+  if (config.version != "final" && config.version != "keychain" && config.version != "seed")
+    usage_error("the data set '{}' has no data.version '{}'; expected final, keychain or seed", config.name,
+                printable(config.version));
   const std::string folder = folder_of(config, published);
   RawDataset<float> raw;
   raw.name = config.name;
@@ -94,11 +108,11 @@ Dataset load_published(const DataConfig& config, const Published& published, Sca
   raw.class_names = published.classes;
   LabelColumn labels, test_labels;
   for (const PublishedFile& wanted : published.pool_files) {
-    const InputFile file = read_input(join_path(folder, wanted.name));
+    const InputFile file = read_published(folder, wanted, published);
     append(file, published, wanted, raw.train, labels);
     raw.source += file.provenance + "; ";
   }
-  const InputFile file = read_input(join_path(folder, published.test_file.name));
+  const InputFile file = read_published(folder, published.test_file, published);
   append(file, published, published.test_file, raw.test, test_labels);
   raw.source += file.provenance;
   raw.train.labels = std::move(labels.ids);
@@ -110,16 +124,17 @@ Dataset load_published(const DataConfig& config, const Published& published, Sca
 
 void check_libsvm_file(std::string_view data_set, std::string_view name, std::string_view bytes,
                        const std::string& where) {
-  for (const Published* published : {&kSplice, &kDna}) {
+  for (const Published* published : {&kSplice, &kScaledSplice, &kDna}) {
     if (published->name != data_set) continue;
     for (const PublishedFile& file : published->pool_files)
       if (file.name == name) table_of(bytes, where, *published, file, "");
+    if (published == &kScaledSplice) continue;  // whose test file is splice's
     if (published->test_file.name == name) table_of(bytes, where, *published, published->test_file, "");
   }
 }
 
 Dataset load_splice(const DataConfig& config) {
-  return load_published(config, kSplice, Scaler::minmax);
+  return load_published(config, config.version == "final" ? kSplice : kScaledSplice, Scaler::minmax);
 }
 
 Dataset load_dna(const DataConfig& config) {

@@ -23,6 +23,29 @@ std::int64_t steps_per_epoch(const MemberSpec& spec) {
   return (rows_used(spec) + spec.batch_size - 1) / spec.batch_size;
 }
 
+/// Early stopping of one fit: told the validation loss after every epoch, says when it is over.
+class Stopper {
+ public:
+  explicit Stopper(const MemberSpec& spec) : spec_(spec) {}
+  bool watches() const { return spec_.early_stopping != EarlyStopping::none; }
+  /// After epoch e (0-based). A loss that is not a number neither improves nor exceeds.
+  bool over(std::int32_t epoch, double loss) {
+    if (epoch < spec_.stopping_warmup) return false;
+    const bool published = spec_.early_stopping == EarlyStopping::published;
+    const bool worse = published ? loss > smallest_ : !(loss < smallest_);
+    if (loss < smallest_) smallest_ = loss;
+    if (!worse && !published) first_worse_ = kNone;
+    if (worse && first_worse_ == kNone) first_worse_ = epoch;
+    return first_worse_ != kNone && epoch - first_worse_ >= spec_.patience;
+  }
+
+ private:
+  static constexpr std::int32_t kNone = -1;
+  const MemberSpec& spec_;
+  double smallest_ = std::numeric_limits<double>::infinity();
+  std::int32_t first_worse_ = kNone;
+};
+
 /// One member from first to last epoch, on one worker.
 template <class T>
 class Fit {
@@ -50,18 +73,26 @@ class Fit {
   MemberResult<T> run() {
     MemberResult<T> result;
     double best = std::numeric_limits<double>::quiet_NaN();
-    for (std::int32_t epoch = 0; epoch < spec_.epochs && !result.pruned; ++epoch) {
+    Stopper stopper(spec_);
+    bool stopped = false;
+    for (std::int32_t epoch = 0; epoch < spec_.epochs && !result.pruned && !stopped; ++epoch) {
       if (!train_epoch(epoch, result.steps) && result.diverged_epoch < 0) result.diverged_epoch = epoch;
       result.steps += steps_per_epoch(spec_);
       ++result.epochs_run;
-      if (!spec_.validate_every_epoch) continue;
+      if (!spec_.validate_every_epoch && !stopper.watches()) continue;
       const double current = evaluate(spec_.validation).loss;
+      stopped = stopper.watches() && stopper.over(epoch, current);
+      if (!spec_.validate_every_epoch) continue;
       result.epoch_losses.push_back(current);
       best = std::fmin(best, current);  // a NaN is skipped
       result.pruned = above_threshold(epoch, spec_.prune_on_current ? current : best);
     }
-    shuffle(static_cast<std::uint32_t>(result.epochs_run));
-    result.train = evaluate(order_.first(static_cast<std::size_t>(rows_used(spec_))));
+    if (spec_.train_report == TrainReport::running) {
+      result.train = {running_loss_ / static_cast<double>(result.steps), running_accuracy_};
+    } else {
+      shuffle(static_cast<std::uint32_t>(result.epochs_run));
+      result.train = evaluate(order_.first(static_cast<std::size_t>(rows_used(spec_))));
+    }
     result.validation = evaluate(spec_.validation);
     result.parameters.resize(static_cast<std::size_t>(parameter_count(spec_.sizes)));
     shape_.pack(parameters_.data(), result.parameters.data());
@@ -112,8 +143,29 @@ class Fit {
     epoch.moment1 = moment1_.empty() ? nullptr : moment1_.data();
     epoch.moment2 = moment2_.empty() ? nullptr : moment2_.data();
     epoch.scratch = scratch_.data();
+    if (spec_.train_report == TrainReport::running) return train_reporting(epoch);
     ops_.train_epoch(epoch);
     return epoch.finite;
+  }
+
+  /// The same epoch a batch at a time, each evaluated before its update.
+  bool train_reporting(MlpEpoch<T>& epoch) {
+    const auto used = static_cast<std::size_t>(rows_used(spec_)), size = static_cast<std::size_t>(spec_.batch_size);
+    double correct = 0;
+    bool finite = true;
+    for (std::size_t begin = 0; begin < used; begin += size) {
+      const auto batch = order_.subspan(begin, std::min(size, used - begin));
+      const Evaluation before = evaluate(batch);
+      running_loss_ += before.loss;
+      correct += before.accuracy * static_cast<double>(batch.size());
+      epoch.data = rows(batch);
+      ops_.train_epoch(epoch);
+      finite = finite && epoch.finite;
+      ++epoch.first_step;
+      if (epoch.adam_steps != nullptr) epoch.adam_steps += 2;
+    }
+    running_accuracy_ = correct / static_cast<double>(used);
+    return finite;
   }
 
   Evaluation evaluate(std::span<const std::int32_t> which) {
@@ -145,6 +197,7 @@ class Fit {
   std::span<std::uint64_t> keys_;
   std::span<std::int32_t> order_;
   double beta1_power_ = 1, beta2_power_ = 1;
+  double running_loss_ = 0, running_accuracy_ = 0;
 };
 
 }  // namespace

@@ -2,6 +2,7 @@
 // A member's settings as a job of the device, and a job's result as a member's.
 #pragma once
 
+#include "quarry/core/error.h"
 #include "quarry/nn/mlp_device.h"
 #include "quarry/nn/mlp_fleet.h"
 
@@ -9,6 +10,8 @@ namespace quarry {
 
 /// All but what lies in device memory, and reports: validate_every_epoch needs a place for them.
 inline MlpFitJob settings_of(const MemberSpec& member) {
+  QUARRY_CHECK(member.early_stopping == EarlyStopping::none && member.train_report == TrainReport::evaluated,
+               "the kernels have neither early stopping nor running train losses");
   MlpFitJob job;
   job.n_train = static_cast<std::int32_t>(member.train.size());
   job.n_validation = static_cast<std::int32_t>(member.validation.size());

@@ -56,6 +56,12 @@ void check_member(const MlpData<T>& data, const MemberSpec& spec) {
   } else {
     QUARRY_CHECK(data.labels.size() == rows, "{} labels for {} rows", data.labels.size(), rows);
   }
+  QUARRY_CHECK(spec.early_stopping == EarlyStopping::none ||
+                   (!spec.validation.empty() && spec.patience >= 0 && spec.stopping_warmup >= 0),
+               "early stopping with {} validation rows, a patience of {} and a warm-up of {} epochs",
+               spec.validation.size(), spec.patience, spec.stopping_warmup);
+  QUARRY_CHECK(spec.train_report == TrainReport::evaluated || spec.dropout_epochs == DropoutEpochs::none,
+               "a running train loss is of networks trained without dropout");
   check_rows(data, spec, spec.train, "training");
   check_rows(data, spec, spec.validation, "validation");
   QUARRY_CHECK(spec.initial_parameters.empty() ||

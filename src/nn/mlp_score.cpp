@@ -79,14 +79,15 @@ void mlp_forward(Context& context, const TrainedMlp<T>& network, MatrixView<cons
 
 template <class T>
 void mlp_bald(Context& context, const TrainedMlp<T>& network, MatrixView<const T> features,
-              std::span<const std::int32_t> rows, std::int32_t passes, std::uint64_t mc_key, T* scores) {
+              std::span<const std::int32_t> rows, std::int32_t passes, std::uint64_t mc_key, T* scores,
+              bool log_epsilon) {
   QUARRY_CHECK(passes >= 1, "BALD needs at least one pass, got {}", passes);
   QUARRY_CHECK(network.dropout >= 0 && network.dropout < 1, "dropout is {}; it must be in [0, 1)", network.dropout);
   const Scorer<T> scorer(network, features, rows);
   const MlpOps<T>& ops = mlp_ops<T>(context.simd());
   const MlpDropout dropout = mlp_dropout(network.dropout, mc_key);
   scorer.for_chunks(context, [&](const MlpRows<T>& chunk, std::int64_t first, const MlpPlan& plan, T* scratch) {
-    ops.bald({&plan, chunk, scorer.parameters(), dropout, passes, scratch, scores + first});
+    ops.bald({&plan, chunk, scorer.parameters(), dropout, passes, scratch, scores + first, log_epsilon});
   });
 }
 
@@ -111,9 +112,9 @@ template void mlp_forward(Context&, const TrainedMlp<float>&, MatrixView<const f
 template void mlp_forward(Context&, const TrainedMlp<double>&, MatrixView<const double>, std::span<const std::int32_t>,
                           double*, double*);
 template void mlp_bald(Context&, const TrainedMlp<float>&, MatrixView<const float>, std::span<const std::int32_t>,
-                       std::int32_t, std::uint64_t, float*);
+                       std::int32_t, std::uint64_t, float*, bool);
 template void mlp_bald(Context&, const TrainedMlp<double>&, MatrixView<const double>, std::span<const std::int32_t>,
-                       std::int32_t, std::uint64_t, double*);
+                       std::int32_t, std::uint64_t, double*, bool);
 template void softmax_rows(Context&, MatrixView<const float>, float*);
 template void softmax_rows(Context&, MatrixView<const double>, double*);
 

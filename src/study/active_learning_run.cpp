@@ -102,9 +102,11 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
   if (run_.config.mode == Mode::constant_whole) {  // the whole pool is treated as unviolated (spec 7)
     RunConfig whole = run_.config;
     whole.n_initial = -1;
+    whole.val_share = whole.whole_val_share.value_or(whole.val_share);
     const Pool everything = make_pool(whole, *data_);
     const auto size = static_cast<std::int32_t>(everything.unviolated().size());
-    folds.push_back(rows_of(everything, make_splits(run_.config, size).front()));
+    for (const Split& split : shuffle_split(size, whole.val_share, whole.whole_folds, split_source(whole)))
+      folds.push_back(rows_of(everything, split));
   } else if (run_.config.mode == Mode::online_dynamic) {
     const bool k_fold = run_.config.cross_validation == CrossValidation::k_fold;
     for (std::size_t f = k_fold ? 1 : 0; f < splits_.size(); ++f) folds.push_back(rows_of(pool_, splits_[f]));
@@ -115,7 +117,8 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
 }
 
 TuningRound ActiveLearningRun::new_round(std::int32_t iteration) const {
-  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds());
+  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds(),
+                     smallest_tuned_value(journal_.records(), iteration));
 }
 
 void ActiveLearningRun::resume() {

@@ -49,9 +49,8 @@ SelectJob ActiveLearningRun::select_job_ahead(std::int32_t iteration, std::int32
   job.problem.numpy_random = config.rng == RngKind::numpy;
   job.problem.random_reseeded = config.random_rng == RandomRng::reseeded;
   job.problem.bald_clamp = config.bald_clamp;
-  job.problem.ties = config.ties == Ties::numpy_isclose ? TieRule::numpy_isclose
-                     : config.ties == Ties::random      ? TieRule::random
-                                                        : TieRule::lowest_index;
+  job.problem.log_epsilon = config.log_epsilon;
+  job.problem.ties = config.ties;
   return job;
 }
 

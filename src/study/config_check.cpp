@@ -83,6 +83,20 @@ Problem check_acquisition(const RunConfig& run) {
   return {};
 }
 
+Problem check_training(const RunConfig& run) {
+  if (run.train_report == TrainReport::running && run.dropout_epochs != DropoutEpochs::none)
+    return problem({"training.train_report", "training.dropout_epochs"},
+                   "training.train_report = \"running\" needs training.dropout_epochs = \"none\"");
+  if (run.early_stopping == EarlyStopping::none) return {};
+  if (run.val_share == 0)
+    return problem({"training.early_stopping", "pool.val_share"},
+                   "training.early_stopping looks at the validation loss: pool.val_share must be above 0");
+  if (run.refit_on_all)
+    return problem({"training.early_stopping", "training.refit_on_all"},
+                   "training.early_stopping has no validation rows to look at with training.refit_on_all");
+  return {};
+}
+
 Problem check_search(const RunConfig& run) {
   const auto ordered = [&](auto low, auto high, std::string_view low_key, std::string_view high_key) -> Problem {
     if (low <= high) return {};
@@ -178,7 +192,12 @@ Problem check_residual(const RunConfig& run) {
       {"training.refit_on_all", run.refit_on_all},
       {"training.dropout_epochs", run.dropout_epochs != DropoutEpochs::all},
       {"training.weight_by_size", !run.weight_by_size},
+      {"training.early_stopping", run.early_stopping != usual.early_stopping},
+      {"training.train_report", run.train_report != usual.train_report},
       {"acquisition.random_rng", run.random_rng != usual.random_rng},
+      {"acquisition.log_epsilon", run.log_epsilon != usual.log_epsilon},
+      {"search.stop_when_beaten", run.stop_when_beaten},
+      {"search.tune_dropout", run.tune_dropout != usual.tune_dropout},
       {"search.objective", run.objective != usual.objective},
       {"search.cache_last_trial", run.cache_last_trial},
       {"data.scaler", run.data.scaler != Scaler::automatic}};
@@ -220,6 +239,7 @@ std::optional<ConfigProblem> check_run(const RunConfig& run) {
   if (Problem p = check_data(run.data)) return p;
   if (Problem p = check_pool(run)) return p;
   if (Problem p = check_acquisition(run)) return p;
+  if (Problem p = check_training(run)) return p;
   if (Problem p = check_search(run)) return p;
   if (Problem p = run.network == NetworkKind::mlp ? check_perceptron(run) : check_residual(run)) return p;
   if (run.optimizer == Optimizer::adam && run.momentum > 0)

@@ -14,7 +14,7 @@ A study is one TOML file: `quarry run STUDY.toml`. Every key has a default, so a
 
 ```toml
 study = "my_study"           # results go to OUT/my_study
-preset = "corrected"         # or "faithful", "hyperparameter_study": the two published studies
+preset = "corrected"         # or "faithful", "seed", "keychain", "hyperparameter_study": published studies
 
 [run]
 seed = "0..9"                # ten seeds; a list works too: [0, 1, 7]
@@ -38,8 +38,10 @@ mode = ["fixed", "constant_initial"]
 * **Pairs.** Lists that belong together, such as learning rates with their weight decays, are walked side by side when
   `together` names their keys: `together = "model.lr, model.weight_decay"`.
 * **Presets.** A preset fills in the keys that neither the file nor the command line gives: `corrected` (the defaults),
-  `faithful` (the online-tuning study with its quirks) and `hyperparameter_study` (the hyperparameter study: residual
-  networks on images). The tables say where they differ from the defaults.
+  `faithful` (the online-tuning study's final version with its quirks), `seed` and `keychain` (its first version, and
+  the last one whose keychains run: `faithful` but for what their columns say; both run on the CPU) and
+  `hyperparameter_study` (the hyperparameter study: residual networks on images). The tables say where they differ from
+  the defaults. What every quirk is called in the study's list of them, and which key it is: docs/online_tuning.md.
 * **Errors.** Unknown keys, wrong types, values out of range and keys that contradict each other end the program with
   exit code 2 and `file:line:column`, before anything is written.
 * **Resolved text.** Beside its results a study keeps the text of every key with its value; parsing it gives the same
@@ -68,17 +70,18 @@ std::string config_reference() {
   for (const ConfigRow& row : config_rows()) {
     if (row.section != section) {
       section = row.section;
-      out += fmt::format("\n## {}\n\n| key | type | values | default | faithful | hyperparameter_study | meaning |\n",
-                         section_title(section));
-      out += "| --- | --- | --- | --- | --- | --- | --- |\n";
+      out += fmt::format(
+          "\n## {}\n\n| key | type | values | default | faithful | seed | keychain | "
+          "hyperparameter_study | meaning |\n",
+          section_title(section));
+      out += "| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n";
     }
-    const auto preset = [&](std::string_view name) {
-      const std::optional<ConfigValue> value = row.in_preset(name);
+    const auto shown = [](const std::optional<ConfigValue>& value) {
       return value ? fmt::format("`{}`", to_toml(*value)) : "";
     };
-    out += fmt::format("| `{}` | {} | {} | `{}` | {} | {} | {}{} |\n", row.name, row.type(), row.values(),
-                       to_toml(row.get(row, defaults)), preset("faithful"), preset("hyperparameter_study"), row.summary,
-                       row.study_wide ? "; *one per study*" : "");
+    out += fmt::format("| `{}` | {} | {} | `{}` | {} | {} | {} | {} | {}{} |\n", row.name, row.type(), row.values(),
+                       to_toml(row.get(row, defaults)), shown(row.faithful), shown(row.seed), shown(row.keychain),
+                       shown(row.hyperparameter_study), row.summary, row.study_wide ? "; *one per study*" : "");
   }
   return out;
 }

@@ -132,6 +132,21 @@ ConfigRow faithful(T value, ConfigRow r) {
   r.faithful = preset_value(value);
   return r;
 }
+/// The same for the earlier versions of the same study: presets "seed" and "keychain".
+template <class T>
+ConfigRow first_version(T value, ConfigRow r) {
+  r.seed = preset_value(value);
+  return r;
+}
+template <class T>
+ConfigRow keychain_version(T value, ConfigRow r) {
+  r.keychain = preset_value(value);
+  return r;
+}
+template <class T>
+ConfigRow earlier(T value, ConfigRow r) {
+  return first_version(value, keychain_version(value, std::move(r)));
+}
 /// The same for preset "hyperparameter_study".
 template <class T>
 ConfigRow published(T value, ConfigRow r) {

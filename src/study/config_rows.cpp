@@ -17,8 +17,9 @@ std::vector<std::string_view> strategy_names() {
 
 void add_run(std::vector<ConfigRow>& t) {
   t.push_back(study_wide(row<&D::study>(kText, "", "study", "name of the study; its results go to OUT/STUDY")));
-  t.push_back(study_wide(choice<&D::preset>("", "preset", {"corrected", "faithful", "hyperparameter_study"},
-                                            "where keys that are not given take their values from")));
+  t.push_back(
+      study_wide(choice<&D::preset>("", "preset", {"corrected", "faithful", "seed", "keychain", "hyperparameter_study"},
+                                    "where keys that are not given take their values from")));
   t.push_back(study_wide(
       row<&D::together>(kText, "", "together",
                         "keys whose lists are walked side by side instead of crossed, separated by commas: \"model.lr, "
@@ -37,8 +38,15 @@ void add_run(std::vector<ConfigRow>& t) {
 void add_data(std::vector<ConfigRow>& t) {
   t.push_back(name_in<&D::run, &R::data, &Data::name>(data_names, "quarry list datasets", "data", "name",
                                                       "the data set; \"file\" = your own, see path"));
-  t.push_back(choice<&D::run, &R::data, &Data::version>(
-      "data", "version", {"final", "seed"}, "toy sets: generator settings of the study's final or first version"));
+  t.push_back(first_version(
+      "seed", keychain_version(
+                  "keychain",
+                  choice<&D::run, &R::data, &Data::version>(
+                      "data", "version",
+                      {"final", "keychain", "seed", "june_22", "july_10", "july_12", "july_14", "july_15", "july_16",
+                       "july_17"},
+                      "sets of the online-tuning study: as in its final version, earlier versions, or before them; "
+                      "splice: keychain and seed train on the scaled file and test on the raw one, as published"))));
   ConfigRow noise = number<&D::run, &R::data, &Data::noise>(
       kReal, "data", "noise", {0, 100}, "toy sets: standard deviation of the noise; \"default\" = the generator's");
   noise.word = "default";
@@ -107,15 +115,23 @@ void add_acquisition(std::vector<ConfigRow>& t) {
   t.push_back(faithful("logits",
                        choice<&D::run, &R::coreset_layer>("acquisition", "coreset_layer", {"penultimate", "logits"},
                                                           "coreset, badge: layer whose activations are the features")));
-  t.push_back(faithful("numpy_isclose",
-                       choice<&D::run, &R::ties>("acquisition", "ties", {"lowest_index", "numpy_isclose", "random"},
-                                                 "choice among equal scores; numpy_isclose: among scores within 1e-5, "
-                                                 "by NumPy's generator seeded with the run seed")));
+  t.push_back(earlier(
+      "numpy_equal",
+      faithful("numpy_isclose", choice<&D::run, &R::ties>(
+                                    "acquisition", "ties", {"lowest_index", "numpy_isclose", "random", "numpy_equal"},
+                                    "choice among equal scores; numpy_isclose: among scores within 1e-5, "
+                                    "by NumPy's generator seeded with the run seed; numpy_equal: so among "
+                                    "equal ones"))));
   t.push_back(faithful("reseeded", choice<&D::run, &R::random_rng>(
                                        "acquisition", "random_rng", {"independent", "reseeded"},
                                        "random: fresh numbers at every acquisition, or the same ones again")));
   t.push_back(faithful(false, row<&D::run, &R::bald_clamp>(kBoolean, "acquisition", "bald_clamp",
                                                            "bald: negative scores (rounding) count as 0")));
+  t.push_back(first_version(
+      false, row<&D::run, &R::log_epsilon>(
+                 kBoolean, "acquisition", "log_epsilon",
+                 "entropy, bald: ln(p + 1.2e-38); false: ln(p), so that a probability of 0 gives NaN, which ranks last "
+                 "(the published program ended there)")));
 }
 
 }  // namespace

@@ -27,10 +27,29 @@ void add_search(std::vector<ConfigRow>& t) {
   t.push_back(published("none", name_in<&D::run, &R::pruner>(pruner_names, "quarry list pruners", "search", "pruner",
                                                              "what stops hopeless trials; asha: frozen_set only")));
   t.push_back(number<&D::run, &R::startup_trials>(kInteger, "search", "startup_trials", {1, 1000000},
-                                                  "random trials before the sampler and the pruner use results"));
+                                                  "random trials before the sampler uses results"));
+  t.push_back(earlier(
+      5, number<&D::run, &R::pruner_startup>(kInteger, "search", "pruner_startup", {0, 1000000},
+                                             "median, median_current: completed trials before the pruner decides")));
+  t.push_back(first_version(0.6, number<&D::run, &R::pruner_warmup>(
+                                     kReal, "search", "pruner_warmup", {0, 1},
+                                     "median, median_current: share of the epochs (one split) or folds before the "
+                                     "pruner decides, rounded down")));
+  t.push_back(earlier(true, row<&D::run, &R::stop_when_beaten>(
+                                kBoolean, "search", "stop_when_beaten",
+                                "mlp, CPU: a search ends with the first trial that is better than every trial of the "
+                                "run's earlier searches")));
+  t.push_back(earlier(
+      10, published(10, number<&D::run, &R::folds>(kInteger, "search", "folds", {1, 1000},
+                                                   "online_dynamic, frozen_set: splits that a trial is the mean of"))));
   t.push_back(
-      published(10, number<&D::run, &R::folds>(kInteger, "search", "folds", {1, 1000},
-                                               "online_dynamic, frozen_set: splits that a trial is the mean of")));
+      earlier(10, number<&D::run, &R::whole_folds>(kInteger, "search", "whole_folds", {1, 1000},
+                                                   "constant_whole: random splits that a trial is the mean of")));
+  ConfigRow whole_share = number<&D::run, &R::whole_val_share>(
+      kReal, "search", "whole_val_share", {0, 1, true, true},
+      "constant_whole: share of the pool that a split of its search holds out; \"default\" = val_share");
+  whole_share.word = "default";
+  t.push_back(earlier(0.2, whole_share));
   t.push_back(published("k_fold", choice<&D::run, &R::cross_validation>(
                                       "search", "cross_validation", {"shuffle_split", "k_fold"},
                                       "online_dynamic, frozen_set: repeated random splits with val_share, or disjoint "
@@ -78,6 +97,9 @@ void add_space(std::vector<ConfigRow>& t) {
                                                             "weight decay (log scale), from")));
   t.push_back(number<&D::run, &R::weight_decay_high>(kReal, "search", "weight_decay_high", {0, 1000, true},
                                                      "weight decay, to"));
+  t.push_back(earlier(false, row<&D::run, &R::tune_dropout>(
+                                 kBoolean, "search", "tune_dropout",
+                                 "mlp: searches choose a dropout rate; false: all have that of [model] (CPU)")));
   t.push_back(number<&D::run, &R::drop_rate_low>(kReal, "search", "drop_rate_low", {0, 1, true, true},
                                                  "dropout rate (log scale), from"));
   t.push_back(

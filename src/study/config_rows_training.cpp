@@ -16,14 +16,16 @@ void add_model(std::vector<ConfigRow>& t) {
                                                 "L2 penalty, on weights and biases"));
   t.push_back(published(0.9, number<&D::run, &R::momentum>(kReal, "model", "momentum", {0, 1, false, true},
                                                            "momentum of sgd, also in searches")));
-  t.push_back(published(0.0, number<&D::run, &R::dropout>(
-                                 kReal, "model", "dropout", {0, 1, false, true},
-                                 "dropout rate: mlp, before every layer but the first; residual networks, of channels "
-                                 "after the first ReLU of the stem and of each block")));
+  t.push_back(published(
+      0.0, earlier(0.15, number<&D::run, &R::dropout>(
+                             kReal, "model", "dropout", {0, 1, false, true},
+                             "dropout rate: mlp, before every layer but the first; residual networks, of channels "
+                             "after the first ReLU of the stem and of each block"))));
 }
 
 void add_training(std::vector<ConfigRow>& t) {
-  t.push_back(number<&D::run, &R::epochs>(kInteger, "training", "epochs", {1, 1000000}, "epochs of a fit"));
+  t.push_back(first_version(
+      1000, number<&D::run, &R::epochs>(kInteger, "training", "epochs", {1, 1000000}, "epochs of a fit, at most")));
   t.push_back(number<&D::run, &R::updates>(kInteger, "training", "updates", {0, 1000000000},
                                            "if above 0: as many epochs as give at least this many updates"));
   t.push_back(number<&D::run, &R::batch_size>(kInteger, "training", "batch_size", {1, 65536}, "rows per update"));
@@ -53,9 +55,10 @@ void add_training(std::vector<ConfigRow>& t) {
   t.push_back(faithful("ce_on_probs",
                        choice<&D::run, &R::loss>("training", "loss", {"ce_on_logits", "ce_on_probs"},
                                                  "cross-entropy of softmax, or of softmax of softmax (bounded)")));
-  t.push_back(
-      faithful("first", choice<&D::run, &R::dropout_epochs>("training", "dropout_epochs", {"all", "first", "none"},
-                                                            "epochs in which dropout is active")));
+  t.push_back(earlier("none", faithful("first", choice<&D::run, &R::dropout_epochs>(
+                                                    "training", "dropout_epochs", {"all", "first", "none"},
+                                                    "epochs in which dropout is active; bald drops in any "
+                                                    "case"))));
   t.push_back(faithful(
       false, row<&D::run, &R::weight_by_size>(kBoolean, "training", "weight_by_size",
                                               "evaluation losses are means over rows, not means of batch means")));
@@ -70,11 +73,31 @@ void add_training(std::vector<ConfigRow>& t) {
                                              "the network that is kept trains on the validation rows too"));
 }
 
+void add_ends_of_training(std::vector<ConfigRow>& t) {
+  t.push_back(first_version(
+      "published",
+      choice<&D::run, &R::early_stopping>(
+          "training", "early_stopping", {"none", "patience", "published"},
+          "mlp, CPU: a fit ends when the validation loss has not improved for more than `patience` epochs in a row; "
+          "published: `patience` epochs after it was first above its smallest, whatever comes after, as the study's "
+          "first version does")));
+  t.push_back(number<&D::run, &R::patience>(kInteger, "training", "patience", {0, 1000000}, "early_stopping: epochs"));
+  t.push_back(number<&D::run, &R::stopping_warmup>(kInteger, "training", "stopping_warmup", {0, 1000000},
+                                                   "early_stopping: first epochs that do not count"));
+  t.push_back(earlier(
+      "running", choice<&D::run, &R::train_report>(
+                     "training", "train_report", {"evaluated", "running"},
+                     "mlp, CPU: training loss and accuracy in the results: of the network that is kept; or the mean "
+                     "over all batches of all epochs, each before its update, and the accuracy over the last epoch's "
+                     "(dropout_epochs = \"none\" only)")));
+}
+
 }  // namespace
 
 void add_training_rows(std::vector<ConfigRow>& t) {
   add_model(t);
   add_training(t);
+  add_ends_of_training(t);
 }
 
 }  // namespace quarry::config

@@ -80,6 +80,8 @@ ConfigValue check_name(const ConfigRow& row, const ConfigValue& value, const std
 
 std::optional<ConfigValue> ConfigRow::in_preset(std::string_view preset) const {
   if (preset == "faithful") return faithful;
+  if (preset == "seed") return seed ? seed : faithful;
+  if (preset == "keychain") return keychain ? keychain : faithful;
   if (preset == "hyperparameter_study") return hyperparameter_study;
   return {};
 }

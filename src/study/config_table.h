@@ -40,8 +40,8 @@ struct ConfigRow {
   std::vector<std::string_view> choices;
   std::vector<std::string_view> (*names)() = nullptr;
   std::string_view list_command;  ///< name: the command that lists the names
-  /// Values in these presets where they differ from the default.
-  std::optional<ConfigValue> faithful, hyperparameter_study;
+  /// Values in these presets where they differ from the default; those of seed and keychain, from faithful.
+  std::optional<ConfigValue> faithful, seed, keychain, hyperparameter_study;
   ConfigValue (*get)(const ConfigRow&, const ConfigDraft&) = nullptr;
   void (*set)(const ConfigRow&, ConfigDraft&, const ConfigValue&) = nullptr;
 

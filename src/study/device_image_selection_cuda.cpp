@@ -93,7 +93,7 @@ class Picking {
 
   TieBreaker tie_breaker() {
     const SelectionProblem& problem = job_.problem;
-    if (problem.ties == TieRule::numpy_isclose) {
+    if (draws_from_numpy(problem.ties)) {
       NumpyRandom random(numpy_seed(problem.seed));
       std::vector<std::uint32_t> words(kTieWords);
       for (std::uint32_t& word : words) word = random.next_u32();

@@ -115,7 +115,7 @@ SelectionKind selection_kind(const RunOutlook& run) {
   const RunConfig& config = run.config();
   const bool numpy = config.rng == RngKind::numpy;
   SelectionKind kind;
-  kind.one_by_one = config.ties != Ties::lowest_index;
+  kind.one_by_one = config.ties != TieRule::lowest_index;
   kind.width = run.hidden_layers() == 0 ? run.data().n_features : run.hidden_width();
   if (config.strategy == "random") {
     kind = {Method::random, MlpScore::none, true, config.random_rng == RandomRng::reseeded, false, 1};

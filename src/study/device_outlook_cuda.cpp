@@ -86,7 +86,7 @@ SearchSetup RunOutlook::search(std::size_t cycle) const {
   setup.sampler = device_sampler(config().sampler);
   setup.options = sampler_options(config(), cycles_[cycle].iteration);
   setup.pruner = device_pruner(config().pruner);
-  setup.pruner_options = pruner_options(n_folds > 1 ? n_folds : config().epochs);
+  setup.pruner_options = pruner_options(config(), n_folds > 1 ? n_folds : config().epochs);
   setup.nan_trial = config().nan_trial == "failed" ? NanTrial::failed : NanTrial::worst;
   setup.most_trials = config().trials;
   setup.most_steps = n_folds;

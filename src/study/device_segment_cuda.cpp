@@ -77,7 +77,7 @@ void add_streams(const RunOutlook& run, const SelectionKind& kind, const RunPlac
       n = std::max<std::int64_t>(n, kind.method == SelectionKind::Method::badge ? cycle.picks : cycle.candidates);
     uploads.add(places.uniforms, uniforms(run.config(), n));
   }
-  if (places.tie_words != nullptr && run.config().ties == Ties::numpy_isclose)
+  if (places.tie_words != nullptr && draws_from_numpy(run.config().ties))
     uploads.add(places.tie_words, words(run.config()));
 }
 

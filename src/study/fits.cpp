@@ -15,6 +15,7 @@ Space study_space(const RunConfig& config) {
     p.low = low;
     p.high = high;
   };
+  if (!config.tune_dropout) space.parameters.erase(space.parameters.begin() + space.find("drop_rate"));
   std::int32_t widths = 0;
   for (Parameter& p : space.parameters) {
     if (p.name == "lr") {
@@ -47,7 +48,7 @@ Hyperparameters hyperparameters_of(const Space& space, std::span<const double> p
   Hyperparameters h;
   h.lr = space.value("lr", point);
   h.weight_decay = space.value("weight_decay", point);
-  h.dropout = space.value("drop_rate", point);
+  h.dropout = config.tune_dropout ? space.value("drop_rate", point) : config.dropout;
   h.momentum = config.momentum;
   const auto depth = static_cast<std::int32_t>(space.value("depth", point));
   for (std::int32_t i = 0; i < depth; ++i)
@@ -75,6 +76,10 @@ MemberSpec make_member(const RunConfig& config, std::int32_t n_features, std::in
   member.dropout_epochs = config.dropout_epochs;
   member.batch_size = config.batch_size;
   member.weight_by_size = config.weight_by_size;
+  member.early_stopping = config.early_stopping;
+  member.patience = config.patience;
+  member.stopping_warmup = config.stopping_warmup;
+  member.train_report = config.train_report;
   member.train = rows.train;
   member.validation = rows.validation;
   // The study drops the last batch iff int(n_initial (1 - share)) + added > batch size (spec 4.3, B15).

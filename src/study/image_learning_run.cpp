@@ -172,9 +172,7 @@ ImageSelectJob ImageLearningRun::select_job() {
   job.problem.cycle = cycle;
   job.problem.numpy_stream = stream_.numpy();
   job.problem.bald_clamp = config.bald_clamp;
-  job.problem.ties = config.ties == Ties::numpy_isclose ? TieRule::numpy_isclose
-                     : config.ties == Ties::random      ? TieRule::random
-                                                        : TieRule::lowest_index;
+  job.problem.ties = config.ties;
   return job;
 }
 

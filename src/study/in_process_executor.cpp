@@ -19,9 +19,11 @@ class SpecKey {
     add_list(m.initial_parameters);
     for (double v : {m.lr, m.weight_decay, m.momentum, m.beta1, m.beta2, m.epsilon, m.dropout}) add(v);
     for (std::uint64_t k : {m.init_key, m.order_key, m.dropout_key}) add(k);
-    for (int v : {static_cast<int>(m.loss), static_cast<int>(m.optimizer), static_cast<int>(m.dropout_epochs),
-                  static_cast<int>(m.epochs), static_cast<int>(m.batch_size), int{m.drop_last},
-                  int{m.validate_every_epoch}, int{m.weight_by_size}, int{m.prune_on_current}})
+    for (int v :
+         {static_cast<int>(m.loss), static_cast<int>(m.optimizer), static_cast<int>(m.dropout_epochs),
+          static_cast<int>(m.epochs), static_cast<int>(m.batch_size), int{m.drop_last}, int{m.validate_every_epoch},
+          int{m.weight_by_size}, int{m.prune_on_current}, static_cast<int>(m.early_stopping),
+          static_cast<int>(m.patience), static_cast<int>(m.stopping_warmup), static_cast<int>(m.train_report)})
       add(v);
   }
   std::string bytes;
@@ -147,7 +149,7 @@ class InProcessExecutor final : public Executor {
     }
     if (needs.bald) {
       mlp_bald<float>(context_, *job.network, data.train_features(), job.candidates, job.mc_passes, job.mc_key,
-                      sized(bald, n, 1));
+                      sized(bald, n, 1), problem.log_epsilon);
       problem.bald = bald;
     }
     const Selection selection = strategy->select(context_, problem);

@@ -22,6 +22,10 @@ std::int64_t validation_size(const RunConfig& run, std::int64_t n) {
   return static_cast<std::int64_t>(std::ceil(run.val_share * static_cast<double>(n)));
 }
 
+std::int64_t whole_validation_size(const RunConfig& run, std::int64_t pool) {
+  return static_cast<std::int64_t>(std::ceil(run.whole_val_share.value_or(run.val_share) * static_cast<double>(pool)));
+}
+
 std::int64_t acquisition_count(const RunConfig& run) {
   return run.n_initial < 0 ? 0 : (std::int64_t{run.budget} + run.size - 1) / run.size;
 }
@@ -108,7 +112,11 @@ void add_search(CostSum& sum, const RunConfig& run, std::int64_t n, std::int64_t
   fits.sequential = run.trials - startup + 1;
   fits.every_epoch = true;
   fits.validation = validation_size(run, n);
-  if (run.mode == Mode::online_dynamic) {
+  if (run.mode == Mode::constant_whole) {
+    fits.count *= run.whole_folds;
+    fits.every_epoch = run.whole_folds == 1;
+    fits.validation = whole_validation_size(run, n);
+  } else if (run.mode == Mode::online_dynamic) {
     fits.count *= run.folds;
     fits.every_epoch = false;
     if (run.cross_validation == CrossValidation::k_fold) fits.validation = n / run.folds;
@@ -140,6 +148,8 @@ void check_run_fits_data(const RunConfig& run, const DataSize& whole) {
                 run.budget, size.pool - n, data, size.pool, n);
   if (validation_size(run, n) >= n)
     usage_error("pool.val_share = {} leaves none of {} initial instances of '{}' to train on", run.val_share, n, data);
+  if (run.mode == Mode::constant_whole && whole_validation_size(run, size.pool) >= size.pool)
+    usage_error("search.whole_val_share leaves none of the {} instances of '{}' to train on", size.pool, data);
   const bool k_fold = run.mode == Mode::online_dynamic && run.cross_validation == CrossValidation::k_fold;
   if (k_fold && run.folds > n)
     usage_error("search.folds = {} is more than the {} initial instances of '{}'", run.folds, n, data);
@@ -170,7 +180,7 @@ RunCost run_cost(const RunConfig& run, const DataSize& size) {
     sum.add_scoring(size.pool - n - added, n + added, needs);
     added = std::min<std::int64_t>(added + run.size, run.budget);
   }
-  cost.members = run.mode == Mode::online_dynamic ? run.folds : 1;
+  cost.members = run.mode == Mode::online_dynamic ? run.folds : run.mode == Mode::constant_whole ? run.whole_folds : 1;
   cost.startup_members =
       run.mode == Mode::fixed ? 1 : cost.members * std::min<std::int64_t>(run.trials, run.startup_trials);
   return cost;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "src/study/run_records.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <string_view>
@@ -25,6 +26,19 @@ std::vector<std::int32_t> integers_of(const Json& array) {
   values.reserve(array.items().size());
   for (const Json& item : array.items()) values.push_back(static_cast<std::int32_t>(item.integer()));
   return values;
+}
+
+double smallest_tuned_value(std::span<const Json> records, std::int32_t before) {
+  constexpr double kNone = -std::numeric_limits<double>::infinity();
+  double smallest = kNone;
+  for (const Json& record : records) {
+    if (record.at("type").string() != "tuning" || record.at("iteration").integer() >= before) continue;
+    const Json& chosen = record.at("trials").items().at(static_cast<std::size_t>(record.at("chosen").integer()));
+    const double value = chosen.at("value").number();
+    if (chosen.at("state").string() != "complete" || std::isnan(value)) continue;
+    smallest = smallest == kNone ? value : std::min(smallest, value);
+  }
+  return smallest;
 }
 
 ResultRow row_of_run(const std::string& study, const StudyRun& run) {

@@ -32,6 +32,9 @@ struct CycleFacts {
 Json describe_cycle(const CycleFacts& facts, const Dataset& data, const MemberResult<float>& fitted,
                     const TestMetrics& test);
 
+/// The smallest value of the complete trials of tunings before iteration `before`; -infinity if there is none.
+double smallest_tuned_value(std::span<const Json> records, std::int32_t before);
+
 /// A row with what the run says about itself.
 ResultRow row_of_run(const std::string& study, const StudyRun& run);
 std::vector<std::int32_t> integers_of(const Json& array);

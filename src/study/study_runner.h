@@ -56,6 +56,9 @@ class StudyRunner {
   std::set<std::string> failed_;  ///< left out
 };
 
+/// Error: usage, naming the key, for a run that asks for what only the CPU has.
+void refuse_on_device(const RunConfig& run);
+
 std::unique_ptr<StudyRunner> make_perceptron_runner(FileSystem& files, const StudyConfig& study,
                                                     const RunOptions& options);
 std::unique_ptr<StudyRunner> make_image_runner(FileSystem& files, const StudyConfig& study, const RunOptions& options);

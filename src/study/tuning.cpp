@@ -11,8 +11,6 @@
 namespace quarry {
 namespace {
 
-constexpr double kWarmupShare = 0.4;  // spec 6.2: no pruning in the first 40 % of the epochs or folds
-
 std::int32_t pruner_steps(const RunConfig& config, std::size_t folds) {
   return folds > 1 ? static_cast<std::int32_t>(folds) : config.epochs;
 }
@@ -33,9 +31,10 @@ TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration) {
   return options;
 }
 
-MedianPrunerOptions pruner_options(std::int32_t steps) {
+MedianPrunerOptions pruner_options(const RunConfig& config, std::int32_t steps) {
   MedianPrunerOptions options;
-  options.warmup_steps = static_cast<std::int32_t>(steps * kWarmupShare);
+  options.startup_trials = config.pruner_startup;
+  options.warmup_steps = static_cast<std::int32_t>(steps * config.pruner_warmup);
   return options;
 }
 
@@ -44,20 +43,26 @@ bool reports_every_epoch(const RunConfig& config) {
 }
 
 TuningRound::TuningRound(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes,
-                         std::int32_t iteration, std::vector<FitRows> folds)
+                         std::int32_t iteration, std::vector<FitRows> folds, double best_before)
     : config_(config),
       n_features_(n_features),
       n_classes_(n_classes),
       iteration_(iteration),
       folds_(std::move(folds)),
+      best_before_(best_before),
       search_(study_space(config), make_sampler(config.sampler, sampler_options(config, iteration)),
-              make_pruner(config.pruner, pruner_options(pruner_steps(config, folds_.size()))),
+              make_pruner(config.pruner, pruner_options(config, pruner_steps(config, folds_.size()))),
               config.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst) {}
 
 MemberSpec TuningRound::member(const Trial& trial, std::size_t fold) const {
   const FitPlace place{iteration_, trial.number, static_cast<std::int32_t>(fold)};
   return make_member(config_, n_features_, n_classes_, hyperparameters_of(search_.space(), trial.point, config_), place,
                      folds_[fold]);
+}
+
+bool TuningRound::done() const {
+  if (finished_ == config_.trials) return true;
+  return config_.stop_when_beaten && search_.best() != nullptr && search_.best()->value < best_before_;
 }
 
 std::vector<MemberSpec> TuningRound::next_fits() {
@@ -121,7 +126,7 @@ void TuningRound::give(std::vector<MemberResult<float>> results) {
   QUARRY_CHECK(results.size() == asked_.size() * folds_.size(), "{} results for {} trials", results.size(),
                asked_.size());
   if (finished_ == 0 && folds_.size() == 1) best_network_ = results[0];  // stands in if every trial fails
-  for (std::size_t i = 0; i < asked_.size(); ++i) {
+  for (std::size_t i = 0; i < asked_.size() && !done(); ++i) {  // trials after the one that ended the round never were
     const Trial trial = search_.trials()[static_cast<std::size_t>(asked_[i])];
     tell(trial, std::span(results).subspan(i * folds_.size(), folds_.size()));
   }
@@ -137,7 +142,7 @@ Hyperparameters TuningRound::chosen_hyperparameters() const {
 }
 
 Hyperparameters TuningRound::last_hyperparameters() const {
-  return hyperparameters_of(search_.space(), search_.trials().back().point, config_);
+  return hyperparameters_of(search_.space(), search_.trials()[static_cast<std::size_t>(finished_ - 1)].point, config_);
 }
 
 std::int32_t TuningRound::pruned() const {
@@ -152,7 +157,7 @@ MemberSpec TuningRound::chosen_member() const {
 
 Json TuningRound::record() const {
   Json trials = Json::array();
-  for (const Trial& trial : search_.trials()) {
+  for (const Trial& trial : std::span(search_.trials()).first(static_cast<std::size_t>(finished_))) {
     Json entry = Json::object();
     entry.set("number", trial.number).set("state", to_string(trial.state));
     entry.set("value", trial.value).set("steps", static_cast<std::int64_t>(trial.intermediate.size()));

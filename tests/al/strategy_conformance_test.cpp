@@ -305,6 +305,46 @@ TEST(TieRules, RandomChoosesAmongExactTiesOnly) {
   EXPECT_EQ(seen, (std::set<std::int32_t>{3, 7}));
 }
 
+TEST(TieRules, NumpyEqualDrawsAmongExactTiesByTheRunSeed) {  // spec 8, first version
+  Case c(12, 1);
+  std::fill(c.bald.begin(), c.bald.end(), 0.25f);
+  for (const std::size_t i : {1, 3, 7, 9}) c.bald[i] = 0.5f;
+  c.bald[8] = 0.499999f;  // close enough for numpy_isclose
+  Context context({}, 1);
+  std::set<std::int32_t> equal, close;
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    c.problem.seed = seed;
+    c.problem.ties = TieRule::numpy_equal;
+    const std::int32_t pick = make_strategy("bald")->select(context, c.view()).positions[0];
+    const std::int32_t tied[] = {1, 3, 7, 9};
+    EXPECT_EQ(pick, tied[NumpyRandom(static_cast<std::uint32_t>(seed)).bounded(3)]);
+    equal.insert(pick);
+    c.problem.cycle += 1;
+    EXPECT_EQ(make_strategy("bald")->select(context, c.view()).positions[0], pick) << "reseeded at every query";
+    c.problem.ties = TieRule::numpy_isclose;
+    close.insert(make_strategy("bald")->select(context, c.view()).positions[0]);
+  }
+  EXPECT_EQ(equal, (std::set<std::int32_t>{1, 3, 7, 9}));
+  EXPECT_EQ(close, (std::set<std::int32_t>{1, 3, 7, 8, 9}));
+}
+
+TEST(Entropy, WithoutEpsilonAProbabilityOfZeroIsNaNAndComesLast) {  // spec 12
+  Case c(4, 2, 2);
+  c.probabilities = {4, 2, {0.5f, 0.5f, 1, 0, 0.25f, 0.75f, 1, 1e-30f}};
+  Context context({}, 1);
+  const auto entropy = make_strategy("entropy");
+  const std::vector<float> guarded = entropy->score(context, c.view());
+  for (const float score : guarded) EXPECT_TRUE(std::isfinite(score));
+  c.problem.log_epsilon = false;
+  const std::vector<float> bare = entropy->score(context, c.view());
+  EXPECT_EQ(bare[0], guarded[0]);
+  EXPECT_TRUE(std::isnan(bare[1]));
+  EXPECT_NEAR(bare[2], -0.25 * std::log(0.25) - 0.75 * std::log(0.75), 1e-6);
+  EXPECT_NEAR(bare[3] / 1e-30, 30 * std::log(10.0), 1e-3);
+  c.problem.count = 4;
+  EXPECT_EQ(entropy->select(context, c.view()).positions, (std::vector<std::int32_t>{0, 2, 3, 1}));
+}
+
 TEST(TieRules, NumpySeedsMustFitItsGenerator) {
   Case c(12, 1);
   c.problem.seed = std::uint64_t{1} << 32;

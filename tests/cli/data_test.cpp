@@ -88,12 +88,25 @@ TEST_F(DataCommands, FetchOfSingleFilesGivesTheirSums) {
   std::string pool, held_out;
   for (int i = 0; i < 500; ++i) pool += "+1 1:1 60:4\n-1 1:3 60:4\n";
   for (int i = 0; i < 2175; ++i) held_out += i % 2 == 0 ? "-1 1:2 60:2\n" : "+1 1:5\n";
-  behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}};
+  behaviour.files = {{"/splice", pool}, {"/splice.t", held_out}, {"/splice_scale", pool}};
   const HttpServer server(behaviour);
   const ProgramResult result = quarry({"fetch", "splice", "--from", server.address()});
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_THAT(result.out, AllOf(HasSubstr(data_ / "libsvm"), HasSubstr("splice.t sha256:"), HasSubstr("no sums")));
   EXPECT_EQ(quarry({"info", "splice"}).exit_code, 0);
+}
+
+TEST_F(DataCommands, ImportConfigPrintsAConfigAndNotesTheRest) {
+  const test::TempDir folder;
+  const std::string json = folder.write("moons.json", R"({"budget": 3, "n_labeled": 12, "colour": "red"})");
+  const ProgramResult result = quarry({"import-config", json});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_THAT(result.err, HasSubstr("moons.json: unknown key 'colour' is left out"));
+  EXPECT_THAT(result.out, AllOf(HasSubstr("name = \"moons\""), HasSubstr("n_initial = 12"), HasSubstr("budget = 3")));
+  const ProgramResult wrong = quarry({"import-config", folder.write("blobs.json", "{\"budget\": true}")});
+  EXPECT_EQ(wrong.exit_code, 1);
+  EXPECT_THAT(wrong.err, HasSubstr("blobs.json: budget: expected an integer"));
+  EXPECT_EQ(wrong.out, "");
 }
 
 TEST_F(DataCommands, FetchExplainsWhatItCannotDo) {

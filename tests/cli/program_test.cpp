@@ -87,7 +87,7 @@ TEST(Program, UnknownNamesGetSuggestions) {
       {{"xyzzy"}, "quarry has no command 'xyzzy'. The commands are run, report, compare, list, data, doctor."},
       {{"--versoin"}, "quarry has no option '--versoin'. Did you mean '--version'?"},
       {{"data", "inf"}, "quarry data has no command 'inf'. Did you mean 'info'?"},
-      {{"data"}, "quarry data needs a command: info, fetch, synthetic."},
+      {{"data"}, "quarry data needs a command: info, fetch, synthetic, import-config."},
       {{"doctor", "--hlep"}, "quarry doctor has no option '--hlep'. Did you mean '--help'?"},
       {{"doctor", "now"}, "quarry doctor has no use for the argument 'now'."},
       {{"list", "strategy"}, "quarry list knows no 'strategy'. Did you mean 'strategies'?"},

@@ -92,6 +92,39 @@ TEST(PublishedSets, SpliceIsReadFromAFolder) {
   EXPECT_EQ(set.test.features[0], 0.5);
 }
 
+TEST(PublishedSets, TheFirstVersionTrainsOnScaledSpliceAndTestsOnRaw) {  // spec 3.4
+  const test::TempDir folder;
+  DataConfig config = named("splice");
+  config.path = folder.path();
+  config.scaler_fit = ScalerFit::test;
+  folder.write("splice", libsvm_lines("+1 1:1 60:4", 500) + libsvm_lines("-1 1:4 60:1", 500));
+  config.version = "seed";
+  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("splice_scale: is missing: get it with `quarry data"));
+  config.version = "final";
+  folder.write("splice_scale", libsvm_lines("+1 1:-1 60:1", 500) + libsvm_lines("-1 1:-0.333333 60:-1", 500));
+  folder.write("splice.t", libsvm_lines("-1 1:1 60:4", 2000) + libsvm_lines("+1 1:4 60:1", 175));
+  const Dataset raw = load_dataset(config);
+  EXPECT_EQ(raw.train.features[0], 0.0f);
+  EXPECT_EQ(raw.train.features[59], 1.0f);
+  for (const char* version : {"keychain", "seed"}) {
+    config.version = version;
+    const Dataset mixed = load_dataset(config);
+    EXPECT_NEAR(mixed.train.features[0], -2.0 / 3, 1e-6);
+    EXPECT_NEAR(mixed.train.features[59], 0, 1e-6);
+    const auto [low, high] = std::minmax_element(mixed.test.features.begin(), mixed.test.features.end());
+    EXPECT_EQ(*low, 0.0f);
+    EXPECT_EQ(*high, 1.0f);
+    EXPECT_EQ(mixed.test.features, raw.test.features);
+    EXPECT_THAT(mixed.source, HasSubstr("splice_scale"));
+  }
+  config.version = "july_17";
+  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("expected final, keychain or seed"));
+  config = named("file");
+  config.path = "x.csv";
+  config.version = "seed";
+  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("where the preset gives it"));
+}
+
 TEST(PublishedSets, AFileThatIsCutOffIsRefused) {
   const test::TempDir folder;
   DataConfig config = named("splice");

@@ -73,6 +73,34 @@ TEST(ToySets, EveryRowOfBothVersionsEqualsNumpyAndScikitLearn) {
   }
 }
 
+TEST(ToySets, EveryRowOfTheOlderVersionsEqualsNumpyAndScikitLearn) {  // spec 3.6
+  const std::pair<const char*, std::vector<const char*>> older[] = {
+      {"moons", {"july_17"}},
+      {"adversarial_moons", {"july_12", "july_14", "july_15", "july_16"}},
+      {"blobs", {"july_15"}}};
+  for (const auto& [name, versions] : older)
+    for (const std::string version : versions)
+      expect_same_bits(load_dataset(faithful(name, version)), name + ("_" + version));
+  EXPECT_EQ(load_dataset(faithful("moons", "july_17")).test.n, 100) << "the test part of the old results figure";
+}
+
+TEST(ToySets, TheVersionOfTheKeychainsHasOldMoonsAndTheNewSine) {  // spec 2.1
+  for (const std::string name : {"moons", "adversarial_moons", "blobs"})
+    expect_same_bits(load_dataset(faithful(name, "keychain")), name + "_seed");
+  expect_same_bits(load_dataset(faithful("diverging_sine", "keychain")), "diverging_sine_final");
+}
+
+TEST(ToySets, AVersionThatASetNeverHadIsAnError) {
+  const std::pair<const char*, const char*> never[] = {{"moons", "june_22"},
+                                                       {"adversarial_moons", "july_17"},
+                                                       {"blobs", "july_12"},
+                                                       {"diverging_sine", "july_17"},
+                                                       {"toy", "july_12"}};
+  for (const auto& [name, version] : never)
+    EXPECT_THAT(error_of([&, n = name, v = version] { load_dataset(faithful(n, v)); }, ErrorKind::usage),
+                HasSubstr(std::string("the data set '") + name + "' has no such data.version"));
+}
+
 TEST(ToySets, TheScalerIsFittedOnThePoolByDefault) {
   DataConfig config = faithful("moons");
   config.scaler_fit = ScalerFit::train;
@@ -194,6 +222,34 @@ TEST(ToySets, PublishedRowsCountsAndRanges) {
   }
 }
 
+TEST(ToySets, TheFirstSetHasTightBlobsAndHoneypotsWithFlippedLabels) {  // spec 3.6
+  for (const ToyVersion version : {ToyVersion::june_22, ToyVersion::july_10}) {
+    const bool moons = version == ToyVersion::july_10;
+    ToyOptions options;
+    options.version = version;
+    const ToyPoints p = make_toy(options);
+    ASSERT_EQ(p.labels.size(), 500u);
+    EXPECT_EQ(total(p.honeypot), 100);
+    double mean[2] = {0, 0}, spread = 0;
+    for (std::size_t i = 400; i < 500; ++i)
+      for (std::size_t j = 0; j < 2; ++j) mean[j] += p.x[2 * i + j] / 100;
+    for (std::size_t i = 400; i < 500; ++i)
+      for (std::size_t j = 0; j < 2; ++j) spread += (p.x[2 * i + j] - mean[j]) * (p.x[2 * i + j] - mean[j]) / 200;
+    EXPECT_NEAR(std::sqrt(spread), moons ? 0.2 : 0.05, moons ? 0.03 : 0.008);
+    const int ones = std::accumulate(p.labels.begin() + 400, p.labels.end(), 0);
+    EXPECT_NEAR(ones, 50, 20);
+    EXPECT_NE(ones, 50) << "coin flips, not alternating";
+    for (std::size_t i = 0; i < 400 && !moons; ++i)
+      for (std::size_t j = 0; j < 2; ++j) EXPECT_LT(std::abs(p.x[2 * i + j]), 0.2 + 5 * 0.05);
+    EXPECT_EQ(std::accumulate(p.labels.begin(), p.labels.begin() + 400, 0), 200);
+  }
+  const Dataset set = load_dataset(faithful("toy"));
+  EXPECT_EQ(set.train.n, 300);
+  EXPECT_EQ(set.test.n, 100);
+  EXPECT_EQ(set.train.features, load_dataset(faithful("toy", "june_22")).train.features);
+  EXPECT_NE(set.train.features, load_dataset(faithful("toy", "july_10")).train.features);
+}
+
 TEST(ToySets, NoiseCanBeOverriddenAndTurnedOff) {
   ToyOptions options;
   options.noise = 0;
@@ -264,7 +320,8 @@ TEST(DataTable, UnknownNamesAndMeaninglessKeysAreUsageErrors) {
   DataConfig config = faithful("mons");
   EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("Did you mean 'moons'?"));
   config = faithful("moons", "august");
-  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("expected final or seed"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage),
+              HasSubstr("expected one of final, keychain, seed, june_22"));
   config = faithful("moons");
   config.path = "x.csv";
   EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("data.path has no meaning"));

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <set>
 
 #include "quarry/core/error.h"
 #include "tests/support/mlp_cases.h"
@@ -269,6 +270,121 @@ TEST(MlpFleet, PruningComparesTheSmallestOrTheCurrentLoss) {
   spec.lr = kNaN;  // every loss NaN counts as above any threshold
   spec.prune_above = {kNaN, kNaN, 1e9};
   EXPECT_EQ(run().epochs_run, 3);
+}
+
+/// Number of epochs of a fit with these validation losses, from the words of the study (spec 12).
+std::int32_t epochs_until(EarlyStopping rule, const std::vector<double>& losses, std::size_t warmup, std::size_t wait) {
+  double smallest = losses.at(warmup);
+  std::size_t since = 0;  // epochs that count after the first of the row
+  bool in_row = false;
+  for (std::size_t e = warmup + 1; e < losses.size(); ++e) {
+    const bool worse = rule == EarlyStopping::published ? losses[e] > smallest : losses[e] >= smallest;
+    if (in_row && rule == EarlyStopping::patience && !worse) in_row = false;
+    if (in_row) {
+      ++since;
+    } else if (worse) {
+      in_row = true;
+      since = 0;
+    }
+    smallest = std::min(smallest, losses[e]);
+    if (in_row && since == wait) return static_cast<std::int32_t>(e) + 1;
+  }
+  return static_cast<std::int32_t>(losses.size());
+}
+
+TEST(MlpFleet, EarlyStoppingWithAndWithoutTheDefect) {
+  const MlpSet<float> set(120, 3, 2);
+  Context context({}, 1);
+  MemberSpec spec = member({3, 12, 2}, 70);
+  spec.epochs = 400;
+  spec.lr = 0.6;
+  spec.batch_size = 8;
+  spec.validation = some_rows(20, 90);
+  spec.validate_every_epoch = true;
+  spec.stopping_warmup = 100;
+  const auto run = [&](EarlyStopping rule) {
+    spec.early_stopping = rule;
+    return train_fleet(context, set.view(), std::span(&spec, 1))[0];
+  };
+  const auto whole = run(EarlyStopping::none);
+  ASSERT_EQ(whole.epochs_run, 400);
+  std::set<std::int32_t> lengths;
+  for (const std::int32_t wait : {0, 1, 5, 20}) {
+    spec.patience = wait;
+    for (const EarlyStopping rule : {EarlyStopping::patience, EarlyStopping::published}) {
+      const auto result = run(rule);
+      EXPECT_EQ(result.epochs_run, epochs_until(rule, whole.epoch_losses, 100, static_cast<std::size_t>(wait)));
+      ASSERT_LE(result.epoch_losses.size(), whole.epoch_losses.size());
+      EXPECT_TRUE(std::equal(result.epoch_losses.begin(), result.epoch_losses.end(), whole.epoch_losses.begin()));
+      lengths.insert(result.epochs_run);
+    }
+  }
+  EXPECT_GE(*lengths.begin(), 101 + 1);  // the loss of epoch 101 is the first that counts
+  EXPECT_GE(lengths.size(), 4u) << "the rules did not matter: choose another network";
+  spec.validate_every_epoch = false;  // watching needs no record
+  const auto quiet = run(EarlyStopping::published);
+  EXPECT_TRUE(quiet.epoch_losses.empty());
+  EXPECT_EQ(quiet.epochs_run, epochs_until(EarlyStopping::published, whole.epoch_losses, 100, 20));
+  spec.validation.clear();
+  EXPECT_THROW(run(EarlyStopping::patience), Error);
+}
+
+/// The published defect: after one blip a fit ends however well it goes on; the shortest has 122 epochs.
+TEST(MlpFleet, TheDefectEndsAFitWhoseLossKeepsFalling) {
+  const MlpSet<float> set(120, 3, 2);
+  Context context({}, 1);
+  MemberSpec spec = member({3, 12, 2}, 32);
+  spec.epochs = 400;
+  spec.validation = some_rows(8, 90);
+  spec.validate_every_epoch = true;
+  std::int32_t shortest = 400;
+  bool fell = false;
+  for (const double lr : {0.02, 0.1, 0.5, 1.0, 2.0}) {
+    spec.lr = lr;
+    spec.early_stopping = EarlyStopping::published;
+    const auto published = train_fleet(context, set.view(), std::span(&spec, 1))[0];
+    spec.early_stopping = EarlyStopping::patience;
+    const auto patient = train_fleet(context, set.view(), std::span(&spec, 1))[0];
+    EXPECT_LE(published.epochs_run, patient.epochs_run);
+    shortest = std::min(shortest, published.epochs_run);
+    fell = fell || patient.epochs_run > published.epochs_run;
+  }
+  EXPECT_EQ(shortest, 122);
+  EXPECT_TRUE(fell);
+}
+
+TEST(MlpFleet, ARunningTrainReportIsTheMeanBeforeEveryUpdate) {
+  const MlpSet<double> set(80, 3, 2);
+  Context context({}, 1);
+  MemberSpec spec = member({3, 10, 2}, 70);
+  spec.dropout_epochs = DropoutEpochs::none;
+  const auto run = [&](const MemberSpec& m) { return train_fleet(context, set.view(), std::span(&m, 1))[0]; };
+  for (const Optimizer optimizer : {Optimizer::sgd, Optimizer::adam}) {
+    spec.optimizer = optimizer;
+    spec.batch_size = 70;
+    double sum = 0, accuracy = 0;
+    for (std::int32_t epoch = 0; epoch < 5; ++epoch) {  // one batch: the loss before its update is that of the net
+      MemberSpec before = spec;
+      before.epochs = epoch;
+      const Evaluation train = run(before).train;
+      sum += train.loss;
+      accuracy = train.accuracy;
+    }
+    MemberSpec running = spec;
+    running.epochs = 5;
+    running.train_report = TrainReport::running;
+    EXPECT_NEAR(run(running).train.loss, sum / 5, 1e-12);
+    EXPECT_NEAR(run(running).train.accuracy, accuracy, 1e-12);
+    running.batch_size = 32;  // three batches: the training itself is the same
+    MemberSpec plain = running;
+    plain.train_report = TrainReport::evaluated;
+    EXPECT_EQ(run(running).parameters, run(plain).parameters);
+    EXPECT_EQ(run(running).steps, run(plain).steps);
+    EXPECT_NE(run(running).train.loss, run(plain).train.loss);
+  }
+  spec.train_report = TrainReport::running;
+  spec.dropout_epochs = DropoutEpochs::first;
+  EXPECT_THROW(run(spec), Error);
 }
 
 TEST(MlpFleet, InitialParametersAreTheStart) {

@@ -119,6 +119,27 @@ TEST(MlpBald, AgreesWithPlainLoops) {
   }
 }
 
+TEST(MlpBald, WithoutEpsilonAProbabilityOfZeroIsNaN) {
+  Context context({}, 1);
+  const std::vector<std::int32_t> sizes = {3, 8, 2};
+  const MlpSet<float> set(40, 3, 2);
+  TrainedMlp<float> net = network<float>(sizes, 0.3);
+  const auto scores = [&](bool log_epsilon) {
+    std::vector<float> result(40);
+    mlp_bald(context, net, set.view().features, {}, 9, 77, result.data(), log_epsilon);
+    return result;
+  };
+  EXPECT_EQ(scores(true), scores(false)) << "no probability is near 0: epsilon is below rounding";
+  for (float& p : net.parameters) p *= 40;
+  const std::vector<float> guarded = scores(true), unguarded = scores(false);
+  int undefined = 0;
+  for (std::size_t i = 0; i < guarded.size(); ++i) {
+    EXPECT_TRUE(std::isfinite(guarded[i]));
+    undefined += std::isnan(unguarded[i]);
+  }
+  EXPECT_GT(undefined, 0);
+}
+
 template <class T>
 class MlpScoreTest : public ::testing::Test {};
 using Reals = ::testing::Types<float, double>;

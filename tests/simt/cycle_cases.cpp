@@ -97,7 +97,7 @@ TieBreaker tie_breaker(TieRule ties, const std::uint32_t* words) {
   return {ties, stream_key(9, RngPurpose::tie, 2), words};
 }
 
-constexpr TieRule kTieRules[] = {TieRule::lowest_index, TieRule::numpy_isclose, TieRule::random};
+constexpr TieRule kTieRules[] = {TieRule::lowest_index, TieRule::numpy_isclose, TieRule::random, TieRule::numpy_equal};
 
 void expect_picks(gpu::Session& session, const PickMemory& memory, const Selection& want) {
   const auto count = static_cast<std::int32_t>(want.positions.size());
@@ -215,7 +215,7 @@ SIMT_CASE(distances_to_picked_centers) {
 }
 
 SIMT_CASE(picks_of_centers_under_the_other_tie_rules) {
-  for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random}) {
+  for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random, TieRule::numpy_equal}) {
     for (const std::int32_t n : {2, 33, 260}) check_centers(n, 5, ties, true);
     check_centers(7, 1, ties, false);
   }

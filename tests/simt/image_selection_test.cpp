@@ -102,7 +102,7 @@ TEST_F(ImageSelection, OtherTieRulesAndLayersToo) {
   ImageSelectJob logits = select_job("coreset", net);
   logits.layer = FeatureLayer::logits;
   expect_host_picks(logits);
-  for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random}) {
+  for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random, TieRule::numpy_equal}) {
     for (const char* strategy : {"entropy", "coreset"}) {
       ImageSelectJob job = select_job(strategy, net);
       job.candidate_rows[4] = job.candidate_rows[9] = job.candidate_rows[1];

@@ -131,6 +131,15 @@ INSTANTIATE_TEST_SUITE_P(
         Switch{
             "random_ties",
             {kAllStrategies, "acquisition.ties=random", "search.mode=fixed", "model.hidden=[2]", "acquisition.size=2"}},
+        Switch{"equal_ties_by_numpy",
+               {"run.rng=numpy", kAllStrategies, "acquisition.ties=numpy_equal", "search.mode=fixed",
+                "model.hidden=[2]", "acquisition.size=2"}},
+        Switch{"splits_of_the_whole_pool",
+               {"search.mode=constant_whole", "search.whole_folds=3", "search.whole_val_share=0.3",
+                "search.pruner_startup=1", "search.pruner_warmup=0.4", "search.trials=6"}},
+        Switch{"early_pruner",
+               {"search.mode=online_static", "search.pruner_startup=1", "search.pruner_warmup=0", "search.trials=7",
+                "training.epochs=5", "acquisition.budget=1"}},
         Switch{"subset",
                {"acquisition.strategy=[\"random\", \"entropy\", \"coreset\"]", "acquisition.candidates=7",
                 "acquisition.size=2", "search.mode=fixed"}},
@@ -163,6 +172,18 @@ INSTANTIATE_TEST_SUITE_P(
                {"data.name=[\"moons\", \"blobs\"]", "run.seed=[1, 2]", "pool.n_initial=[8, 10]",
                 "search.mode=[\"fixed\", \"online_static\"]", "acquisition.budget=2"}}),
     [](const auto& parameter) { return std::string(parameter.param.name); });
+
+TEST_F(DeviceStudy, WhatTheKernelsLackIsRefusedBeforeAnythingStarts) {
+  FaultyFileSystem files;
+  try {
+    run_study(files, tiny({"preset=seed"}), options_for(DeviceKind::cuda));
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_EQ(std::string(error.what()).find("training.early_stopping does not run on a GPU"), 0u) << error.what();
+  }
+  EXPECT_TRUE(files.disk().files().empty());
+}
 
 TEST_F(DeviceStudy, SingleLaunchesGiveTheSameBytesAsGraphs) {
   RunOptions options = options_for(DeviceKind::cuda);

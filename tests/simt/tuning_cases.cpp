@@ -138,7 +138,7 @@ class OnDevice {
     setup.space = study_space(config_);
     setup.options = sampler_options(config_, 2);
     setup.pruner = config_.pruner == "none" ? DevicePruner::none : DevicePruner::median;
-    setup.pruner_options = pruner_options(n_folds > 1 ? n_folds : config_.epochs);
+    setup.pruner_options = pruner_options(config_, n_folds > 1 ? n_folds : config_.epochs);
     setup.nan_trial = config_.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst;
     setup.most_trials = config_.trials;
     setup.most_steps = n_folds > 1 ? n_folds : reports_every_epoch(config_) ? config_.epochs : 0;

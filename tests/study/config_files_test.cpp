@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <regex>
+#include <set>
 
 #include "quarry/core/file_system.h"
 #include "quarry/study/config.h"
@@ -31,6 +33,27 @@ TEST(ConfigFiles, TheReferenceHasEveryKey) {
   const std::string text = config_reference();
   for (const ConfigKey& key : config_keys())
     EXPECT_THAT(text, testing::HasSubstr("\n| `" + std::string(key.name) + "` | " + std::string(key.type) + " | "));
+}
+
+TEST(ConfigFiles, ThePageOfQuirksNamesEveryIdAndOnlyKeysThatThereAre) {
+  const std::string text = read_file(kSource + "/docs/online_tuning.md");
+  for (int id = 1; id <= 28; ++id) {
+    const std::string name = "B" + std::to_string(id);
+    EXPECT_TRUE(std::regex_search(text, std::regex("\\| ([B0-9, ]*, )?" + name + "[ ,]"))) << name;
+  }
+  std::set<std::string> keys, sections;
+  for (const ConfigKey& key : config_keys()) {
+    keys.insert(std::string(key.section) + "." + std::string(key.name));
+    sections.insert(std::string(key.section));
+  }
+  std::size_t found = 0;
+  const std::regex name("`([a-z]+)\\.([a-z_]+)[`= ]");
+  for (std::sregex_iterator m(text.begin(), text.end(), name), end; m != end; ++m) {
+    if (!sections.contains((*m)[1])) continue;  // a file
+    EXPECT_TRUE(keys.contains((*m)[1].str() + "." + (*m)[2].str())) << m->str();
+    ++found;
+  }
+  EXPECT_GE(found, 35u);
 }
 
 std::vector<std::string> config_files() {

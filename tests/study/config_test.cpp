@@ -87,7 +87,7 @@ TEST(Config, FaithfulIsThePublishedBehaviour) {
   EXPECT_EQ(run.loss, Loss::ce_on_probs);
   EXPECT_TRUE(run.drop_last);
   EXPECT_FALSE(run.weight_by_size);
-  EXPECT_EQ(run.ties, Ties::numpy_isclose);
+  EXPECT_EQ(run.ties, TieRule::numpy_isclose);
   EXPECT_EQ(run.random_rng, RandomRng::reseeded);
   EXPECT_FALSE(run.bald_clamp);
   EXPECT_FALSE(run.normalised_density);
@@ -358,8 +358,9 @@ bool is_foreign(const ConfigKey& key, bool residual) {
   static const std::set<std::string_view> only_residual = {"holdout_share", "tested",   "batches",     "schedule",
                                                            "augment",       "measure",  "first_point", "lag",
                                                            "warmup_epochs", "precision"};
-  static const std::set<std::string_view> only_perceptron = {"optimizer",    "loss",   "updates",   "drop_last",
-                                                             "refit_on_all", "scaler", "val_share", "mode"};
+  static const std::set<std::string_view> only_perceptron = {
+      "optimizer", "loss",           "updates",      "drop_last",        "refit_on_all", "scaler",     "val_share",
+      "mode",      "early_stopping", "train_report", "stop_when_beaten", "tune_dropout", "log_epsilon"};
   return key.name == "together" || (residual ? only_perceptron : only_residual).contains(key.name);
 }
 

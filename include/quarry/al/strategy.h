@@ -44,7 +44,8 @@ struct SelectionProblem {
   /// One NumPy stream for everything a run draws (spec 5.1 of the hyperparameter study); if given, Random takes the
   /// head of a permutation of the candidates from it, BADGE its uniforms. The order of calls is part of the result.
   NumpyRandom* numpy_stream = nullptr;
-  bool bald_clamp = true;                         ///< B20: negative BALD scores (rounding) count as 0
+  bool bald_clamp = true;   ///< B20: negative BALD scores (rounding) count as 0
+  bool log_epsilon = true;  ///< entropy: ln(p + smallest normal number); false: ln(p), NaN where a class has p = 0
   std::span<const std::int32_t> pool_index = {};  ///< [n] absolute index of each candidate; empty: its position
 };
 

@@ -17,9 +17,9 @@ enum class ScalerFit { train, test };                     ///< B3
 
 /// What determines a data set: the [data] keys of a config.
 struct DataConfig {
-  std::string name = "moons";            ///< name in the data set table, or "file"
-  std::string version = "final";         ///< toy generators: "final" or "seed" (spec 2.1)
-  std::optional<double> noise;           ///< overrides the generator's sigma
+  std::string name = "moons";     ///< name in the data set table, or "file"
+  std::string version = "final";  ///< of a set of the online-tuning study: final, keychain, seed, or a date (spec 3.6)
+  std::optional<double> noise;    ///< overrides the generator's sigma
   bool separate_honeypot_noise = false;  ///< B21
   Scaler scaler = Scaler::automatic;
   ScalerFit scaler_fit = ScalerFit::train;
@@ -38,7 +38,7 @@ struct DataEntry {
   Dataset (*load)(const DataConfig& config);
 };
 
-/// Every named data set: moons, adversarial_moons, blobs, diverging_sine, splice, dna, fashion_mnist, cifar10,
+/// Every named data set: moons, adversarial_moons, blobs, diverging_sine, toy, splice, dna, fashion_mnist, cifar10,
 /// cifar100, and "file".
 std::span<const DataEntry> data_table();
 

@@ -28,6 +28,20 @@ namespace quarry {
 
 enum class DropoutEpochs { all, first, none };  ///< epochs in which dropout is active (spec B2)
 
+/// When a fit ends before its last epoch, by the validation loss after each epoch past the warm-up (spec 12).
+enum class EarlyStopping {
+  none,
+  patience,   ///< `patience` epochs after the first of a row of epochs none of which improved the smallest loss
+  published,  ///< B25: `patience` epochs after the first loss above the smallest, whatever comes after it
+};
+
+/// What MemberResult::train is.
+enum class TrainReport {
+  evaluated,  ///< an evaluation after the last epoch
+  running,    ///< B25: plain mean of the losses of all batches of all epochs, each before its update; accuracy over
+              ///< those of the last epoch. Without dropout.
+};
+
 /// Rows a fleet trains on; all members share it and differ in their index lists.
 template <class T>
 struct MlpData {
@@ -58,6 +72,9 @@ struct MemberSpec {
   /// Stop after epoch e (0-based) when min(validation losses so far) > prune_above[e]; NaN or missing = no check.
   /// NaN losses are skipped in the minimum; a NaN that is compared counts as above every threshold.
   std::vector<double> prune_above;
+  EarlyStopping early_stopping = EarlyStopping::none;
+  std::int32_t patience = 20, stopping_warmup = 100;  ///< early stopping: epochs
+  TrainReport train_report = TrainReport::evaluated;
   bool prune_on_current = false;  ///< compare the current validation loss instead of the smallest so far
   /// Start from these packed parameters instead of a fresh initialisation, if not empty.
   std::vector<double> initial_parameters;
@@ -111,10 +128,12 @@ void mlp_forward(Context& context, const TrainedMlp<T>& network, MatrixView<cons
 /// BALD by Monte-Carlo dropout (Houlsby et al. 2011; Gal, Islam, Ghahramani 2017): H[mean_t p_t] - mean_t H[p_t],
 /// natural logs, streaming over t in order: no [T][n][C] tensor. p_t is the first softmax. Mask of (pass t, layer,
 /// row of the data set, unit) by coordinates, so a row's score does not depend on the other rows.
-/// log(p + epsilon) with epsilon the smallest normal float, as the published program. scores [n].
+/// log(p + epsilon) with epsilon the smallest normal float, as the published program; log(p) without log_epsilon, as
+/// its first version: NaN where a class has p = 0 in some pass. scores [n].
 template <class T>
 void mlp_bald(Context& context, const TrainedMlp<T>& network, MatrixView<const T> features,
-              std::span<const std::int32_t> rows, std::int32_t passes, std::uint64_t mc_key, T* scores);
+              std::span<const std::int32_t> rows, std::int32_t passes, std::uint64_t mc_key, T* scores,
+              bool log_epsilon = true);
 
 /// Row-wise softmax of logits [n][C] in the canonical order; in place allowed.
 template <class T>

@@ -137,7 +137,7 @@ struct MlpPrediction {
 };
 
 /// BALD score per row: m[c] = (sum over passes of p[c]) / passes; score = h(m) - (sum over passes of h(p)) / passes,
-/// h(q) = -(sum over c by fma from 0 of q[c] * log(q[c] + smallest normal number)).
+/// h(q) = -(sum over c by fma from 0 of q[c] * log(q[c] + smallest normal number)), or + 0 without `log_epsilon`.
 template <class T>
 struct MlpBald {
   const MlpPlan* plan = nullptr;
@@ -147,6 +147,7 @@ struct MlpBald {
   std::int32_t passes = 1;
   T* scratch = nullptr;
   T* scores = nullptr;  ///< [n]
+  bool log_epsilon = true;
 };
 
 /// softmax of n rows of C logits; may be in place. scratch: 2 * 32 * round_up(C, 16) elements.

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "quarry/al/tie_rule.h"
 #include "quarry/data/data_table.h"
 #include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/mlp_fleet.h"
@@ -21,14 +23,13 @@ namespace quarry {
 enum class Mode { fixed, constant_whole, constant_initial, online_static, online_dynamic, frozen_set };
 enum class NetworkKind { mlp, resnet8, resnet14, resnet18 };
 enum class RngKind { philox, numpy };
-enum class RandomRng { independent, reseeded };           ///< B4
-enum class FeatureLayer { penultimate, logits };          ///< B5
-enum class SeedPolicy { fixed, per_use };                 ///< B8: the same for every use, or a new one for each
-enum class Ties { lowest_index, numpy_isclose, random };  ///< B24
-enum class CrossValidation { shuffle_split, k_fold };     ///< B9: k_fold pools the out-of-fold losses
-enum class TrialObjective { last_epoch, best_epoch };     ///< B12, single-split modes
-enum class TrialMeasure { loss, accuracy };               ///< frozen_set
-enum class FirstPoint { sampler, model };                 ///< frozen_set
+enum class RandomRng { independent, reseeded };        ///< B4
+enum class FeatureLayer { penultimate, logits };       ///< B5
+enum class SeedPolicy { fixed, per_use };              ///< B8: the same for every use, or a new one for each
+enum class CrossValidation { shuffle_split, k_fold };  ///< B9: k_fold pools the out-of-fold losses
+enum class TrialObjective { last_epoch, best_epoch };  ///< B12, single-split modes
+enum class TrialMeasure { loss, accuracy };            ///< frozen_set
+enum class FirstPoint { sampler, model };              ///< frozen_set
 enum class Scale { linear, log };
 
 /// Everything that determines one run: one data set, strategy, mode and seed. Defaults are preset "corrected".
@@ -54,9 +55,10 @@ struct RunConfig {
   std::vector<std::int32_t> tested;  ///< residual networks: numbers of labels with a test; empty = all
   std::int32_t mc_passes = 100;      ///< BALD
   FeatureLayer coreset_layer = FeatureLayer::penultimate;
-  Ties ties = Ties::lowest_index;
+  TieRule ties = TieRule::lowest_index;  ///< B24
   RandomRng random_rng = RandomRng::independent;
-  bool bald_clamp = true;  ///< B20: negative scores (rounding) count as 0
+  bool bald_clamp = true;   ///< B20: negative scores (rounding) count as 0
+  bool log_epsilon = true;  ///< entropy, bald: ln(p + smallest normal number)
 
   // [model]: the network of mode "fixed"
   NetworkKind network = NetworkKind::mlp;
@@ -74,11 +76,14 @@ struct RunConfig {
   ConvPrecision precision = ConvPrecision::fp32;
   bool drop_last = false;  ///< B15
   Optimizer optimizer = Optimizer::sgd;
-  Loss loss = Loss::ce_on_logits;                     ///< B7
-  DropoutEpochs dropout_epochs = DropoutEpochs::all;  ///< B2
-  bool weight_by_size = true;                         ///< B17
-  SeedPolicy initial_weights = SeedPolicy::per_use;   ///< B8
-  bool refit_on_all = false;                          ///< B18
+  Loss loss = Loss::ce_on_logits;                      ///< B7
+  DropoutEpochs dropout_epochs = DropoutEpochs::all;   ///< B2
+  bool weight_by_size = true;                          ///< B17
+  SeedPolicy initial_weights = SeedPolicy::per_use;    ///< B8
+  bool refit_on_all = false;                           ///< B18
+  EarlyStopping early_stopping = EarlyStopping::none;  ///< and B25
+  std::int32_t patience = 20, stopping_warmup = 100;
+  TrainReport train_report = TrainReport::evaluated;  ///< and B25
 
   // [search]
   Mode mode = Mode::fixed;
@@ -86,7 +91,12 @@ struct RunConfig {
   std::string sampler = "tpe";
   std::string pruner = "median";
   std::int32_t startup_trials = 10;
-  std::int32_t folds = 6;  ///< online_dynamic
+  std::int32_t pruner_startup = 10;       ///< completed trials before the median pruner decides
+  double pruner_warmup = 0.4;             ///< share of the epochs or folds before it does
+  bool stop_when_beaten = false;          ///< a search ends at the first value below all of earlier searches
+  std::int32_t folds = 6;                 ///< online_dynamic
+  std::int32_t whole_folds = 1;           ///< constant_whole
+  std::optional<double> whole_val_share;  ///< constant_whole; empty: val_share
   CrossValidation cross_validation = CrossValidation::shuffle_split;
   TrialMeasure measure = TrialMeasure::loss;
   FirstPoint first_point = FirstPoint::sampler;
@@ -100,6 +110,7 @@ struct RunConfig {
   double lr_low = 1e-4, lr_high = 0.5;
   Scale lr_scale = Scale::linear;
   double weight_decay_low = 1e-6, weight_decay_high = 1e-1;
+  bool tune_dropout = true;  ///< false: always the [model] value
   double drop_rate_low = 1e-3, drop_rate_high = 0.5;
   std::int32_t depth_low = 1, depth_high = 5, width_low = 2, width_high = 96;
 };

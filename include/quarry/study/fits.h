@@ -21,7 +21,7 @@ struct Hyperparameters {
 
 /// The [model] values, for mode "fixed".
 Hyperparameters fixed_hyperparameters(const RunConfig& config);
-/// The study's space with the run's bounds.
+/// The study's space with the run's bounds; without a dropout rate unless the run tunes it.
 Space study_space(const RunConfig& config);
 Hyperparameters hyperparameters_of(const Space& space, std::span<const double> point, const RunConfig& config);
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <span>
 #include <vector>
@@ -13,7 +14,7 @@ namespace quarry {
 
 /// What a round's sampler and pruner are made with; `steps` = [training] epochs on a single split, or folds.
 TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration);
-MedianPrunerOptions pruner_options(std::int32_t steps);
+MedianPrunerOptions pruner_options(const RunConfig& config, std::int32_t steps);
 /// Whether a trial on the single split reports the validation loss of every epoch.
 bool reports_every_epoch(const RunConfig& config);
 
@@ -22,10 +23,12 @@ class TuningRound {
  public:
   /// One FitRows per fold. One fold: the single split, epochs are the steps of the pruner and the best trial's
   /// network is kept. Several: folds are the steps, the value is the mean (k_fold: pooled over rows) over folds.
+  /// `best_before`: the smallest value of the run's earlier rounds, -infinity if there is none; stop_when_beaten ends
+  /// the round with the first trial below it.
   TuningRound(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes, std::int32_t iteration,
-              std::vector<FitRows> folds);
+              std::vector<FitRows> folds, double best_before = -std::numeric_limits<double>::infinity());
 
-  bool done() const { return finished_ == config_.trials; }
+  bool done() const;
   /// Members of every trial that may be trained now, trial by trial, folds inside. Call give() with their results.
   std::vector<MemberSpec> next_fits();
   void give(std::vector<MemberResult<float>> results);
@@ -35,7 +38,7 @@ class TuningRound {
   bool every_trial_failed() const { return search_.best() == nullptr; }
   Hyperparameters chosen_hyperparameters() const;
   Hyperparameters last_hyperparameters() const;
-  std::int32_t trials() const { return static_cast<std::int32_t>(search_.trials().size()); }
+  std::int32_t trials() const { return finished_; }
   std::int32_t pruned() const;
   /// How the chosen trial's network is trained (single split), to have it again after a resume.
   MemberSpec chosen_member() const;
@@ -56,6 +59,7 @@ class TuningRound {
   RunConfig config_;
   std::int32_t n_features_, n_classes_, iteration_;
   std::vector<FitRows> folds_;
+  double best_before_;
   Search search_;
   std::vector<std::int32_t> asked_;  ///< trials whose fits are out
   std::int32_t finished_ = 0;

@@ -20,24 +20,28 @@ OUT = pathlib.Path(__file__).parent
 SEED = 42
 
 
-def moons(noise):
-    x, y = make_moons(600, noise=noise, random_state=SEED)
+def moons(noise, n=600):
+    x, y = make_moons(n, noise=noise, random_state=SEED)
     return x, y, 0
 
 
-def adversarial_moons(noise):
-    x, y = make_moons(500, noise=noise, random_state=SEED)
+def adversarial_moons(noise, n=500, traps=100, ring_noise=0.1):
+    x, y = make_moons(n, noise=noise, random_state=SEED)
     rng = np.random.RandomState(SEED)
-    angle = np.linspace(0, 2 * np.pi, 100, endpoint=False)
+    angle = np.linspace(0, 2 * np.pi, traps, endpoint=False)
     ring = np.stack([0.5 + 2.5 * np.cos(angle), 0.25 + 2.5 * np.sin(angle)], axis=1)
-    ring += rng.normal(0, 0.1, ring.shape)
-    return np.concatenate([x, ring]), np.concatenate([y, np.arange(100) % 2]), 100
+    ring += rng.normal(0, ring_noise, ring.shape)
+    return np.concatenate([x, ring]), np.concatenate([y, np.arange(traps) % 2]), traps
+
+
+def with_cloud(clean, center, traps, noise):
+    x, y = clean
+    trap, _ = make_blobs(traps, centers=[center], cluster_std=noise, random_state=SEED)
+    return np.concatenate([x, trap]), np.concatenate([y, np.arange(traps) % 2]), traps
 
 
 def blobs(noise):
-    x, y = make_blobs(200, centers=[[0, 0], [0, 2]], cluster_std=noise, random_state=SEED)
-    trap, _ = make_blobs(200, centers=[[1, 1]], cluster_std=0.375, random_state=SEED)
-    return np.concatenate([x, trap]), np.concatenate([y, np.arange(200) % 2]), 200
+    return with_cloud(make_blobs(200, centers=[[0, 0], [0, 2]], cluster_std=noise, random_state=SEED), [1, 1], 200, 0.375)
 
 
 def diverging_sine(end, slope, noise):
@@ -73,6 +77,15 @@ for version, moon_noise, sine in (("final", 0.25, (6, 0.15, 0.2)), ("seed", 0.07
     write_set(f"adversarial_moons_{version}", adversarial_moons(moon_noise), MinMaxScaler(), "test")
     write_set(f"blobs_{version}", blobs(0.25), MinMaxScaler(), "test")
     write_set(f"diverging_sine_{version}", diverging_sine(*sine), MinMaxScaler(), "test")
+write_set("moons_july_17", moons(0.05, 500), MinMaxScaler(), "test")
+write_set("adversarial_moons_july_12", adversarial_moons(0.15, 600, 200, 0.15), MinMaxScaler(), "test")
+write_set("adversarial_moons_july_14", adversarial_moons(0.05, 600, 200, 0.15), MinMaxScaler(), "test")
+write_set("adversarial_moons_july_15", with_cloud(make_moons(400, noise=0.1, random_state=SEED), [4, 3], 100, 1),
+          MinMaxScaler(), "test")
+write_set("adversarial_moons_july_16", adversarial_moons(0.05, 400, 100, 0.1), MinMaxScaler(), "test")
+write_set("blobs_july_15", with_cloud(
+    make_blobs(400, centers=[[0, 0], [1, 2]], cluster_std=0.2, random_state=SEED), [0, 1.5], 100, 0.3),
+    MinMaxScaler(), "test")
 write_set("moons_fit_train", moons(0.25), MinMaxScaler(), "train")
 write_set("blobs_standard", blobs(0.25), StandardScaler(), "train")
 for n, share, repeats, seed in ((20, 0.25, 6, 2), (40, 0.5, 6, 2), (60, 0.1, 10, 0), (21, 0.9, 3, 4294967295)):
