@@ -20,6 +20,9 @@ struct Arguments {
   std::string out, panels = "final", format = "all";
   std::optional<std::string> study;
   bool every_pair = false;
+  std::optional<std::string> animate;
+  int bald_passes = -1;
+  AnimationOptions animation;
 };
 
 void read_panels(const std::string& text, ReportOptions& options) {
@@ -47,8 +50,25 @@ void read_format(const std::string& text, Options& options) {
     usage_error("--format is '{}', expected all, html, md or csv", text);
 }
 
+AnimationOptions read_animation(const Arguments& arguments) {
+  AnimationOptions options = arguments.animation;
+  const AnimationOptions defaults;
+  if (!arguments.animate) {
+    if (options.runs != defaults.runs || options.width != defaults.width || options.rate != defaults.rate ||
+        options.every != defaults.every)
+      usage_error("--animate-runs, --animate-size, --animate-rate and --animate-every need --animate gif or mp4");
+    return options;
+  }
+  if (*arguments.animate != "gif" && *arguments.animate != "mp4")
+    usage_error("--animate is '{}', expected gif or mp4", printable(*arguments.animate));
+  options.format = *arguments.animate == "gif" ? AnimationOptions::Format::gif : AnimationOptions::Format::mp4;
+  return options;
+}
+
 int hyperparameter_report(const Arguments& arguments) {
   if (arguments.panels != "final") usage_error("--panels has no meaning with --study hyperparameter");
+  if (arguments.animate || arguments.bald_passes >= 0)
+    usage_error("--animate and --bald-passes have no meaning with --study hyperparameter: its data have no two features");
   HyperparameterReportOptions options;
   options.directories = arguments.directories;
   options.out = arguments.out;
@@ -73,6 +93,8 @@ int report(const Arguments& arguments) {
   ReportOptions options;
   options.directories = arguments.directories;
   options.out = arguments.out;
+  options.animation = read_animation(arguments);
+  options.bald_passes = arguments.bald_passes;
   read_panels(arguments.panels, options);
   read_format(arguments.format, options);
   const ReportSummary summary = write_report(posix_file_system(), options);
@@ -89,6 +111,7 @@ void add_report_command(Command& program) {
   Command command = program.add("report", "Make pictures, tables and a page of one or several studies' results",
                                 "quarry report results/smoke\n"
                                 "quarry report results/moons.shard-1-of-2 results/moons.shard-2-of-2 --out report\n"
+                                "quarry report results/online_tuning_animation --animate gif\n"
                                 "quarry report --study hyperparameter results/hyperparameter");
   auto arguments = std::make_shared<Arguments>();
   command.option("DIR", arguments->directories, "directories that quarry run wrote; shards of a study are merged",
@@ -97,6 +120,17 @@ void add_report_command(Command& program) {
   command.option("--panels", arguments->panels,
                  "maps of decision boundaries and scores for data of two features: none, final, or every=N "
                  "acquisitions (needs networks saved: [output] networks)");
+  command.option("--animate", arguments->animate,
+                 "gif or mp4 (by ffmpeg): an animation per run on data of two features, a frame per iteration (needs "
+                 "[output] networks = \"every\")");
+  command.option("--animate-runs", arguments->animation.runs,
+                 "first (completed run of each strategy and mode), all (completed ones), or a run's name");
+  command.option("--animate-size", arguments->animation.width, "width of an animation in pixels", 320, 1600);
+  command.option("--animate-rate", arguments->animation.rate, "frames per second", 1, 50);
+  command.option("--animate-every", arguments->animation.every, "a frame after each so many acquisitions", 1, 1000000);
+  command.option("--bald-passes", arguments->bald_passes,
+                 "stochastic passes per point of BALD's score maps; -1: as many as the study's (100 passes over the "
+                 "map's 10000 points can cost more than the run itself did), 0: no such maps", -1, 100000);
   command.option("--study", arguments->study,
                  "hyperparameter: tables of that study beside the published ones; DIR is then a study's folder (its "
                  "cells/ is read) or a tree of results in the same layout");
