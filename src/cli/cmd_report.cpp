@@ -68,7 +68,8 @@ AnimationOptions read_animation(const Arguments& arguments) {
 int hyperparameter_report(const Arguments& arguments) {
   if (arguments.panels != "final") usage_error("--panels has no meaning with --study hyperparameter");
   if (arguments.animate || arguments.bald_passes >= 0)
-    usage_error("--animate and --bald-passes have no meaning with --study hyperparameter: its data have no two features");
+    usage_error(
+        "--animate and --bald-passes have no meaning with --study hyperparameter: its data have no two features");
   HyperparameterReportOptions options;
   options.directories = arguments.directories;
   options.out = arguments.out;
@@ -130,7 +131,8 @@ void add_report_command(Command& program) {
   command.option("--animate-every", arguments->animation.every, "a frame after each so many acquisitions", 1, 1000000);
   command.option("--bald-passes", arguments->bald_passes,
                  "stochastic passes per point of BALD's score maps; -1: as many as the study's (100 passes over the "
-                 "map's 10000 points can cost more than the run itself did), 0: no such maps", -1, 100000);
+                 "map's 10000 points can cost more than the run itself did), 0: no such maps",
+                 -1, 100000);
   command.option("--study", arguments->study,
                  "hyperparameter: tables of that study beside the published ones; DIR is then a study's folder (its "
                  "cells/ is read) or a tree of results in the same layout");

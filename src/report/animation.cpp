@@ -109,9 +109,9 @@ std::string mp4_of(FileSystem& files, const std::vector<std::string>& pngs, std:
   ShortLived meanwhile(files);
   meanwhile.write(place.directory + "/" + in, all);
   meanwhile.expect(place.directory + "/" + out);
-  checked_output({"ffmpeg", "-nostdin", "-y", "-loglevel", "error", "-f", "image2pipe", "-c:v", "png", "-framerate",
-                  std::to_string(rate), "-i", in, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-movflags", "+faststart",
-                  out},
+  checked_output({"ffmpeg",  "-nostdin", "-y",         "-loglevel",          "error",      "-f", "image2pipe",
+                  "-c:v",    "png",      "-framerate", std::to_string(rate), "-i",         in,   "-c:v",
+                  "libx264", "-pix_fmt", "yuv420p",    "-movflags",          "+faststart", out},
                  place.directory);
   return files.read(place.directory + "/" + out);
 }
@@ -131,8 +131,10 @@ std::vector<const ReportRun*> runs_to_animate(FileSystem& files, const Animation
         if (by_name ? run.request.run != options.runs : !run.complete() || !has_two_features(run)) continue;
         if (by_name && run.rows.empty()) usage_error("run {} has no results to animate", run.request.run);
         if (!has_two_features(run))
-          usage_error("run {} cannot be animated: its data have more features than the two that a picture shows, or "
-                      "it acquired nothing", run.request.run);
+          usage_error(
+              "run {} cannot be animated: its data have more features than the two that a picture shows, or "
+              "it acquired nothing",
+              run.request.run);
         runs.push_back(&run);
         if (options.runs == "first") break;
       }

@@ -68,15 +68,15 @@ Rectangle changed(const std::vector<std::uint8_t>& before, const std::vector<std
           static_cast<std::int32_t>(bottom - top + 1)};
 }
 
-/// A part of a frame; what is as before is transparent if `before` is given.
-std::vector<std::uint8_t> cut_out(const std::vector<std::uint8_t>& now, const std::vector<std::uint8_t>* before,
+/// A part of a frame; what is as before is transparent: long runs of one value, half the bytes of whole frames.
+std::vector<std::uint8_t> cut_out(const std::vector<std::uint8_t>& now, const std::vector<std::uint8_t>& before,
                                   const Rectangle& part, std::int32_t width) {
   std::vector<std::uint8_t> values;
   values.reserve(static_cast<std::size_t>(part.width) * static_cast<std::size_t>(part.height));
   for (std::int32_t y = part.top; y < part.top + part.height; ++y)
     for (std::int32_t x = part.left; x < part.left + part.width; ++x) {
       const std::size_t i = static_cast<std::size_t>(y) * static_cast<std::size_t>(width) + static_cast<std::size_t>(x);
-      values.push_back(before != nullptr && (*before)[i] == now[i] ? kAsBefore : now[i]);
+      values.push_back(!before.empty() && before[i] == now[i] ? kAsBefore : now[i]);
     }
   return values;
 }
@@ -137,11 +137,6 @@ void GifWriter::add(const std::vector<std::uint8_t>& indices, std::int32_t hundr
   QUARRY_CHECK(hundredths >= 0 && hundredths <= 0xffff, "a delay of {} hundredths of a second", hundredths);
   const bool first = before_.empty();
   const Rectangle part = first ? Rectangle{0, 0, width_, height_} : changed(before_, indices, width_);
-  std::string packed = gif_lzw(cut_out(indices, nullptr, part, width_));
-  if (!first) {  // whichever is shorter: mostly long runs of nothing, but not where a surface moves as a whole
-    const std::string differences = gif_lzw(cut_out(indices, &before_, part, width_));
-    if (differences.size() < packed.size()) packed = differences;
-  }
   bytes_ += std::string("\x21\xf9\x04", 3);
   bytes_ += first ? '\x04' : '\x05';  // stays when the next is drawn; transparent colours after the first frame
   put_short(bytes_, hundredths);
@@ -150,7 +145,7 @@ void GifWriter::add(const std::vector<std::uint8_t>& indices, std::int32_t hundr
   bytes_ += ',';
   for (std::int32_t value : {part.left, part.top, part.width, part.height}) put_short(bytes_, value);
   bytes_ += std::string("\0\x08", 2);  // no table of its own; values of 8 bits
-  bytes_ += packed;
+  bytes_ += gif_lzw(cut_out(indices, before_, part, width_));
   before_ = indices;
 }
 

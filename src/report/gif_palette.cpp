@@ -99,8 +99,8 @@ void GifPalette::choose() {
   QUARRY_CHECK(!seen.empty(), "a palette of no frame");
   std::vector<Box> boxes = {measured(seen, 0, seen.size())};
   while (boxes.size() < kMost) {
-    const auto widest = std::max_element(boxes.begin(), boxes.end(),
-                                         [](const Box& a, const Box& b) { return a.spread < b.spread; });
+    const auto widest =
+        std::max_element(boxes.begin(), boxes.end(), [](const Box& a, const Box& b) { return a.spread < b.spread; });
     const Box box = *widest;
     if (box.spread <= 0 || box.end - box.begin < 2) break;
     const auto axis = static_cast<std::size_t>(box.axis);

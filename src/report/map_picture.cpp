@@ -77,10 +77,11 @@ std::string acquisition_panel(const ReportRun& run, const MapFrame& frame) {
   std::string script = place(kLeft, kTop, kWidth, kHeight) + "unset grid\n";
   script += fmt::format("set title {}\n", gnuplot_quoted("Acquisition: score of " + run.request.strategy));
   script += "set palette maxcolors 30 defined (0 '#ffffff', 1 '#4a4f57')\n";
-  const std::string range = finite_range(frame.scores), why = frame.scores.empty() ? frame.no_scores : "no finite score";
-  script += range.empty() ? fmt::format("set label 2 {} at graph 0.5,0.95 center front\nunset colorbox\n",
-                                        gnuplot_quoted(why))
-                          : fmt::format("set cbrange {}\n", range);
+  const std::string range = finite_range(frame.scores),
+                    why = frame.scores.empty() ? frame.no_scores : "no finite score";
+  script += range.empty()
+                ? fmt::format("set label 2 {} at graph 0.5,0.95 center front\nunset colorbox\n", gnuplot_quoted(why))
+                : fmt::format("set cbrange {}\n", range);
   script += "plot ";
   if (!range.empty()) script += "data index 0 using 1:2:3 with image, \\\n     ";
   script += "data index 1 using 1:2:3 with points pointtype 7 pointsize 0.7 linecolor rgb variable";
@@ -102,8 +103,8 @@ std::string classifier_panel(const ReportRun& run, const Dataset& data, const Ma
   script += data.n_classes == 2 ? fmt::format("set title {}\n",
                                               gnuplot_quoted("Classifier: probability of class " + class_name(data, 1)))
                                 : "set title 'Classifier: predicted class'\n";
-  script += fmt::format("set label 1 'training accuracy {:.3f}, validation {}' at graph 0.03,0.955 front boxed\n", row.train_acc,
-                        frame.validation.empty() ? "none" : fmt::format("{:.3f}", row.val_acc));
+  script += fmt::format("set label 1 'training accuracy {:.3f}, validation {}' at graph 0.03,0.955 front boxed\n",
+                        row.train_acc, frame.validation.empty() ? "none" : fmt::format("{:.3f}", row.val_acc));
   script += "plot data index 0 using 1:2:4 with image, \\\n";
   if (data.n_classes == 2) script += "     $boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n";
   script += "     data index 1 using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#9aa1ab', \\\n";
@@ -209,9 +210,8 @@ std::string map_data(const ReportRun& run, const Dataset& data, const MapGrid& g
 std::string map_script(const ReportRun& run, const Dataset& data, const MapGrid& grid, const MapFrame& frame) {
   const RequestedRun& r = run.request;
   const ResultRow& row = run.rows[static_cast<std::size_t>(frame.iteration + 1)];
-  const std::string title =
-      fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", r.dataset, r.strategy, r.mode, r.seed,
-                  row.len_lb, frame.added.size());
+  const std::string title = fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", r.dataset, r.strategy,
+                                        r.mode, r.seed, row.len_lb, frame.added.size());
   std::string script = "reset\n";
   if (data.n_classes == 2)  // the classifier's boundary as lines
     script +=

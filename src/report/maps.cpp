@@ -61,7 +61,8 @@ Picture draw_frame(Gnuplot& gnuplot, const ReportRun& run, const Dataset& data, 
       "{}, {}, {}, one run (seed {}), {} labels: acquisition score with the {} circled, classifier with what it was "
       "trained on, test curve, classifier on the test set",
       r.dataset, r.strategy, r.mode, r.seed, labelled_in(frame).size(), frame.last ? "last picks" : "next picks");
-  return gnuplot.draw("maps", name, PictureKind::png, png_header(kMapWidth, kMapHeight) + map_script(run, data, grid, frame),
+  return gnuplot.draw("maps", name, PictureKind::png,
+                      png_header(kMapWidth, kMapHeight) + map_script(run, data, grid, frame),
                       map_data(run, data, grid, frame), caption);
 }
 
@@ -165,8 +166,8 @@ MapFrame RunFrames::frame(std::int32_t iteration) {
   const std::string file = network_path(run_directory(run_), iteration);
   const TrainedMlp<float> network = parse_checkpoint(files_.read(file), file);
   if (network.sizes.front() != 2 || network.sizes.back() != data_.n_classes)
-    fail("{}: a network of {} inputs and {} classes, but {} has 2 features and {} classes", file,
-         network.sizes.front(), network.sizes.back(), data_.name, data_.n_classes);
+    fail("{}: a network of {} inputs and {} classes, but {} has 2 features and {} classes", file, network.sizes.front(),
+         network.sizes.back(), data_.name, data_.n_classes);
   const MatrixView<const float> points = matrix<const float>(grid_.points.data(), kMapSide * kMapSide, 2);
   frame.surface = surface_of(context_, network, points);
   if (without_scores_) {

@@ -106,11 +106,10 @@ Raster read_png(std::string_view bytes, const std::string& name) {
   Limits limits;
   limits.max_inflated = header.height * (header.width * header.channels + std::uint64_t{1});
   limits.max_inflate_ratio = 1100;  // the most that deflate gives; a white picture comes near
-  return unpack(
-      header,
-      inflate_raw(std::string_view(packed).substr(kZlibHeader, packed.size() - kZlibHeader - kZlibTrailer), name,
-                  kZlibHeader, limits),
-      name);
+  return unpack(header,
+                inflate_raw(std::string_view(packed).substr(kZlibHeader, packed.size() - kZlibHeader - kZlibTrailer),
+                            name, kZlibHeader, limits),
+                name);
 }
 
 }  // namespace quarry
