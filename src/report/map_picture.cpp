@@ -37,6 +37,11 @@ std::vector<std::int32_t> unlabelled_in(const Dataset& data, const MapFrame& fra
   return rest;
 }
 
+/// Digits enough for 30 colours.
+std::string map_number(float value) {
+  return std::isfinite(value) ? fmt::format("{:.5g}", value) : "NaN";
+}
+
 std::string class_name(const Dataset& data, std::size_t label) {
   return label < data.class_names.size() ? data.class_names[label] : std::to_string(label);
 }
@@ -52,16 +57,47 @@ std::string classifier_base(const Dataset& data) {
                      data.n_classes - 0.5);
 }
 
-/// Empty if no score is finite; gnuplot wants no empty range where all are equal.
-std::string finite_range(const std::vector<float>& scores) {
+struct Range {
   float low = INFINITY, high = -INFINITY;
-  for (float score : scores)
-    if (std::isfinite(score)) {
-      low = std::min(low, score);
-      high = std::max(high, score);
+  bool empty() const { return low > high; }
+};
+/// Of the finite values.
+Range range_of(const std::vector<float>& values) {
+  Range range;
+  for (float value : values)
+    if (std::isfinite(value)) {
+      range.low = std::min(range.low, value);
+      range.high = std::max(range.high, value);
     }
-  if (low > high) return "";
-  return low < high ? fmt::format("[{}:{}]", low, high) : fmt::format("[{}:{}]", low - 1, high + 1);
+  return range;
+}
+
+/// gnuplot wants a range of some width.
+std::string colour_range(const Range& range) {
+  return range.low < range.high ? fmt::format("set cbrange [{}:{}]\n", range.low, range.high)
+                                : fmt::format("set cbrange [{}:{}]\n", range.low - 1, range.high + 1);
+}
+
+std::string empty_panel(const std::string& why) {
+  return fmt::format("set label 2 {} at graph 0.5,0.06 center front\nunset colorbox\n", gnuplot_quoted(why));
+}
+
+/// True if the classes of a two-class network meet somewhere on the map.
+bool has_boundary(const Dataset& data, const MapFrame& frame) {
+  const Range range = range_of(frame.surface);
+  return data.n_classes == 2 && range.low < 0.5f && range.high > 0.5f;
+}
+
+/// The plot that both panels of the classifier begin with; where every output is not a number it has no colours.
+std::string classifier_layers(const Dataset& data, const MapFrame& frame) {
+  std::string script;
+  const bool known = !range_of(frame.surface).empty();
+  if (!known) script += empty_panel("the network diverged: no finite output");
+  script += "plot ";
+  if (known) script += "data index 0 using 1:2:4 with image, \\\n     ";
+  if (has_boundary(data, frame))
+    script += "$boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n     ";
+  return script;
 }
 
 /// Where a panel's axes lie on the page, and the bar of its colours to the right of them.
@@ -77,11 +113,9 @@ std::string acquisition_panel(const ReportRun& run, const MapFrame& frame) {
   std::string script = place(kLeft, kTop, kWidth, kHeight) + "unset grid\n";
   script += fmt::format("set title {}\n", gnuplot_quoted("Acquisition: score of " + run.request.strategy));
   script += "set palette maxcolors 30 defined (0 '#ffffff', 1 '#4a4f57')\n";
-  const std::string range = finite_range(frame.scores),
-                    why = frame.scores.empty() ? frame.no_scores : "no finite score";
-  script += range.empty()
-                ? fmt::format("set label 2 {} at graph 0.5,0.95 center front\nunset colorbox\n", gnuplot_quoted(why))
-                : fmt::format("set cbrange {}\n", range);
+  const Range range = range_of(frame.scores);
+  script +=
+      range.empty() ? empty_panel(frame.scores.empty() ? frame.no_scores : "no finite score") : colour_range(range);
   script += "plot ";
   if (!range.empty()) script += "data index 0 using 1:2:3 with image, \\\n     ";
   script += "data index 1 using 1:2:3 with points pointtype 7 pointsize 0.7 linecolor rgb variable";
@@ -105,9 +139,8 @@ std::string classifier_panel(const ReportRun& run, const Dataset& data, const Ma
                                 : "set title 'Classifier: predicted class'\n";
   script += fmt::format("set label 1 'training accuracy {:.3f}, validation {}' at graph 0.03,0.955 front boxed\n",
                         row.train_acc, frame.validation.empty() ? "none" : fmt::format("{:.3f}", row.val_acc));
-  script += "plot data index 0 using 1:2:4 with image, \\\n";
-  if (data.n_classes == 2) script += "     $boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n";
-  script += "     data index 1 using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#9aa1ab', \\\n";
+  script += classifier_layers(data, frame);
+  script += "data index 1 using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#9aa1ab', \\\n";
   for (const Marker& m : kLabelled)
     script += fmt::format(
         "     data index {0} using 1:2 with points pointtype {1} pointsize {2} linecolor rgb '#ffffff', \\\n"
@@ -115,7 +148,7 @@ std::string classifier_panel(const ReportRun& run, const Dataset& data, const Ma
         m.index, m.type, m.size + 0.5, m.size);
   return script +
          "     data index 5 using 1:2 with points pointtype 6 pointsize 2.6 linewidth 2.6 linecolor rgb "
-         "'#000000'\nunset label 1\n";
+         "'#000000'\nunset label 1\nunset label 2\n";
 }
 
 /// What the marks mean, in a strip of its own below the panels.
@@ -175,11 +208,10 @@ std::string classifier_test_panel(const ReportRun& run, const Dataset& data, con
   std::string script = place(kRight, kBottom, kWidth, kHeight) + classifier_base(data);
   script += "set title 'Classifier on the test set'\n";
   script += fmt::format("set label 1 'test accuracy {:.3f}' at graph 0.03,0.95 front boxed\n", row.test_acc);
-  script += "plot data index 0 using 1:2:4 with image, \\\n";
-  if (data.n_classes == 2) script += "     $boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n";
+  script += classifier_layers(data, frame);
   return script +
-         "     data index 6 using 1:2:3 with points pointtype 3 pointsize 0.9 linewidth 1.3 linecolor rgb variable "
-         "notitle\nunset label 1\n";
+         "data index 6 using 1:2:3 with points pointtype 3 pointsize 0.9 linewidth 1.3 linecolor rgb variable "
+         "notitle\nunset label 1\nunset label 2\n";
 }
 
 }  // namespace
@@ -188,10 +220,8 @@ std::string map_data(const ReportRun& run, const Dataset& data, const MapGrid& g
   std::string text = "# index 0: x y score classifier on the grid\n";
   for (std::size_t i = 0; i < frame.surface.size(); ++i) {
     if (i > 0 && i % kMapSide == 0) text += "\n";
-    text += fmt::format(
-        "{:.5g} {:.5g} {} {:.4g}\n", grid.points[2 * i], grid.points[2 * i + 1],
-        frame.scores.empty() || !std::isfinite(frame.scores[i]) ? "NaN" : fmt::format("{:.5g}", frame.scores[i]),
-        frame.surface[i]);
+    text += fmt::format("{:.5g} {:.5g} {} {}\n", grid.points[2 * i], grid.points[2 * i + 1],
+                        frame.scores.empty() ? "NaN" : map_number(frame.scores[i]), map_number(frame.surface[i]));
   }
   text +=
       "\n\n# indices 1 to 6: x y colour of the unlabelled, first labels, validation, newly labelled, picked, test\n";
@@ -213,7 +243,7 @@ std::string map_script(const ReportRun& run, const Dataset& data, const MapGrid&
   const std::string title = fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", r.dataset, r.strategy,
                                         r.mode, r.seed, row.len_lb, frame.added.size());
   std::string script = "reset\n";
-  if (data.n_classes == 2)  // the classifier's boundary as lines
+  if (has_boundary(data, frame))  // as lines
     script +=
         "set contour base\nset cntrparam levels discrete 0.5\nunset surface\nset table $boundary\n"
         "splot data index 0 using 1:2:4\nunset table\nset surface\nunset contour\n";

@@ -41,7 +41,8 @@ std::vector<std::int32_t> labelled_in(const MapFrame& frame) {
   return labelled;
 }
 
-/// The classifier at each point: P(class 1), or the predicted class where there are more than two.
+/// The classifier at each point: P(class 1), or the predicted class where there are more than two; not a number where
+/// an output is none.
 std::vector<float> surface_of(Context& context, const TrainedMlp<float>& network, MatrixView<const float> points) {
   const std::int64_t n = points.extent[0], classes = network.sizes.back();
   std::vector<float> logits(static_cast<std::size_t>(n * classes)), surface(static_cast<std::size_t>(n));
@@ -49,7 +50,8 @@ std::vector<float> surface_of(Context& context, const TrainedMlp<float>& network
   if (classes == 2) softmax_rows<float>(context, matrix<const float>(logits.data(), n, classes), logits.data());
   for (std::size_t i = 0; i < surface.size(); ++i) {
     const float* row = logits.data() + i * static_cast<std::size_t>(classes);
-    surface[i] = classes == 2 ? row[1] : static_cast<float>(std::max_element(row, row + classes) - row);
+    const bool known = std::all_of(row, row + classes, [](float value) { return std::isfinite(value); });
+    surface[i] = !known ? NAN : classes == 2 ? row[1] : static_cast<float>(std::max_element(row, row + classes) - row);
   }
   return surface;
 }
