@@ -49,7 +49,8 @@ GifPalette palette_of(const std::vector<Raster>& frames) {
 test::DecodedGif through(const std::vector<std::uint8_t>& values) {
   Raster all{255, 1, {}};
   for (int v = 0; v < 255; ++v)
-    for (int c = 0; c < 3; ++c) all.rgb.push_back(static_cast<std::uint8_t>(c == 0 ? 4 * (v % 64) : c == 1 ? 4 * (v / 64) : 0));
+    for (int c = 0; c < 3; ++c)
+      all.rgb.push_back(static_cast<std::uint8_t>(c == 0 ? 4 * (v % 64) : c == 1 ? 4 * (v / 64) : 0));
   const GifPalette palette = palette_of({all});
   GifWriter writer(static_cast<std::int32_t>(values.size()), 1, palette);
   writer.add(values, 1);
@@ -64,13 +65,14 @@ test::DecodedGif through(const std::vector<std::uint8_t>& values) {
 TEST(Gif, EveryLengthOfValuesComesBack) {
   std::vector<std::uint8_t> values;
   for (std::size_t i = 0; i < 12000; ++i) values.push_back(static_cast<std::uint8_t>(random_byte(1, i) % 255));
-  for (std::size_t n : {1u, 2u, 3u, 250u, 253u, 254u, 255u, 256u, 257u, 258u, 764u, 765u, 766u, 767u, 768u, 1788u, 1789u,
-                        1790u, 1791u, 3834u, 3835u, 3836u, 3837u, 3838u, 3839u, 3840u, 3841u, 7680u, 12000u})
+  for (std::size_t n :
+       {1u,    2u,    3u,    250u,  253u,  254u,  255u,  256u,  257u,  258u,  764u,  765u,  766u,  767u,  768u,
+        1788u, 1789u, 1790u, 1791u, 3834u, 3835u, 3836u, 3837u, 3838u, 3839u, 3840u, 3841u, 7680u, 12000u})
     through({values.begin(), values.begin() + static_cast<std::ptrdiff_t>(n)});
 }
 
 TEST(Gif, RunsComeBackAndAreShort) {
-  through(std::vector<std::uint8_t>(20000, 17));  // a code that is used the moment it is made
+  through(std::vector<std::uint8_t>(20000, 17));                          // a code that is used the moment it is made
   EXPECT_LT(gif_lzw(std::vector<std::uint8_t>(20000, 17)).size(), 320u);  // strings of 1, 2, 3, ... values
 }
 

@@ -100,16 +100,17 @@ TEST(PngReader, DamagedFilesAreRefused) {
 }
 
 TEST(PngReader, ReadsWhatGnuplotWrites) {
-  const ProgramResult drawn = run_program(
-      {"gnuplot", "-d", "-e",
-       "set terminal pngcairo size 60,40 background '#336699'; unset border; unset tics; unset key; set margins 0,0,0,0; "
-       "plot [0:1][0:1] 2"},
-      "/", 60);
+  const ProgramResult drawn = run_program({"gnuplot", "-d", "-e",
+                                           "set terminal pngcairo size 60,40 background '#336699'; unset border; unset "
+                                           "tics; unset key; set margins 0,0,0,0; "
+                                           "plot [0:1][0:1] 2"},
+                                          "/", 60);
   if (!drawn.found) GTEST_SKIP() << "gnuplot is not installed";
   const Raster raster = read_png(drawn.output, "gnuplot");
   ASSERT_EQ(raster.width, 60);
   ASSERT_EQ(raster.height, 40);
-  EXPECT_EQ(std::vector<std::uint8_t>(raster.rgb.end() - 3, raster.rgb.end()), (std::vector<std::uint8_t>{0x33, 0x66, 0x99}));
+  EXPECT_EQ(std::vector<std::uint8_t>(raster.rgb.end() - 3, raster.rgb.end()),
+            (std::vector<std::uint8_t>{0x33, 0x66, 0x99}));
 }
 
 }  // namespace
