@@ -92,6 +92,7 @@ class ReportWriter {
     Section shown{"What it shows", {}};
     for (const SettingSummary& summary : summaries_) shown.blocks.push_back(findings_of(summary));
     page.sections.push_back(shown);
+    add_overview(page);
     for (const SettingSummary& summary : summaries_) page.sections.push_back(setting_section(summary));
     if (!gnuplot_.available())
       summary_.notes.push_back(
@@ -115,6 +116,15 @@ class ReportWriter {
     if (picture.bytes.empty()) return;
     ++summary_.pictures;
     pictures.pictures.push_back(std::move(picture));
+  }
+
+  /// Where there is more than one setting or mode: a single family of curves has a picture of its own below.
+  void add_overview(Page& page) {
+    if (summaries_.empty() || (summaries_.size() == 1 && summaries_[0].setting->modes.size() == 1)) return;
+    Pictures pictures;
+    for (Metric metric : {Metric::accuracy, Metric::loss})
+      keep(pictures, draw_overview(gnuplot_, summaries_, metric, next_name("overview_" + metric_name(metric))));
+    if (!pictures.pictures.empty()) page.sections.push_back({"Every strategy and mode", {pictures}});
   }
 
   Section setting_section(const SettingSummary& summary) {
