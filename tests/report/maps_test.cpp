@@ -184,6 +184,18 @@ TEST(Maps, DrawnFromARealStudy) {
   EXPECT_NE(html.find("data:image/png;base64,iVBOR"), std::string::npos);
 }
 
+TEST(Maps, SavingNetworksChangesNoResult) {
+  std::string results[3];
+  for (int i = 0; i < 3; ++i) {
+    const test::TempDir folder;
+    const char* const kinds[] = {"none", "final", "every"};
+    run_study_at(folder.path(), kinds[i]);
+    results[i] = test::slurp(folder / "smoke/results.csv");
+  }
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
+}
+
 TEST(Maps, SayWhatTheyNeed) {
   if (!run_program({"gnuplot", "--version"}, "/", 60).found) GTEST_SKIP() << "gnuplot is not installed";
   const test::TempDir folder;

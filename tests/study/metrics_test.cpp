@@ -23,9 +23,8 @@ TEST(TestMetrics, AgreeWithScikitLearnOnTiesAndAbsentClasses) {
     for (const Json& label : golden.at("labels").items())
       part.labels.push_back(static_cast<std::int32_t>(label.integer()));
     part.n = static_cast<std::int64_t>(part.labels.size());
-    const TestMetrics metrics =
-        test_metrics(matrix<const float>(logits.data(), part.n, golden.at("classes").integer()), part,
-                     Loss::ce_on_logits, 32, true);
+    const TestMetrics metrics = test_metrics(matrix<const float>(logits.data(), part.n, golden.at("classes").integer()),
+                                             part, Loss::ce_on_logits, 32, true);
     const double auc = golden.at("auc").number();
     if (std::isnan(auc))
       EXPECT_TRUE(std::isnan(metrics.auc)) << metrics.auc;
