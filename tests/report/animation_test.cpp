@@ -9,7 +9,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "quarry/data/data_table.h"
+#include "quarry/core/error.h"
 #include "quarry/nn/checkpoint.h"
 #include "src/report/subprocess.h"
 #include "tests/report/gif_decoder.h"
@@ -96,6 +96,56 @@ TEST_F(Animations, WhatCannotBeDoneIsSaidFirst) {
   refused({"--animate", "film.mov"}, "expected gif or mp4");
   refused({"--animate-rate", "7"}, "need --animate");
   refused({"--animate", "gif"}, "needs gnuplot", {"PATH=/nowhere"});
+}
+
+// The first completed run of each arm, all completed ones, or one by name, finished or not.
+TEST(RunsToAnimate, FirstAllOrOne) {
+  if (!have_gnuplot()) GTEST_SKIP() << "gnuplot is not installed";
+  const test::TempDir folder;
+  std::vector<Setting> settings(1);
+  for (const char* mode : {"fixed", "online_static"}) {
+    Arm arm;
+    for (int seed = 0; seed < 4; ++seed) {
+      ReportRun run;
+      run.request.run = mode + std::to_string(seed);
+      run.request.last_iteration = 1;
+      run.directory = folder.path();
+      for (int i = -1; i <= (seed == 0 ? 0 : 1) && seed != 3; ++i) {  // 0 is unfinished, 3 was never started
+        ResultRow row;
+        row.iteration = i;
+        if (i >= 0) row.idx_added = {i};
+        row.features_added.assign(2 * row.idx_added.size(), 0);
+        run.rows.push_back(row);
+        const std::string networks = folder / ("runs/" + run.request.run + "/networks");
+        posix_file_system().make_directories(networks);
+        posix_file_system().write_atomically(
+            networks + "/iteration_" + (i < 0 ? "initial" : "000" + std::to_string(i)) + ".safetensors", "");
+      }
+      arm.runs.push_back(run);
+    }
+    settings[0].arms.push_back(arm);
+  }
+  const auto chosen = [&](const std::string& runs) {
+    AnimationOptions options;
+    options.format = AnimationOptions::Format::gif;
+    options.runs = runs;
+    std::string names;
+    for (const ReportRun* run : runs_to_animate(posix_file_system(), options, settings))
+      names += run->request.run + " ";
+    return names;
+  };
+  EXPECT_EQ(chosen("first"), "fixed1 online_static1 ");
+  EXPECT_EQ(chosen("all"), "fixed1 fixed2 online_static1 online_static2 ");
+  EXPECT_EQ(chosen("fixed0"), "fixed0 ");
+  EXPECT_THROW(chosen("fixed3"), Error);
+  EXPECT_THROW(chosen("fixed4"), Error);
+  posix_file_system().remove(folder / "runs/online_static1/networks/iteration_0001.safetensors");
+  EXPECT_THROW(chosen("first"), Error);
+  for (Arm& arm : settings[0].arms)
+    for (ReportRun& run : arm.runs)
+      for (ResultRow& row : run.rows) row.features_added.resize(3 * row.idx_added.size());
+  EXPECT_THROW(chosen("first"), Error);  // nothing is left on data of two features
+  EXPECT_THROW(chosen("fixed1"), Error);
 }
 
 /// A program that stands for another one on PATH.

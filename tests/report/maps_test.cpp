@@ -184,6 +184,28 @@ TEST(Maps, DrawnFromARealStudy) {
   EXPECT_NE(html.find("data:image/png;base64,iVBOR"), std::string::npos);
 }
 
+TEST(Maps, AFrameShowsWhatIsPickedNext) {
+  const test::TempDir folder;
+  run_study_at(folder.path(), "every");
+  const std::vector<StudyDirectory> directories = {read_study_directory(posix_file_system(), folder / "smoke")};
+  const std::vector<Setting> settings = combine(directories);
+  const ReportRun& run = settings.at(0).find("entropy", "fixed")->runs.at(0);
+  const RunConfig& config = *config_of(directories, run);
+  const Dataset data = load_dataset(config.data);
+  Context context({}, 1);
+  RunFrames frames(posix_file_system(), context, run, config, data, -1);
+  std::vector<std::int32_t> picks;
+  for (std::size_t i = 1; i < 4; ++i) picks.push_back(run.rows.at(i).idx_added.at(0));
+  for (std::int32_t i = -1; i < 3; ++i) {
+    const MapFrame frame = frames.frame(i);
+    const auto acquired = static_cast<std::size_t>(i + 1);
+    EXPECT_EQ(frame.added, std::vector<std::int32_t>(picks.begin(), picks.begin() + i + 1));
+    EXPECT_EQ(frame.chosen, std::vector<std::int32_t>{picks[std::min<std::size_t>(acquired, 2)]});
+    EXPECT_EQ(frame.last, i == 2);
+    EXPECT_EQ(frame.train.size() + frame.validation.size(), 20u);
+  }
+}
+
 TEST(Maps, SavingNetworksChangesNoResult) {
   std::string results[3];
   for (int i = 0; i < 3; ++i) {

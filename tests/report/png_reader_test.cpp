@@ -37,10 +37,11 @@ std::string png_bytes(std::size_t width, std::size_t height, int channels, const
 
 constexpr std::size_t kWidth = 23, kHeight = 15;
 
+/// Of few values, so that the choices of the Paeth filter are often equally near.
 std::vector<int> random_pixels(std::size_t channels) {
   std::vector<int> pixels;
   for (std::size_t i = 0; i < kWidth * kHeight * channels; ++i)
-    pixels.push_back(static_cast<int>(256 * random_uniform(3, i)));
+    pixels.push_back(static_cast<int>(8 * random_uniform(3, i)) * 36);
   return pixels;
 }
 
