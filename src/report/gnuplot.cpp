@@ -72,9 +72,11 @@ std::string svg_header(int width, int height) {
                      height, kAxes);
 }
 
-std::string png_header(int width, int height) {
-  return fmt::format("set terminal pngcairo size {},{} noenhanced font 'DejaVu Sans,13' background '#ffffff'\n{}",
-                     width, height, kAxes);
+std::string png_header(int width, int height, double scale) {
+  const std::string scales =
+      scale == 1 ? "" : fmt::format(" fontscale {0:.3g} pointscale {0:.3g} linewidth {0:.3g}", scale);
+  return fmt::format("set terminal pngcairo size {},{} noenhanced font 'DejaVu Sans,13'{} background '#ffffff'\n{}",
+                     width, height, scales, kAxes);
 }
 
 std::string gnuplot_quoted(std::string_view text) {

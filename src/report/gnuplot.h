@@ -57,6 +57,7 @@ std::string_view dash_type(std::string_view mode);
 
 /// First lines of a script: terminal, fonts, border, grid, colours of the axes.
 std::string svg_header(int width, int height);
-std::string png_header(int width, int height);
+/// `scale` makes letters, points and lines larger or smaller.
+std::string png_header(int width, int height, double scale = 1);
 
 }  // namespace quarry

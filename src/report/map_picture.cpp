@@ -37,6 +37,11 @@ std::vector<std::int32_t> unlabelled_in(const Dataset& data, const MapFrame& fra
   return rest;
 }
 
+/// Digits enough for 30 colours.
+std::string map_number(float value) {
+  return std::isfinite(value) ? fmt::format("{:.5g}", value) : "NaN";
+}
+
 std::string class_name(const Dataset& data, std::size_t label) {
   return label < data.class_names.size() ? data.class_names[label] : std::to_string(label);
 }
@@ -52,27 +57,67 @@ std::string classifier_base(const Dataset& data) {
                      data.n_classes - 0.5);
 }
 
-std::string finite_range(const std::vector<float>& scores) {
+struct Range {
   float low = INFINITY, high = -INFINITY;
-  for (float score : scores)
-    if (std::isfinite(score)) {
-      low = std::min(low, score);
-      high = std::max(high, score);
+  bool empty() const { return low > high; }
+};
+/// Of the finite values.
+Range range_of(const std::vector<float>& values) {
+  Range range;
+  for (float value : values)
+    if (std::isfinite(value)) {
+      range.low = std::min(range.low, value);
+      range.high = std::max(range.high, value);
     }
-  if (!(low < high)) return "[0:1]";
-  return fmt::format("[{}:{}]", low, high);
+  return range;
 }
 
-std::string acquisition_panel(const ReportRun& run, const MapFrame& frame) {
-  std::string script = "set origin 0.0,0.49\nset size 0.5,0.45\n";
-  script += fmt::format("set title {}\n", gnuplot_quoted("Acquisition: score of " + run.request.strategy));
-  script += "set palette maxcolors 30 defined (0 '#ffffff', 1 '#4a4f57')\nset colorbox\nset cblabel ''\n";
-  script += fmt::format("set cbrange {}\n", finite_range(frame.scores));
-  if (frame.scores.empty())
-    script +=
-        "set label 2 'this strategy gives single points no score' at graph 0.5,0.95 center front\nunset colorbox\n";
+/// gnuplot wants a range of some width.
+std::string colour_range(const Range& range) {
+  return range.low < range.high ? fmt::format("set cbrange [{}:{}]\n", range.low, range.high)
+                                : fmt::format("set cbrange [{}:{}]\n", range.low - 1, range.high + 1);
+}
+
+std::string empty_panel(const std::string& why) {
+  return fmt::format("set label 2 {} at graph 0.5,0.06 center front\nunset colorbox\n", gnuplot_quoted(why));
+}
+
+/// True if the classes of a two-class network meet somewhere on the map.
+bool has_boundary(const Dataset& data, const MapFrame& frame) {
+  const Range range = range_of(frame.surface);
+  return data.n_classes == 2 && range.low < 0.5f && range.high > 0.5f;
+}
+
+/// The plot that both panels of the classifier begin with; where every output is not a number it has no colours.
+std::string classifier_layers(const Dataset& data, const MapFrame& frame) {
+  std::string script;
+  const bool known = !range_of(frame.surface).empty();
+  if (!known) script += empty_panel("the network diverged: no finite output");
   script += "plot ";
-  if (!frame.scores.empty()) script += "data index 0 using 1:2:3 with image, \\\n     ";
+  if (known) script += "data index 0 using 1:2:4 with image, \\\n     ";
+  if (has_boundary(data, frame))
+    script += "$boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n     ";
+  return script;
+}
+
+/// Where a panel's axes lie on the page, and the bar of its colours to the right of them.
+std::string place(double left, double bottom, double width, double height) {
+  return fmt::format(
+      "set lmargin at screen {:.4f}\nset rmargin at screen {:.4f}\nset bmargin at screen {:.4f}\nset tmargin at screen "
+      "{:.4f}\nset colorbox user origin screen {:.4f},{:.4f} size screen 0.014,{:.4f}\n",
+      left, left + width, bottom, bottom + height, left + width + 0.01, bottom, height);
+}
+constexpr double kLeft = 0.06, kRight = 0.565, kTop = 0.56, kBottom = 0.115, kWidth = 0.37, kHeight = 0.354;
+
+std::string acquisition_panel(const ReportRun& run, const MapFrame& frame) {
+  std::string script = place(kLeft, kTop, kWidth, kHeight) + "unset grid\n";
+  script += fmt::format("set title {}\n", gnuplot_quoted("Acquisition: score of " + run.request.strategy));
+  script += "set palette maxcolors 30 defined (0 '#ffffff', 1 '#4a4f57')\n";
+  const Range range = range_of(frame.scores);
+  script +=
+      range.empty() ? empty_panel(frame.scores.empty() ? frame.no_scores : "no finite score") : colour_range(range);
+  script += "plot ";
+  if (!range.empty()) script += "data index 0 using 1:2:3 with image, \\\n     ";
   script += "data index 1 using 1:2:3 with points pointtype 7 pointsize 0.7 linecolor rgb variable";
   return script +
          ", \\\n     data index 5 using 1:2 with points pointtype 6 pointsize 2.6 linewidth 2.6 linecolor rgb "
@@ -88,15 +133,14 @@ constexpr Marker kLabelled[] = {{2, 5, 1.0, "first labels"}, {3, 9, 1.3, "valida
 
 std::string classifier_panel(const ReportRun& run, const Dataset& data, const MapFrame& frame) {
   const ResultRow& row = run.rows[static_cast<std::size_t>(frame.iteration + 1)];
-  std::string script = "set origin 0.5,0.49\nset size 0.5,0.45\nset colorbox\n" + classifier_base(data);
+  std::string script = place(kRight, kTop, kWidth, kHeight) + classifier_base(data);
   script += data.n_classes == 2 ? fmt::format("set title {}\n",
                                               gnuplot_quoted("Classifier: probability of class " + class_name(data, 1)))
                                 : "set title 'Classifier: predicted class'\n";
-  script += fmt::format("set label 1 'accuracy {:.3f}, validation {}' at graph 0.03,0.955 front boxed\n", row.train_acc,
-                        frame.validation.empty() ? "none" : fmt::format("{:.3f}", row.val_acc));
-  script += "plot data index 0 using 1:2:4 with image, \\\n";
-  if (data.n_classes == 2) script += "     $boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n";
-  script += "     data index 1 using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#9aa1ab', \\\n";
+  script += fmt::format("set label 1 'training accuracy {:.3f}, validation {}' at graph 0.03,0.955 front boxed\n",
+                        row.train_acc, frame.validation.empty() ? "none" : fmt::format("{:.3f}", row.val_acc));
+  script += classifier_layers(data, frame);
+  script += "data index 1 using 1:2 with points pointtype 7 pointsize 0.45 linecolor rgb '#9aa1ab', \\\n";
   for (const Marker& m : kLabelled)
     script += fmt::format(
         "     data index {0} using 1:2 with points pointtype {1} pointsize {2} linecolor rgb '#ffffff', \\\n"
@@ -104,13 +148,14 @@ std::string classifier_panel(const ReportRun& run, const Dataset& data, const Ma
         m.index, m.type, m.size + 0.5, m.size);
   return script +
          "     data index 5 using 1:2 with points pointtype 6 pointsize 2.6 linewidth 2.6 linecolor rgb "
-         "'#000000'\nunset label 1\n";
+         "'#000000'\nunset label 1\nunset label 2\n";
 }
 
 /// What the marks mean, in a strip of its own below the panels.
 std::string legend(const Dataset& data, const MapFrame& frame) {
   std::string script =
-      "set origin 0,0\nset size 1,0.05\nset lmargin 0\nset rmargin 0\nset tmargin 0\nset bmargin 0\nunset border\n"
+      "set lmargin at screen 0\nset rmargin at screen 1\nset bmargin at screen 0.005\nset tmargin at screen 0.055\n"
+      "unset border\n"
       "unset tics\nunset title\nunset grid\nunset colorbox\nset xrange [0:1]\nset yrange [0:1]\n"
       "set key center center horizontal maxrows 2 samplen 1 noenhanced\n"
       "plot NaN with points pointtype 7 pointsize 0.7 linecolor rgb '#9aa1ab' title 'unlabelled'";
@@ -126,25 +171,32 @@ std::string legend(const Dataset& data, const MapFrame& frame) {
   return script + "\nunset key\n";
 }
 
-std::string test_curve_panel(const ReportRun& run) {
+/// Smallest and largest finite value of a run, so that the axes stand still from frame to frame.
+std::pair<double, double> range_of(const ReportRun& run, double ResultRow::*value) {
   double low = INFINITY, high = -INFINITY;
   for (const ResultRow& row : run.rows)
-    if (std::isfinite(row.test_loss)) {
-      low = std::min(low, row.test_loss);
-      high = std::max(high, row.test_loss);
+    if (std::isfinite(row.*value)) {
+      low = std::min(low, row.*value);
+      high = std::max(high, row.*value);
     }
-  const bool known = low <= high;
-  const double margin = known ? std::max(0.05 * (high - low), 0.005) : 0;
-  std::string script = "set origin 0.0,0.06\nset size 0.5,0.43\nunset colorbox\nset title 'Test performance'\n";
-  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\n", run.rows.front().len_lb,
-                        std::max(run.rows.back().len_lb, run.rows.front().len_lb + 1), known ? low - margin : 0,
-                        known ? high + 4 * margin : 1);
+  return low <= high ? std::pair{low, high} : std::pair{0.0, 1.0};
+}
+
+std::string test_curve_panel(const ReportRun& run) {
+  const auto [low, high] = range_of(run, &ResultRow::test_loss);
+  const double margin = std::max(0.05 * (high - low), 0.005);
+  const double lowest = std::floor(20 * range_of(run, &ResultRow::test_acc).first) / 20;
+  std::string script = place(kLeft + 0.03, kBottom + 0.01, kWidth - 0.065, kHeight - 0.01);
+  script += "unset colorbox\nset title 'Test performance'\n";
+  script += fmt::format("set xrange [{}:{}]\nset yrange [{}:{}]\nset y2range [{}:1]\n", run.rows.front().len_lb,
+                        std::max(run.rows.back().len_lb, run.rows.front().len_lb + 1), low - margin, high + 4 * margin,
+                        std::min(lowest, 0.95));
   script +=
-      "set lmargin 9.5\nset rmargin 10\nset xlabel 'labelled instances' textcolor rgb '#4b5563' offset 0,0.4\n"
-      "set ylabel 'test loss' textcolor rgb '#4b5563'\nset y2label 'test accuracy' textcolor rgb '#4b5563'\n";
-  script += "set y2range [*:1]\nset y2tics textcolor rgb '#4b5563'\nset border 11\nset grid\n";
-  script += "set key inside top center horizontal samplen 2\n";
-  script +=
+      "set xlabel 'labelled instances' textcolor rgb '#4b5563' offset 0,0.6\n"
+      "set ylabel 'test loss' textcolor rgb '#4b5563' offset 1.2,0\n"
+      "set y2label 'test accuracy' textcolor rgb '#4b5563' offset -1.5,0\n"
+      "set y2tics textcolor rgb '#4b5563'\nset border 11\nset grid\n"
+      "set key inside top center horizontal samplen 2\n"
       "plot data index 7 using 1:2 with lines linewidth 2.4 linecolor rgb '#1f2933' title 'loss', \\\n"
       "     data index 7 using 1:3 axes x1y2 with lines linewidth 2.4 dashtype (8,4) linecolor rgb '#009e73' "
       "title 'accuracy'\n";
@@ -153,14 +205,13 @@ std::string test_curve_panel(const ReportRun& run) {
 
 std::string classifier_test_panel(const ReportRun& run, const Dataset& data, const MapFrame& frame) {
   const ResultRow& row = run.rows[static_cast<std::size_t>(frame.iteration + 1)];
-  std::string script = "set origin 0.5,0.06\nset size 0.5,0.43\nunset grid\nset colorbox\n" + classifier_base(data);
+  std::string script = place(kRight, kBottom, kWidth, kHeight) + classifier_base(data);
   script += "set title 'Classifier on the test set'\n";
   script += fmt::format("set label 1 'test accuracy {:.3f}' at graph 0.03,0.95 front boxed\n", row.test_acc);
-  script += "plot data index 0 using 1:2:4 with image, \\\n";
-  if (data.n_classes == 2) script += "     $boundary using 1:2 with lines linewidth 1.6 linecolor rgb '#1f2933', \\\n";
+  script += classifier_layers(data, frame);
   return script +
-         "     data index 6 using 1:2:3 with points pointtype 3 pointsize 0.9 linewidth 1.3 linecolor rgb variable "
-         "notitle\nunset label 1\n";
+         "data index 6 using 1:2:3 with points pointtype 3 pointsize 0.9 linewidth 1.3 linecolor rgb variable "
+         "notitle\nunset label 1\nunset label 2\n";
 }
 
 }  // namespace
@@ -169,10 +220,8 @@ std::string map_data(const ReportRun& run, const Dataset& data, const MapGrid& g
   std::string text = "# index 0: x y score classifier on the grid\n";
   for (std::size_t i = 0; i < frame.surface.size(); ++i) {
     if (i > 0 && i % kMapSide == 0) text += "\n";
-    text += fmt::format(
-        "{:.5g} {:.5g} {} {:.4g}\n", grid.points[2 * i], grid.points[2 * i + 1],
-        frame.scores.empty() || !std::isfinite(frame.scores[i]) ? "NaN" : fmt::format("{:.5g}", frame.scores[i]),
-        frame.surface[i]);
+    text += fmt::format("{:.5g} {:.5g} {} {}\n", grid.points[2 * i], grid.points[2 * i + 1],
+                        frame.scores.empty() ? "NaN" : map_number(frame.scores[i]), map_number(frame.surface[i]));
   }
   text +=
       "\n\n# indices 1 to 6: x y colour of the unlabelled, first labels, validation, newly labelled, picked, test\n";
@@ -191,19 +240,18 @@ std::string map_data(const ReportRun& run, const Dataset& data, const MapGrid& g
 std::string map_script(const ReportRun& run, const Dataset& data, const MapGrid& grid, const MapFrame& frame) {
   const RequestedRun& r = run.request;
   const ResultRow& row = run.rows[static_cast<std::size_t>(frame.iteration + 1)];
-  const std::string title =
-      fmt::format("{}, {}, {}: {} labels, seed {}", r.dataset, r.strategy, r.mode, row.len_lb, r.seed);
+  const std::string title = fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", r.dataset, r.strategy,
+                                        r.mode, r.seed, row.len_lb, frame.added.size());
   std::string script = "reset\n";
-  if (data.n_classes == 2)  // the classifier's boundary as lines
+  if (has_boundary(data, frame))  // as lines
     script +=
         "set contour base\nset cntrparam levels discrete 0.5\nunset surface\nset table $boundary\n"
         "splot data index 0 using 1:2:4\nunset table\nset surface\nunset contour\n";
-  script += fmt::format("set multiplot title {} font ',15' offset 0,-0.2\n", gnuplot_quoted(title));
+  script += fmt::format("set multiplot title {} font ',15' offset 0,0.1\n", gnuplot_quoted(title));
   script +=
       "set border 3 linecolor rgb '#9aa1ab'\nset tics nomirror out scale 0.5 textcolor rgb '#4b5563'\n"
       "set title offset 0,-0.5 textcolor rgb '#1f2933'\nset style textbox opaque fillcolor rgb '#ffffff' "
-      "bordercolor rgb '#c9ced6'\nset format cb '%.2g'\nset lmargin 7\nset rmargin 8\nset tmargin 2\nset bmargin "
-      "2.5\nunset key\n";
+      "bordercolor rgb '#c9ced6'\nset format cb '%.2g'\nset cbtics offset -0.6,0\nset xtics offset 0,0.4\nunset key\n";
   script += fmt::format("set xrange [{:.6g}:{:.6g}]\nset yrange [{:.6g}:{:.6g}]\n", grid.x_low, grid.x_high, grid.y_low,
                         grid.y_high);
   script += acquisition_panel(run, frame) + classifier_panel(run, data, frame) +

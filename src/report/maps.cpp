@@ -31,23 +31,6 @@ std::vector<std::int32_t> pool_indices(const Json& array, const Dataset& data, c
   return indices;
 }
 
-/// Rows up to an iteration, as the run's records say.
-MapFrame frame_at(const ReportRun& run, const Json& run_record, const Dataset& data, std::int32_t iteration) {
-  const std::string path = run_directory(run) + "/journal.jsonl";
-  MapFrame frame;
-  frame.iteration = iteration;
-  frame.train = pool_indices(run_record.at("train"), data, path);
-  frame.validation = pool_indices(run_record.at("validation"), data, path);
-  frame.last = iteration == run.rows.back().iteration;
-  for (const ResultRow& row : run.rows) {
-    for (std::int32_t index : row.idx_added)
-      if (index < 0 || index >= data.train.n) fail("{}: pool index {} of a pool of {}", path, index, data.train.n);
-    if (row.iteration <= iteration) frame.added.insert(frame.added.end(), row.idx_added.begin(), row.idx_added.end());
-    if (row.iteration == (frame.last ? iteration : iteration + 1)) frame.chosen = row.idx_added;
-  }
-  return frame;
-}
-
 /// The training split is part of the unviolated set; a run on everything may list added instances there too.
 std::vector<std::int32_t> labelled_in(const MapFrame& frame) {
   std::vector<std::int32_t> labelled = frame.train;
@@ -58,7 +41,8 @@ std::vector<std::int32_t> labelled_in(const MapFrame& frame) {
   return labelled;
 }
 
-/// The classifier at each point: P(class 1), or the predicted class where there are more than two.
+/// The classifier at each point: P(class 1), or the predicted class where there are more than two; not a number where
+/// an output is none.
 std::vector<float> surface_of(Context& context, const TrainedMlp<float>& network, MatrixView<const float> points) {
   const std::int64_t n = points.extent[0], classes = network.sizes.back();
   std::vector<float> logits(static_cast<std::size_t>(n * classes)), surface(static_cast<std::size_t>(n));
@@ -66,7 +50,8 @@ std::vector<float> surface_of(Context& context, const TrainedMlp<float>& network
   if (classes == 2) softmax_rows<float>(context, matrix<const float>(logits.data(), n, classes), logits.data());
   for (std::size_t i = 0; i < surface.size(); ++i) {
     const float* row = logits.data() + i * static_cast<std::size_t>(classes);
-    surface[i] = classes == 2 ? row[1] : static_cast<float>(std::max_element(row, row + classes) - row);
+    const bool known = std::all_of(row, row + classes, [](float value) { return std::isfinite(value); });
+    surface[i] = !known ? NAN : classes == 2 ? row[1] : static_cast<float>(std::max_element(row, row + classes) - row);
   }
   return surface;
 }
@@ -78,11 +63,18 @@ Picture draw_frame(Gnuplot& gnuplot, const ReportRun& run, const Dataset& data, 
       "{}, {}, {}, one run (seed {}), {} labels: acquisition score with the {} circled, classifier with what it was "
       "trained on, test curve, classifier on the test set",
       r.dataset, r.strategy, r.mode, r.seed, labelled_in(frame).size(), frame.last ? "last picks" : "next picks");
-  return gnuplot.draw("maps", name, PictureKind::png, png_header(1100, 1150) + map_script(run, data, grid, frame),
+  return gnuplot.draw("maps", name, PictureKind::png,
+                      png_header(kMapWidth, kMapHeight) + map_script(run, data, grid, frame),
                       map_data(run, data, grid, frame), caption);
 }
 
 }  // namespace
+
+bool has_two_features(const ReportRun& run) {
+  for (const ResultRow& row : run.rows)
+    if (!row.idx_added.empty()) return row.features_added.size() == 2 * row.idx_added.size();
+  return false;
+}
 
 MapGrid map_grid(const Dataset& data) {
   QUARRY_CHECK(data.n_features == 2, "maps need two features, {} has {}", data.name, data.n_features);
@@ -148,34 +140,67 @@ std::vector<std::int32_t> frame_iterations(std::int32_t last, std::int32_t every
   return iterations;
 }
 
-RunMaps draw_run_maps(FileSystem& files, Context& context, Gnuplot& gnuplot, const ReportRun& run,
-                      const RunConfig& config, const Dataset& data, std::int32_t every, const std::string& name) {
-  RunMaps maps;
-  const std::vector<std::int32_t> iterations = frame_iterations(run.rows.back().iteration, every);
-  for (std::int32_t iteration : iterations)
-    if (!files.exists(network_path(run_directory(run), iteration))) {
-      maps.missing = fmt::format(
-          "no network was saved for iteration {} of run {}: maps need [output] networks = \"{}\" in the config",
-          iteration, run.request.run, iterations.size() == 1 ? "final" : "every");
-      return maps;
-    }
+RunFrames::RunFrames(FileSystem& files, Context& context, const ReportRun& run, const RunConfig& config,
+                     const Dataset& data, std::int32_t bald_passes)
+    : files_(files), context_(context), run_(run), config_(config), data_(data), grid_(map_grid(data)) {
+  const bool bald = make_strategy(config.strategy)->needs().bald;
+  without_scores_ = bald && bald_passes == 0;
+  if (bald_passes > 0) config_.mc_passes = bald_passes;
   const std::string path = run_directory(run) + "/journal.jsonl";
   const JournalContents journal = parse_journal(files.read(path), path);
   if (journal.records.empty() || journal.records[0].at("type").string() != "run")
     fail("{}: the first record should be that of the run", path);
-  const MapGrid grid = map_grid(data);
-  const MatrixView<const float> points = matrix<const float>(grid.points.data(), kMapSide * kMapSide, 2);
-  for (std::int32_t iteration : iterations) {
-    MapFrame frame = frame_at(run, journal.records[0], data, iteration);
-    const std::string file = network_path(run_directory(run), iteration);
-    const TrainedMlp<float> network = parse_checkpoint(files.read(file), file);
-    if (network.sizes.front() != 2 || network.sizes.back() != data.n_classes)
-      fail("{}: a network of {} inputs and {} classes, but {} has 2 features and {} classes", file,
-           network.sizes.front(), network.sizes.back(), data.name, data.n_classes);
-    frame.surface = surface_of(context, network, points);
-    frame.scores = score_points(context, config, data, network, iteration, labelled_in(frame), points);
-    maps.frames.push_back(draw_frame(gnuplot, run, data, grid, frame, fmt::format("{}_{:04}", name, iteration + 1)));
+  everything_.train = pool_indices(journal.records[0].at("train"), data, path);
+  everything_.validation = pool_indices(journal.records[0].at("validation"), data, path);
+  for (const ResultRow& row : run.rows)
+    for (std::int32_t index : row.idx_added)
+      if (index < 0 || index >= data.train.n) fail("{}: pool index {} of a pool of {}", path, index, data.train.n);
+}
+
+MapFrame RunFrames::frame(std::int32_t iteration) {
+  MapFrame frame = everything_;
+  frame.iteration = iteration;
+  frame.last = iteration == run_.rows.back().iteration;
+  for (const ResultRow& row : run_.rows) {
+    if (row.iteration <= iteration) frame.added.insert(frame.added.end(), row.idx_added.begin(), row.idx_added.end());
+    if (row.iteration == (frame.last ? iteration : iteration + 1)) frame.chosen = row.idx_added;
   }
+  const std::string file = network_path(run_directory(run_), iteration);
+  const TrainedMlp<float> network = parse_checkpoint(files_.read(file), file);
+  if (network.sizes.front() != 2 || network.sizes.back() != data_.n_classes)
+    fail("{}: a network of {} inputs and {} classes, but {} has 2 features and {} classes", file, network.sizes.front(),
+         network.sizes.back(), data_.name, data_.n_classes);
+  const MatrixView<const float> points = matrix<const float>(grid_.points.data(), kMapSide * kMapSide, 2);
+  frame.surface = surface_of(context_, network, points);
+  if (without_scores_) {
+    frame.no_scores = "left out (--bald-passes 0)";
+    return frame;
+  }
+  frame.scores = score_points(context_, config_, data_, network, iteration, labelled_in(frame), points);
+  if (frame.scores.empty()) frame.no_scores = "this strategy gives single points no score";
+  return frame;
+}
+
+std::string missing_networks(FileSystem& files, const ReportRun& run, const std::vector<std::int32_t>& iterations) {
+  for (std::int32_t iteration : iterations)
+    if (!files.exists(network_path(run_directory(run), iteration)))
+      return fmt::format(
+          "no network was saved for iteration {} of run {}: maps need [output] networks = \"{}\" in the config "
+          "(quarry run {}/config.toml --set output.networks={} --out again)",
+          iteration, run.request.run, iterations.size() == 1 ? "final" : "every", run.directory,
+          iterations.size() == 1 ? "final" : "every");
+  return "";
+}
+
+RunMaps draw_run_maps(FileSystem& files, Gnuplot& gnuplot, RunFrames& frames, std::int32_t every,
+                      const std::string& name) {
+  RunMaps maps;
+  const std::vector<std::int32_t> iterations = frame_iterations(frames.run().rows.back().iteration, every);
+  maps.missing = missing_networks(files, frames.run(), iterations);
+  if (!maps.missing.empty()) return maps;
+  for (std::int32_t iteration : iterations)
+    maps.frames.push_back(draw_frame(gnuplot, frames.run(), frames.data(), frames.grid(), frames.frame(iteration),
+                                     fmt::format("{}_{:04}", name, iteration + 1)));
   return maps;
 }
 

@@ -16,6 +16,10 @@ Picture draw_learning_curves(Gnuplot& gnuplot, const SettingSummary& summary, co
 /// The modes of one strategy against each other.
 Picture draw_mode_curves(Gnuplot& gnuplot, const SettingSummary& summary, const std::string& strategy, Metric metric,
                          const std::string& name);
+/// Every strategy and mode at once, a panel per setting (data set, first labels, validation share); no bytes for a
+/// single arm.
+Picture draw_overview(Gnuplot& gnuplot, const std::vector<SettingSummary>& summaries, Metric metric,
+                      const std::string& name);
 /// Medians of learning rate, weight decay, dropout and depth along the labels, under one mode.
 Picture draw_hyperparameters(Gnuplot& gnuplot, const SettingSummary& summary, const std::string& mode,
                              const std::string& name);

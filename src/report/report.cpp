@@ -13,6 +13,7 @@
 #include "quarry/data/data_table.h"
 #include "quarry/report/summary.h"
 #include "quarry/study/environment.h"
+#include "src/report/animation.h"
 #include "src/report/facts.h"
 #include "src/report/maps.h"
 #include "src/report/page.h"
@@ -39,9 +40,13 @@ class ReportWriter {
     settings_ = combine(directories_);
     summaries_ = summarise(settings_);
     count_runs();
+    const bool animate = options_.animation.format != AnimationOptions::Format::none;
+    std::vector<const ReportRun*> to_animate;  // chosen first, so that what cannot be done is said before any work
+    if (animate) to_animate = runs_to_animate(files_, options_.animation, settings_);
     files_.make_directories(out_);
     if (options_.csv) write_tables();
     if (options_.html || options_.markdown) write_pages();
+    for (const ReportRun* run : to_animate) add_animation(*run);
     summary_.out = out_;
     return summary_;
   }
@@ -87,6 +92,7 @@ class ReportWriter {
     Section shown{"What it shows", {}};
     for (const SettingSummary& summary : summaries_) shown.blocks.push_back(findings_of(summary));
     page.sections.push_back(shown);
+    add_overview(page);
     for (const SettingSummary& summary : summaries_) page.sections.push_back(setting_section(summary));
     if (!gnuplot_.available())
       summary_.notes.push_back(
@@ -110,6 +116,15 @@ class ReportWriter {
     if (picture.bytes.empty()) return;
     ++summary_.pictures;
     pictures.pictures.push_back(std::move(picture));
+  }
+
+  /// Where there is more than one setting or mode: a single family of curves has a picture of its own below.
+  void add_overview(Page& page) {
+    if (summaries_.empty() || (summaries_.size() == 1 && summaries_[0].setting->modes.size() == 1)) return;
+    Pictures pictures;
+    for (Metric metric : {Metric::accuracy, Metric::loss})
+      keep(pictures, draw_overview(gnuplot_, summaries_, metric, next_name("overview_" + metric_name(metric))));
+    if (!pictures.pictures.empty()) page.sections.push_back({"Every strategy and mode", {pictures}});
   }
 
   Section setting_section(const SettingSummary& summary) {
@@ -180,15 +195,6 @@ class ReportWriter {
     section.blocks.push_back(Folded{"Seconds by phase", {time_table(summary)}});
   }
 
-  const RunConfig* config_of(const ReportRun& run) const {
-    for (const StudyDirectory& directory : directories_) {
-      if (directory.path != run.directory || directory.parsed == nullptr) continue;
-      for (const StudyRun& known : directory.parsed->runs)
-        if (known.id == run.request.run) return &known.config;
-    }
-    return nullptr;
-  }
-
   /// The first completed run of each arm, on data of two features.
   void add_maps(Section& section, const SettingSummary& summary) {
     if (options_.panels == ReportOptions::Panels::none) return;
@@ -198,7 +204,7 @@ class ReportWriter {
       const auto run = std::find_if(arm.arm->runs.begin(), arm.arm->runs.end(),
                                     [](const ReportRun& r) { return r.complete() && has_two_features(r); });
       if (run == arm.arm->runs.end()) continue;
-      const RunConfig* config = config_of(*run);
+      const RunConfig* config = config_of(directories_, *run);
       if (config == nullptr) continue;
       try {
         if (!data) data = load_dataset(config->data);
@@ -207,8 +213,9 @@ class ReportWriter {
         return;
       }
       const bool every = options_.panels == ReportOptions::Panels::every;
+      RunFrames frames(files_, context_, *run, *config, *data, options_.bald_passes);
       RunMaps maps =
-          draw_run_maps(files_, context_, gnuplot_, *run, *config, *data, every ? options_.every : 0,
+          draw_run_maps(files_, gnuplot_, frames, every ? options_.every : 0,
                         next_name(fmt::format("{}_{}_{}", summary.setting->dataset, arm.arm->mode, arm.arm->strategy)));
       if (!maps.missing.empty()) {
         add_once(summary_.notes, fmt::format("No maps of {}: {}.", setting_name(*summary.setting), maps.missing));
@@ -220,10 +227,16 @@ class ReportWriter {
     section.blocks.push_back(pictures);
   }
 
-  static bool has_two_features(const ReportRun& run) {
-    for (const ResultRow& row : run.rows)
-      if (!row.idx_added.empty()) return row.features_added.size() == 2 * row.idx_added.size();
-    return false;
+  void add_animation(const ReportRun& run) {
+    const RunConfig* config = config_of(directories_, run);
+    QUARRY_CHECK(config != nullptr, "no config of run {}", run.request.run);
+    const Dataset data = load_dataset(config->data);
+    RunFrames frames(files_, context_, run, *config, data, options_.bald_passes);
+    files_.make_directories(out_ + "/animations");
+    std::string name = "animations/" + run.request.run;
+    while (std::find(animated_.begin(), animated_.end(), name) != animated_.end()) name += "_again";  // another study's
+    animated_.push_back(name);
+    summary_.files.push_back(name + write_animation(files_, context_, frames, options_.animation, out_ + "/" + name));
   }
 
   Section trouble_section() const {
@@ -264,6 +277,7 @@ class ReportWriter {
   std::vector<SettingSummary> summaries_;
   ReportSummary summary_;
   Context context_;
+  std::vector<std::string> animated_;
   int pictures_named_ = 0;
 };
 

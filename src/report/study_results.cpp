@@ -117,6 +117,15 @@ std::vector<Setting> combine(const std::vector<StudyDirectory>& directories) {
   return settings;
 }
 
+const RunConfig* config_of(const std::vector<StudyDirectory>& directories, const ReportRun& run) {
+  for (const StudyDirectory& directory : directories) {
+    if (directory.path != run.directory || directory.parsed == nullptr) continue;
+    for (const StudyRun& known : directory.parsed->runs)
+      if (known.id == run.request.run) return &known.config;
+  }
+  return nullptr;
+}
+
 std::vector<ResultRow> merged_rows(const std::vector<StudyDirectory>& directories) {
   std::map<std::pair<std::string, std::string>, std::vector<ResultRow>> rows_of;
   for (const StudyDirectory& directory : directories)

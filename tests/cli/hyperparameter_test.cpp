@@ -40,6 +40,8 @@ TEST(HyperparameterProgram, ReportsBadUsage) {
   refused({"report", "--study", "other", folder.path()}, "expected hyperparameter");
   refused({"report", "--study", "hyperparameter", folder.path()}, "holds no cells");
   refused({"report", "--study", "hyperparameter", "--panels", "none", folder.path()}, "--panels has no meaning");
+  refused({"report", "--study", "hyperparameter", "--animate", "gif", folder.path()},
+          "--animate and --bald-passes have");
   refused({"report", "--every-pair", folder.path()}, "--every-pair needs --study");
   refused({"compare", folder.path()}, "THEIRS");
   refused({"compare", folder.path(), folder / "nowhere"}, "there is no");

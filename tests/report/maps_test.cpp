@@ -71,6 +71,76 @@ TEST(Maps, ScoresAreThoseOfTheStrategy) {
   }
 }
 
+struct Drawn {
+  ReportRun run;
+  MapFrame frame;
+  Drawn() {
+    run.request.dataset = "square";
+    run.request.strategy = "entropy";
+    run.rows.resize(2);
+    run.rows[0].iteration = -1;
+    for (std::int32_t i = 0; i < 2; ++i) run.rows[static_cast<std::size_t>(i)].len_lb = 1 + i;
+    run.rows[1].idx_added = {0};
+    frame.train = {2};
+    frame.chosen = {0};
+    frame.scores.assign(kMapSide * kMapSide, 0.3f);
+    frame.surface.assign(kMapSide * kMapSide, 0.7f);
+  }
+  ProgramResult draw(const Dataset& data) const {
+    const test::TempDir folder;
+    const MapGrid grid = map_grid(data);
+    posix_file_system().write_atomically(folder / "a.dat", map_data(run, data, grid, frame));
+    posix_file_system().write_atomically(
+        folder / "a.gp", "data = 'a.dat'\n" + png_header(330, 345, 0.3) + map_script(run, data, grid, frame));
+    return run_program({"gnuplot", "-d", "a.gp"}, folder.path(), 60);
+  }
+};
+
+// B10: the instance with index 0 is a point like any other.
+TEST(Maps, TheFirstInstanceCanBeChosen) {
+  Drawn drawn;
+  const Dataset data = square();
+  const std::string text = map_data(drawn.run, data, map_grid(data), drawn.frame);
+  std::vector<std::string> blocks;  // two empty lines between them
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find("\n\n\n", at), text.size());
+    blocks.push_back(text.substr(at, end - at));
+    at = end + 3;
+  }
+  ASSERT_EQ(blocks.size(), 8u);
+  EXPECT_EQ(blocks[5], "0 0 2188972");  // x, y and colour of instance 0, the one that is circled
+  EXPECT_EQ(blocks[4], "NaN NaN 0");    // nothing was acquired before
+  EXPECT_NE(blocks[1].find("0 0 2188972\n"), std::string::npos) << blocks[1];
+}
+
+// A network may diverge, or say the same everywhere: its panel is empty or plain, and the picture is drawn.
+TEST(Maps, DrawnWhateverTheNetworkSays) {
+  if (!run_program({"gnuplot", "--version"}, "/", 60).found) GTEST_SKIP() << "gnuplot is not installed";
+  Dataset data = square();
+  Drawn drawn;
+  const auto drawn_well = [&](const char* what) {
+    const ProgramResult result = drawn.draw(data);
+    EXPECT_EQ(result.status, 0) << what << ": " << result.errors;
+    EXPECT_EQ(result.errors, "") << what;
+    EXPECT_EQ(result.output.substr(1, 3), "PNG") << what;
+    return result.output;
+  };
+  const std::string constant = drawn_well("the same everywhere");
+  drawn.frame.scores[77] = NAN;
+  drawn.frame.surface[77] = NAN;
+  drawn_well("one point is not known");
+  drawn.frame.scores.assign(kMapSide * kMapSide, NAN);
+  drawn.frame.surface.assign(kMapSide * kMapSide, NAN);
+  for (ResultRow& row : drawn.run.rows) row.test_loss = row.test_acc = row.train_acc = row.val_acc = NAN;
+  EXPECT_NE(drawn_well("nothing is a number"), constant);
+  data.n_classes = 3;
+  drawn_well("three classes, nothing is a number");
+  drawn.frame.surface.assign(kMapSide * kMapSide, 2);
+  drawn.frame.scores.clear();
+  drawn.frame.no_scores = "none";
+  drawn_well("three classes, no scores");
+}
+
 const std::vector<std::string> kStudy = {"--quiet",
                                          "--set",
                                          "acquisition.strategy=[\"entropy\",\"random\"]",
@@ -112,6 +182,40 @@ TEST(Maps, DrawnFromARealStudy) {
   EXPECT_TRUE(notes.empty());
   const std::string html = test::slurp(folder / "smoke/report/report.html");
   EXPECT_NE(html.find("data:image/png;base64,iVBOR"), std::string::npos);
+}
+
+TEST(Maps, AFrameShowsWhatIsPickedNext) {
+  const test::TempDir folder;
+  run_study_at(folder.path(), "every");
+  const std::vector<StudyDirectory> directories = {read_study_directory(posix_file_system(), folder / "smoke")};
+  const std::vector<Setting> settings = combine(directories);
+  const ReportRun& run = settings.at(0).find("entropy", "fixed")->runs.at(0);
+  const RunConfig& config = *config_of(directories, run);
+  const Dataset data = load_dataset(config.data);
+  Context context({}, 1);
+  RunFrames frames(posix_file_system(), context, run, config, data, -1);
+  std::vector<std::int32_t> picks;
+  for (std::size_t i = 1; i < 4; ++i) picks.push_back(run.rows.at(i).idx_added.at(0));
+  for (std::int32_t i = -1; i < 3; ++i) {
+    const MapFrame frame = frames.frame(i);
+    const auto acquired = static_cast<std::size_t>(i + 1);
+    EXPECT_EQ(frame.added, std::vector<std::int32_t>(picks.begin(), picks.begin() + i + 1));
+    EXPECT_EQ(frame.chosen, std::vector<std::int32_t>{picks[std::min<std::size_t>(acquired, 2)]});
+    EXPECT_EQ(frame.last, i == 2);
+    EXPECT_EQ(frame.train.size() + frame.validation.size(), 20u);
+  }
+}
+
+TEST(Maps, SavingNetworksChangesNoResult) {
+  std::string results[3];
+  for (int i = 0; i < 3; ++i) {
+    const test::TempDir folder;
+    const char* const kinds[] = {"none", "final", "every"};
+    run_study_at(folder.path(), kinds[i]);
+    results[i] = test::slurp(folder / "smoke/results.csv");
+  }
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_EQ(results[0], results[2]);
 }
 
 TEST(Maps, SayWhatTheyNeed) {

@@ -60,8 +60,7 @@ TEST(OnlineTuningClaims, AGainIsSupported) {
     EXPECT_EQ(row.verdict, Verdict::supported);
   }
   EXPECT_EQ(claim.verdict(), Verdict::supported);
-  EXPECT_EQ(claim.why(),
-            "of 4 comparisons 4 support it, 0 speak against it, 0 are undecided (n = 10 seeds)");
+  EXPECT_EQ(claim.why(), "of 4 comparisons 4 support it, 0 speak against it, 0 are undecided (n = 10 seeds)");
 }
 
 TEST(OnlineTuningClaims, ALossAndNothingAreNotSupported) {

@@ -59,13 +59,13 @@ TEST(Report, PagesAndTablesOfAStudy) {
   EXPECT_EQ(summary.out, folder / "study/report");
   EXPECT_EQ(summary.runs, 24);
   EXPECT_EQ(summary.completed, 24);
-  EXPECT_EQ(summary.pictures, 4 + 4 + 1 + 1);  // curves, modes by strategy, hyperparameters, time
+  EXPECT_EQ(summary.pictures, 2 + 4 + 4 + 1 + 1);  // overview, curves, modes by strategy, hyperparameters, time
   const std::string html = test::slurp(folder / "study/report/report.html");
-  EXPECT_EQ(count_of(html, "<img "), 10u);
+  EXPECT_EQ(count_of(html, "<img "), 12u);
   EXPECT_NE(html.find("n = 3 seeds: cannot be significant at 5&nbsp;%"), std::string::npos);
   EXPECT_NE(html.find("Nothing: all 24 runs"), std::string::npos);
   const std::string markdown = test::slurp(folder / "study/report/report.md");
-  EXPECT_EQ(count_of(markdown, "](plots/"), 10u);
+  EXPECT_EQ(count_of(markdown, "](plots/"), 12u);
   for (const std::string& name : posix_file_system().list(folder / "study/report/plots"))
     if (name.ends_with(".svg")) {
       EXPECT_TRUE(posix_file_system().exists(folder / "study/report/plots/" + name.substr(0, name.size() - 3) + "gp"));
@@ -73,6 +73,34 @@ TEST(Report, PagesAndTablesOfAStudy) {
     }
   const std::string curves = test::slurp(folder / "study/report/tables/curves.csv");
   EXPECT_EQ(count_of(curves, "\n"), 1u + 8 * 5 * 21);
+}
+
+// A panel per data set and validation share, every arm in it, as means with their bands.
+TEST(Report, OneFigureHasEveryStrategyAndMode) {
+  if (!gnuplot_is_there()) GTEST_SKIP() << "gnuplot is not installed";
+  const test::TempDir folder;
+  Synthetic other;
+  other.study = "other";
+  other.seeds = 5;
+  write_synthetic_study(posix_file_system(), folder / "a", kStudy, {});
+  std::string config = std::string(kStudy).replace(0, 15, "study = \"other\"");
+  write_synthetic_study(posix_file_system(), folder / "b", config.replace(config.find("0..2"), 4, "0..4"), other);
+  ReportOptions options;
+  options.directories = {folder / "a", folder / "b"};
+  options.markdown = options.csv = false;
+  options.panels = ReportOptions::Panels::none;
+  write_report(posix_file_system(), options);
+  const std::string script = test::slurp(folder / "a/report/plots/001_overview_accuracy.gp");
+  EXPECT_EQ(count_of(script, "set title 'moons, 25 % validation, 20 first labels (n = "), 2u);
+  EXPECT_EQ(count_of(script, "(n = 3 seeds)"), 1u);
+  EXPECT_EQ(count_of(script, "(n = 5 seeds)"), 1u);
+  EXPECT_EQ(count_of(script, "with filledcurves"), 2u * 8);
+  EXPECT_EQ(count_of(script, "title 'coreset, online_dynamic'"), 3u);  // two panels and the legend
+  const std::string data = test::slurp(folder / "a/report/plots/001_overview_accuracy.dat");
+  EXPECT_EQ(count_of(data, "# coreset, online_dynamic\n"), 2u);
+  EXPECT_EQ(count_of(data, "\n\n\n"), 2u * 8);
+  EXPECT_NE(script.find("data index 15 using"), std::string::npos);
+  EXPECT_NE(test::slurp(folder / "a/report/report.html").find("<h2>Every strategy and mode</h2>"), std::string::npos);
 }
 
 TEST(Report, SameBytesTwice) {

@@ -77,6 +77,9 @@ StudyDirectory read_study_directory(FileSystem& files, const std::string& path);
 /// that belong to no run of the config, or whose iterations or label counts do not ascend.
 std::vector<Setting> combine(const std::vector<StudyDirectory>& directories);
 
+/// A run's config; null if its directory is not there or made up.
+const RunConfig* config_of(const std::vector<StudyDirectory>& directories, const ReportRun& run);
+
 /// The rows of every directory, study by study in grid order: of the shards of a study, what it would have written as a
 /// whole. Call combine first, for its checks.
 std::vector<ResultRow> merged_rows(const std::vector<StudyDirectory>& directories);
