@@ -7,11 +7,13 @@
 #include <algorithm>
 #include <set>
 
+#include "tests/study/run_driver.h"
 #include "tests/support/temp_dir.h"
 #include "tests/support/tree.h"
 
 namespace quarry {
 
+using test::Driver;
 using test::TempDir;
 
 namespace {
@@ -19,49 +21,6 @@ namespace {
 StudyConfig study_of(const std::string& toml, std::vector<std::string> overrides = {}) {
   return parse_study(toml, "test.toml", overrides);
 }
-
-/// Drives one run to its end in process; keeps every member it trained.
-struct Driver {
-  explicit Driver(const StudyConfig& study, std::shared_ptr<const Dataset> data)
-      : context(Device{}, 1), executor(make_in_process_executor(context, nullptr)) {
-    ActiveLearningRun run(posix_file_system(), study.runs.at(0), data, directory.path() + "/run", study.networks);
-    const std::int32_t number = executor->load(data);
-    using Want = ActiveLearningRun::Want;
-    while (run.want() != Want::nothing) {
-      if (run.want() == Want::fits) {
-        std::vector<FitJob> jobs;
-        for (MemberSpec& m : run.fits()) jobs.push_back({number, std::move(m)});
-        for (const FitJob& job : jobs) fits.push_back(job.member);
-        run.give_fits(executor->fit(jobs));
-      } else if (run.want() == Want::test) {
-        TestJob job = run.test_job();
-        job.data = number;
-        run.give_test(executor->test({&job, 1}).front());
-      } else {
-        SelectJob job = run.select_job();
-        job.data = number;
-        run.give_picks(executor->select({&job, 1}).front());
-      }
-    }
-    const std::string path = directory.path() + "/run/journal.jsonl";
-    records = parse_journal(posix_file_system().read(path), path).records;
-  }
-
-  std::vector<std::int32_t> picks() const {
-    std::vector<std::int32_t> all;
-    for (const Json& record : records) {
-      if (record.at("type").string() != "cycle") continue;
-      for (const Json& index : record.at("added").items()) all.push_back(static_cast<std::int32_t>(index.integer()));
-    }
-    return all;
-  }
-
-  TempDir directory;
-  Context context;
-  std::unique_ptr<Executor> executor;
-  std::vector<MemberSpec> fits;
-  std::vector<Json> records;
-};
 
 std::shared_ptr<const Dataset> moons() {
   static const auto data = std::make_shared<const Dataset>(load_dataset(DataConfig{}));
