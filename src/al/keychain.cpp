@@ -106,7 +106,7 @@ void KeychainPasses::tell(double loss) {
   const double gain = options_.form == KeychainForm::draws       ? 1 - loss / base
                       : options_.form == KeychainForm::leave_out ? options_.steepness * (loss - base)
                                                                  : base / loss;
-  const bool counts = std::abs(gain) <= kLargest;
+  const bool counts = std::isfinite(loss) && std::isfinite(base) && std::abs(gain) <= kLargest;
   without_credit_ += !counts;
   if (options_.form != KeychainForm::draws) {
     for (const std::int32_t position : chosen) {

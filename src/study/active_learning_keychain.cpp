@@ -17,18 +17,20 @@ void ActiveLearningRun::begin_selection() {
   continue_keychain();
 }
 
+/// The journal's record of a stage of the present selection, which lies behind the last cycle's; null if there is none.
+const Json* ActiveLearningRun::recorded_keychain(std::string_view stage) const {
+  const std::vector<Json>& records = journal_.records();
+  for (auto record = records.rbegin(); record != records.rend(); ++record) {
+    const std::string& type = record->at("type").string();
+    if (type == "cycle") break;
+    if (type == "keychain" && record->at("stage").string() == stage) return &*record;
+  }
+  return nullptr;
+}
+
 /// Takes what the journal holds, from before an interruption, in the place of training.
 void ActiveLearningRun::continue_keychain() {
-  const auto recorded = [this]() -> const Json* {
-    const std::string_view stage = keychain_->record_wanted();
-    const std::vector<Json>& records = journal_.records();
-    for (auto record = records.rbegin(); record != records.rend() && !stage.empty(); ++record)
-      if (record->at("type").string() == "keychain" && record->at("iteration").integer() == iteration_ &&
-          record->at("stage").string() == stage)
-        return &*record;
-    return nullptr;
-  };
-  while (const Json* record = recorded()) keychain_->restore(*record);
+  while (const Json* record = recorded_keychain(keychain_->record_wanted())) keychain_->restore(*record);
   want_ = keychain_->done() ? Want::selection : Want::fits;
 }
 
@@ -36,8 +38,8 @@ void ActiveLearningRun::end_keychain() {
   if (!keychain_) return;
   keychain_diverged_ = keychain_->diverged();
   const auto capacity = static_cast<std::size_t>(keychain_settings(run_.config).capacity);
-  if (capacity > 1) keychain_memories_.push_back(keychain_->memory());
-  if (keychain_memories_.size() >= capacity && capacity > 1) keychain_memories_.pop_front();
+  keychain_memories_.push_back(keychain_->memory());
+  while (keychain_memories_.size() >= capacity) keychain_memories_.pop_front();
   keychain_.reset();
 }
 

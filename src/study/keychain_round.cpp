@@ -56,7 +56,9 @@ KeychainRound::KeychainRound(const RunConfig& config, const Dataset& data, const
       labelled_(sorted(pool.labelled())),
       n_initial_(static_cast<std::int64_t>(pool.unviolated().size())),
       earlier_(earlier),
-      passes_(pass_options(config, settings_, pool, instances_.size(), first_group_, start)) {}
+      passes_(pass_options(config, settings_, pool, instances_.size(), first_group_, start)) {
+  scorer_.error = config.keychain_ae_error;
+}
 
 MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) {
   FitRows rows;
@@ -169,7 +171,7 @@ void KeychainRound::after_passes() {
 void KeychainRound::start_meta() {
   memory_.features = inputs_;
   if (settings_.autoencoder)
-    memory_.features = with_autoencoder_error(context_, scorer_.autoencoder, config_.keychain_ae_error, inputs_,
+    memory_.features = with_autoencoder_error(context_, scorer_.autoencoder, scorer_.error, inputs_,
                                               data_.n_features + data_.n_classes);
   for (const double credit : passes_.credits())
     memory_.targets.push_back(keychain_target(settings_.form, settings_.steepness, credit));

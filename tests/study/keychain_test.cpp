@@ -10,7 +10,9 @@
 
 #include "quarry/core/error.h"
 #include "quarry/study/plan.h"
+#include "quarry/study/runner.h"
 #include "tests/study/run_driver.h"
+#include "tests/support/tree.h"
 
 namespace quarry {
 namespace {
@@ -107,8 +109,7 @@ TEST(Keychain, WholeSelectionsAreThoseOfAnIndependentProgram) {
 
 TEST(Keychain, AutoencodersAreSymmetric) {
   EXPECT_EQ(autoencoder_hidden(96, 5, 0.3), (std::vector<std::int32_t>{96, 28, 8, 5, 8, 28, 96}));
-  EXPECT_EQ(autoencoder_hidden(96, 2, 0.5),
-            (std::vector<std::int32_t>{96, 48, 24, 12, 6, 3, 2, 3, 6, 12, 24, 48, 96}));
+  EXPECT_EQ(autoencoder_hidden(96, 2, 0.5), (std::vector<std::int32_t>{96, 48, 24, 12, 6, 3, 2, 3, 6, 12, 24, 48, 96}));
   EXPECT_EQ(autoencoder_hidden(10, 5, 0.5), (std::vector<std::int32_t>{10, 5, 10}));
   EXPECT_EQ(autoencoder_hidden(2, 2, 0.4), std::vector<std::int32_t>{2});
 }
@@ -154,10 +155,9 @@ std::shared_ptr<const Dataset> moons() {
 }
 
 TEST(Keychain, FitsAreThePlans) {
-  const std::pair<const char*, std::size_t> cases[] = {
-      {"keychain_naive", 3 + (3 + 4 * 2 + 1) * 2},
-      {"keychain_autoencoder", 3 + (3 + 3 * 2 + 1 + 4 * 2 + 1) * 2},
-      {"keychain", 3 + (3 + 4 * 2 + 1) * 2}};
+  const std::pair<const char*, std::size_t> cases[] = {{"keychain_naive", 3 + (3 + 4 * 2 + 1) * 2},
+                                                       {"keychain_autoencoder", 3 + (3 + 3 * 2 + 1 + 4 * 2 + 1) * 2},
+                                                       {"keychain", 3 + (3 + 4 * 2 + 1) * 2}};
   for (const auto& [strategy, fits] : cases) {
     const StudyConfig study = small({fmt::format("acquisition.strategy={}", strategy)});
     EXPECT_EQ(Driver(study, moons()).fits.size(), fits) << strategy;
@@ -202,7 +202,8 @@ TEST(Keychain, ZerosAreWhatThePublishedFormsUse) {
 
 TEST(Keychain, PresetsSetTheSharesAndTheError) {  // B13, B14
   const auto settings = [](const char* preset) {
-    return parse_study("[data]\nname = \"moons\"\n", "x.toml", std::vector<std::string>{fmt::format("preset={}", preset)})
+    return parse_study("[data]\nname = \"moons\"\n", "x.toml",
+                       std::vector<std::string>{fmt::format("preset={}", preset)})
         .runs[0]
         .config;
   };
@@ -218,10 +219,10 @@ TEST(Keychain, ADivergingMetaModelIsAResult) {
   // Steps of about 1000 on a mean squared error: every trial of the searches comes to NaN or infinity.
   for (const char* strategy : {"keychain_naive", "keychain_autoencoder"}) {
     for (const char* split : {"repeats", "single"}) {
-      const Driver run(small({fmt::format("acquisition.strategy={}", strategy), "search.lr_low=900",
-                              "search.lr_high=1000", "training.epochs=30", "model.lr=0.1",
-                              fmt::format("acquisition.keychain_meta_split={}", split)}),
-                       moons());
+      const Driver run(
+          small({fmt::format("acquisition.strategy={}", strategy), "search.lr_low=900", "search.lr_high=1000",
+                 "training.epochs=30", "model.lr=0.1", fmt::format("acquisition.keychain_meta_split={}", split)}),
+          moons());
       ASSERT_EQ(run.picks().size(), 2u) << strategy;
       const auto meta = records_of(run, "meta");
       ASSERT_EQ(meta.size(), 2u);
@@ -281,6 +282,23 @@ TEST(Keychain, WhatItCannotDoIsRefusedBeforehand) {
   EXPECT_THAT(refusal({"data.name=fashion_mnist", "model.network=resnet8", "pool.val_share=0"}),
               HasSubstr("is for perceptrons"));
   EXPECT_THAT(refusal({"acquisition.keychain_form=both"}), HasSubstr("keychain_form"));
+}
+
+TEST(Keychain, ADeviceIsRefusedBeforeAnythingIsWritten) {
+  const test::TempDir out;
+  RunOptions options;
+  options.out = out.path();
+  options.device = {DeviceKind::cuda, 0};
+  options.progress = ProgressMode::quiet;
+  try {
+    run_study(posix_file_system(), small(), options);
+    ADD_FAILURE() << "accepted";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("acquisition.strategy = \"keychain_naive\""));
+    EXPECT_THAT(error.what(), HasSubstr("--device cpu"));
+  }
+  EXPECT_TRUE(test::read_tree(out.path()).empty());
 }
 
 }  // namespace

@@ -12,7 +12,7 @@
 //   duplicate  (6f1412b) the same draws, but those that would be left out are trained on twice; credit = running mean
 //              of L0 / L, from 1 with weight 1
 // The probabilities of a pass of `draws` depend on the pass before it; passes of the other forms depend on none.
-// A pass whose contribution is not finite or beyond 1e100 (it diverged, or L0 is 0) contributes nothing and is counted.
+// A pass contributes nothing, and is counted, unless L, L0 and its contribution are finite and that is within 1e100.
 // Random numbers: NumPy's RandomState(i) for pass i, as published, or Philox (element = draw, step = pass).
 #pragma once
 

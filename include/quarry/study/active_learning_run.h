@@ -88,6 +88,7 @@ class ActiveLearningRun {
   void resume();
   void begin_iteration();
   void begin_selection();
+  const Json* recorded_keychain(std::string_view stage) const;
   void continue_keychain();
   void end_keychain();
   void start_tuning();

@@ -210,7 +210,7 @@ class Passes:
     def tell(self, loss):
         if self.form == "draws":
             gain = 1 - loss / self.base
-            if not math.isfinite(gain):
+            if not (math.isfinite(loss) and math.isfinite(gain)):
                 return
             c = np.ones(self.n)
             np.add.at(c, self.extra, 1)
@@ -219,7 +219,7 @@ class Passes:
             self.prob = weights / weights.sum()
             return
         x = self.steepness * (loss - self.base) if self.form == "leave_out" else self.base / loss
-        if not math.isfinite(x):
+        if not (math.isfinite(loss) and math.isfinite(x)):
             return
         for k in self.extra:
             self.credits[k] = (self.credits[k] * self.mean_count[k] + x) / (self.mean_count[k] + 1)
@@ -324,7 +324,8 @@ def main():
                                    ("duplicate", 0.35, 20)):
         for first, second in ((10, 0), (10, 7), (15, 40)):
             passes.append(pass_case(form, first, second, 25, 0, share, steepness, 0.6, losses))
-    passes.append(pass_case("leave_out", 8, 3, 12, 0, 0.2, 10, 0.6, broken))
+    for form in ("leave_out", "duplicate"):
+        passes.append(pass_case(form, 8, 3, 12, 0, 0.2, 10, 0.6, broken))
 
     angle = random.uniform(0, math.pi, 40)
     labels = (np.arange(40) % 2).tolist()
