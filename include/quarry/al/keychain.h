@@ -4,7 +4,7 @@
 // and is told the validation loss.
 //
 // Forms, with L0 the loss of the present network and L that of a pass:
-//   draws      (619f170) n instances, all trained on, plus `draws` of them drawn with replacement by `probabilities`;
+//   draws      (619f170) n instances, all trained on, plus n_draws of them, drawn with replacement by `probabilities`;
 //              credit += c (1 - L / L0), c = multiplicity; probabilities ~ credit - min(credit) + 1e-9
 //   leave_out  (5d08ebc) of each of two groups int((1 - share) size) instances are kept, drawn without replacement with
 //              weights count (1 + how often it was left out); those left out: credit = running mean of
