@@ -156,7 +156,7 @@ Json KeychainRound::passes_record() const {
 }
 
 void KeychainRound::after_passes() {
-  diverged_ = passes_.without_credit() > 0;
+  diverged_ = !std::all_of(losses_.begin(), losses_.end(), [](double loss) { return std::isfinite(loss); });
   inputs_ = keychain_inputs(context_, *start_.classifier, data_.train_features(), instances_);
   if (!settings_.autoencoder) return start_meta();
   auto rows = std::make_shared<OwnRows>();

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "quarry/study/active_learning_run.h"
@@ -53,6 +54,14 @@ struct Driver {
     for (const Json& record : cycles())
       for (const Json& index : record.at("added").items()) all.push_back(static_cast<std::int32_t>(index.integer()));
     return all;
+  }
+
+  /// Those of a stage of the Keychain selections.
+  std::vector<const Json*> keychain_records(const std::string& stage) const {
+    std::vector<const Json*> found;
+    for (const Json& record : records)
+      if (record.at("type").string() == "keychain" && record.at("stage").string() == stage) found.push_back(&record);
+    return found;
   }
 
   TempDir directory;

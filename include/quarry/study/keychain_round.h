@@ -59,7 +59,7 @@ class KeychainRound {
   // Once it is done:
   const KeychainScorer& scorer() const { return scorer_; }
   const KeychainMemory& memory() const { return memory_; }
-  /// A pass, the autoencoder or the meta model diverged, or every trial of one of the last two failed.
+  /// A pass (its loss is not finite), the autoencoder or the meta model diverged, or every trial of one of them failed.
   bool diverged() const { return diverged_; }
 
  private:
