@@ -134,7 +134,8 @@ struct LossBlock {
   const T* z;       ///< logits
   const T* label;   ///< -1 for absent rows
   const T* valid;   ///< 1 or 0
-  const T* target;  ///< mse
+  const T* target;  ///< mse, and cross-entropies of distributions
+  bool soft;        ///< a cross-entropy with the distribution `target`, not a label
   T* p;             ///< softmax(z) (cross-entropies)
   T* q;             ///< softmax(p) (ce_on_probs)
 };
@@ -163,7 +164,12 @@ inline RowLoss<L> row_loss(const LossBlock<L>& b, int i) {
     scores = b.p;
     s = softmax_lanes<L>(b.p + i, b.classes, b.q + i);
   }
-  return {s.sum, L::sub(pick<L>(scores + i, b.classes, L::load(b.label + i)), s.max)};
+  if (!b.soft) return {s.sum, L::sub(pick<L>(scores + i, b.classes, L::load(b.label + i)), s.max)};
+  V below = L::set(0);
+  for (int c = 0; c < b.classes; ++c) {
+    below = L::fma(L::load(b.target + c * kLanes + i), L::sub(L::load(scores + c * kLanes + i), s.max), below);
+  }
+  return {s.sum, below};
 }
 
 /// The loss itself, 0 for absent rows.
@@ -188,7 +194,8 @@ inline void loss_gradient(const LossBlock<L>& b, int i, typename L::T factor, ty
   const V zero = L::set(0), one = L::set(1), f = L::set(factor), label = L::load(b.label + i);
   const auto present = L::lt(zero, L::load(b.valid + i));
   const auto mean_gradient = [&](const T* probability, int c) {
-    const V y = L::select(L::eq(label, L::set(static_cast<T>(c))), one, zero);
+    const V y =
+        b.soft ? L::load(b.target + c * kLanes + i) : L::select(L::eq(label, L::set(static_cast<T>(c))), one, zero);
     return L::mul(L::sub(L::load(probability + c * kLanes + i), y), f);
   };
   V t = zero;

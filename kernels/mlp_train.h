@@ -45,14 +45,15 @@ struct Network {
       valid[i] = i < block.n ? T(1) : T(0);
       label[i] = i < block.n && data.labels != nullptr ? static_cast<T>(data.labels[block.at[i]]) : T(-1);
     }
-    if (loss == Loss::mse) {
+    const bool soft = loss != Loss::mse && data.labels == nullptr;
+    if (loss == Loss::mse || soft) {
       for (int c = 0; c < classes(); ++c) {
         for (int i = 0; i < kLanes; ++i) {
           target[c * kLanes + i] = i < block.n ? data.targets[block.at[i] * classes() + c] : T(0);
         }
       }
     }
-    return {loss, classes(), logits(), label, valid, target, delta(0), delta(1)};
+    return {loss, classes(), logits(), label, valid, target, soft, delta(0), delta(1)};
   }
 };
 
@@ -232,7 +233,8 @@ inline std::int64_t evaluate_block(const Network<L>& net, const MlpRows<typename
   alignas(64) T correct[kLanes];
   for (int i = 0; i < kLanes; i += L::N) {
     L::store(lanes + i, L::add(L::load(lanes + i), loss_value<L>(b, i, row_loss<L>(b, i))));
-    const V answer = loss == Loss::mse ? arg_max<L>(b.target + i, b.classes) : L::load(b.label + i);
+    const bool by_target = loss == Loss::mse || b.soft;
+    const V answer = by_target ? arg_max<L>(b.target + i, b.classes) : L::load(b.label + i);
     const V guess = arg_max<L>((loss == Loss::ce_on_probs ? b.p : b.z) + i, b.classes);
     L::store(correct + i, L::select(L::eq(answer, guess), L::load(b.valid + i), L::set(0)));
   }

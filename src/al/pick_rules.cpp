@@ -46,6 +46,10 @@ void check_problem(std::string_view strategy, const StrategyNeeds& needs, const 
     QUARRY_CHECK(static_cast<std::int64_t>(problem.bald.size()) == n, "strategy {} needs {} BALD scores, got {}",
                  strategy, n, problem.bald.size());
   }
+  if (needs.keychain) {
+    QUARRY_CHECK(static_cast<std::int64_t>(problem.keychain.size()) == n,
+                 "strategy {} needs {} scores of a meta model, got {}", strategy, n, problem.keychain.size());
+  }
 }
 
 template <class T>

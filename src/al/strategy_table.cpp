@@ -6,7 +6,8 @@
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
 
-/// One line per strategy: its name and where it comes from. src/al/strategies/NAME.cpp defines make_NAME().
+/// One line per strategy: its name and where it comes from. src/al/strategies/NAME.cpp defines make_NAME();
+/// keychain.cpp the three that begin so.
 #define QUARRY_STRATEGIES(ENTRY)                                                                     \
   ENTRY(random, "uniformly at random")                                                               \
   ENTRY(entropy, "largest entropy of the prediction (Settles 2009)")                                 \
@@ -14,7 +15,10 @@
   ENTRY(least_confidence, "least likely prediction (Lewis and Gale 1994)")                           \
   ENTRY(bald, "largest information about the weights, by Monte-Carlo dropout (Houlsby et al. 2011)") \
   ENTRY(coreset, "k-center greedy: farthest from everything labelled (Sener and Savarese 2018)")     \
-  ENTRY(badge, "k-means++ on gradient embeddings (Ash et al. 2020)")
+  ENTRY(badge, "k-means++ on gradient embeddings (Ash et al. 2020)")                                 \
+  ENTRY(keychain, "learnt credit of labelled instances, ALRM 5d08ebc, 6f1412b")                      \
+  ENTRY(keychain_naive, "learnt credit of repeated labelled instances, ALRM 619f170")                \
+  ENTRY(keychain_autoencoder, "the same with an autoencoder's error as a feature, ALRM 619f170")
 
 namespace quarry {
 

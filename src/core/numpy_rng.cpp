@@ -6,30 +6,13 @@
 #include <numeric>
 
 #include "quarry/core/error.h"
+#include "src/core/weighted_choice.h"
 
 namespace quarry {
 namespace {
 
 constexpr std::size_t kWords = 624;
 constexpr std::size_t kShift = 397;
-
-/// NumPy's sum of a contiguous double array: pairwise above 128 entries, eight accumulators below.
-double pairwise_sum(const double* x, std::size_t n) {
-  if (n < 8) return std::accumulate(x, x + n, 0.0);
-  if (n > 128) {
-    const std::size_t half = n / 2 / 8 * 8;
-    return pairwise_sum(x, half) + pairwise_sum(x + half, n - half);
-  }
-  double r[8];
-  std::copy(x, x + 8, r);
-  std::size_t i = 8;
-  for (; i + 8 <= n; i += 8) {
-    for (std::size_t lane = 0; lane < 8; ++lane) r[lane] += x[i + lane];
-  }
-  double sum = ((r[0] + r[1]) + (r[2] + r[3])) + ((r[4] + r[5]) + (r[6] + r[7]));
-  for (; i < n; ++i) sum += x[i];
-  return sum;
-}
 
 }  // namespace
 
@@ -115,20 +98,11 @@ std::vector<std::int32_t> NumpyRandom::choice_without_replacement(std::int32_t n
 }
 
 std::vector<std::int32_t> NumpyRandom::choice_weighted(std::span<const double> weights, std::int32_t k) {
-  QUARRY_CHECK(k >= 0, "cannot choose {}", k);
-  for (const double weight : weights) QUARRY_CHECK(weight >= 0, "a weight is {}", weight);
-  const double sum = pairwise_sum(weights.data(), weights.size());
-  QUARRY_CHECK(sum > 0 && std::isfinite(sum), "the weights sum to {}; expected a positive finite sum", sum);
-  std::vector<double> cumulative(weights.size());
-  double running = 0;
-  for (std::size_t i = 0; i < weights.size(); ++i) cumulative[i] = running += weights[i] / sum;
-  for (double& value : cumulative) value /= running;
-  std::vector<std::int32_t> result(static_cast<std::size_t>(k));
-  for (std::int32_t& pick : result) {
-    const auto above = std::upper_bound(cumulative.begin(), cumulative.end(), uniform());
-    pick = static_cast<std::int32_t>(above - cumulative.begin());
-  }
-  return result;
+  return choose_by(normalised_weights(weights), k, [this] { return uniform(); });
+}
+
+std::vector<std::int32_t> NumpyRandom::choice_weighted_distinct(std::span<const double> weights, std::int32_t k) {
+  return choose_weighted_distinct(weights, k, [this] { return uniform(); });
 }
 
 }  // namespace quarry

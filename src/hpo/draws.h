@@ -33,14 +33,22 @@ double fixed_value(const Parameter& parameter);
 double draw_startup(const Parameter& parameter, std::int32_t trial, std::size_t index, UniformSource& source);
 
 /// A point, parameter by parameter in the order of the space: NaN where not asked, the value of a fixed parameter,
-/// else draw(p).
+/// else draw(parameter with the bounds it has there, p).
 template <class Draw>
 std::vector<double> draw_point(const Space& space, Draw draw) {
   std::vector<double> point(space.parameters.size(), std::numeric_limits<double>::quiet_NaN());
   for (std::size_t p = 0; p < point.size(); ++p) {
     if (!space.asked(p, point)) continue;
-    const Parameter& parameter = space.parameters[p];
-    point[p] = is_fixed(parameter) ? fixed_value(parameter) : draw(p);
+    const auto draw_in = [&](const Parameter& parameter) {
+      point[p] = is_fixed(parameter) ? fixed_value(parameter) : draw(parameter, p);
+    };
+    if (space.parameters[p].half_of.empty()) {
+      draw_in(space.parameters[p]);
+    } else {
+      Parameter bounded = space.parameters[p];
+      bounded.high = space.high_at(p, point);
+      draw_in(bounded);
+    }
   }
   return point;
 }

@@ -11,7 +11,8 @@ class RandomSampler final : public Sampler {
   explicit RandomSampler(const TpeOptions& options) : source_(make_uniform_source(options)) {}
 
   std::vector<double> ask(const Space& space, std::int32_t trial, std::span<const Trial>) override {
-    return draw_point(space, [&](std::size_t p) { return draw_startup(space.parameters[p], trial, p, *source_); });
+    return draw_point(
+        space, [&](const Parameter& parameter, std::size_t p) { return draw_startup(parameter, trial, p, *source_); });
   }
   std::int32_t independent_asks(std::span<const Trial>) const override {
     return std::numeric_limits<std::int32_t>::max();

@@ -59,6 +59,13 @@ bool Space::asked(std::size_t p, std::span<const double> point) const {
   return point[static_cast<std::size_t>(parent)] >= parameter.parent_at_least;  // false if it was not asked (NaN)
 }
 
+double Space::high_at(std::size_t p, std::span<const double> point) const {
+  const Parameter& parameter = parameters[p];
+  if (parameter.half_of.empty()) return parameter.high;
+  const double whole = point[static_cast<std::size_t>(find(parameter.half_of))];
+  return std::min(parameter.high, std::max(parameter.low, std::floor(whole / 2)));
+}
+
 double Space::value(std::string_view name, std::span<const double> point) const {
   const std::int32_t p = find(name);
   QUARRY_CHECK(p >= 0, "the search space has no parameter '{}'", name);
@@ -81,6 +88,13 @@ void Space::validate() const {
       validate_categorical(parameter);
     } else {
       validate_range(parameter);
+    }
+    if (!parameter.half_of.empty()) {
+      const std::int32_t whole = find(parameter.half_of);
+      if (whole < 0 || static_cast<std::size_t>(whole) >= p || parameter.kind != ParameterKind::integer) {
+        usage_error("parameter '{}' is bounded by half of '{}': it must be an integer, the other be asked before it",
+                    parameter.name, parameter.half_of);
+      }
     }
     if (parameter.parent.empty()) continue;
     const std::int32_t parent = find(parameter.parent);

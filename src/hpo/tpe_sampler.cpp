@@ -46,13 +46,15 @@ class TpeSampler final : public Sampler {
   std::vector<double> ask(const Space& space, std::int32_t trial, std::span<const Trial> trials) override {
     const auto finished = static_cast<std::int32_t>(std::count_if(trials.begin(), trials.end(), is_finished));
     if (finished < options_.startup_trials) {
-      return draw_point(space, [&](std::size_t p) { return draw_startup(space.parameters[p], trial, p, *source_); });
+      return draw_point(space, [&](const Parameter& parameter, std::size_t p) {
+        return draw_startup(parameter, trial, p, *source_);
+      });
     }
     split(trials, finished);
     uniforms_.resize(2 * static_cast<std::size_t>(options_.candidates));
-    return draw_point(space, [&](std::size_t p) {
+    return draw_point(space, [&](const Parameter& parameter, std::size_t p) {
       source_->guided(trial, p, uniforms_);
-      return choose(space.parameters[p], p);
+      return choose(parameter, p);
     });
   }
 
@@ -83,11 +85,13 @@ class TpeSampler final : public Sampler {
   }
 
   double choose(const Parameter& parameter, std::size_t p) {
-    const auto values = [p](const std::vector<const Trial*>& trials, auto& out) {
+    const auto values = [&parameter, p](const std::vector<const Trial*>& trials, auto& out) {
       out.clear();
       for (const Trial* trial : trials) {
-        if (!std::isnan(trial->point[p]))
-          out.push_back(static_cast<typename std::decay_t<decltype(out)>::value_type>(trial->point[p]));
+        double value = trial->point[p];
+        if (std::isnan(value)) continue;
+        if (!parameter.half_of.empty()) value = std::min(value, parameter.high);  // seen under a wider bound
+        out.push_back(static_cast<typename std::decay_t<decltype(out)>::value_type>(value));
       }
     };
     if (parameter.kind == ParameterKind::categorical) {

@@ -16,7 +16,7 @@ void check_rows(const MlpData<T>& data, const MemberSpec& spec, std::span<const 
   for (const std::int32_t row : rows) {
     QUARRY_CHECK(row >= 0 && row < data.features.extent[0], "{} row {} is not a row of the data ({} rows)", what, row,
                  data.features.extent[0]);
-    if (spec.loss == Loss::mse) continue;
+    if (spec.loss == Loss::mse || data.labels.empty()) continue;
     const std::int32_t label = data.labels[static_cast<std::size_t>(row)];
     QUARRY_CHECK(label >= 0 && label < classes, "label {} of row {} is not in 0 ... {} (outputs of the network)", label,
                  row, classes - 1);
@@ -48,10 +48,10 @@ void check_member(const MlpData<T>& data, const MemberSpec& spec) {
   }
   QUARRY_CHECK(!spec.train.empty(), "a member has no training rows");
   const auto rows = static_cast<std::size_t>(data.features.extent[0]);
-  if (spec.loss == Loss::mse) {
+  if (spec.loss == Loss::mse || (data.labels.empty() && data.targets.data != nullptr)) {
     QUARRY_CHECK(data.targets.data != nullptr && data.targets.extent[0] == data.features.extent[0] &&
                      data.targets.extent[1] == spec.sizes.back(),
-                 "mean squared error needs targets [{}][{}], got [{}][{}]", rows, spec.sizes.back(),
+                 "a loss without labels needs targets [{}][{}], got [{}][{}]", rows, spec.sizes.back(),
                  data.targets.extent[0], data.targets.extent[1]);
   } else {
     QUARRY_CHECK(data.labels.size() == rows, "{} labels for {} rows", data.labels.size(), rows);

@@ -21,11 +21,21 @@ struct StrategyLook {
   int point;
 };
 constexpr StrategyLook kLooks[kColours] = {
-    {"random", "#6b7280", 7}, {"entropy", "#0072b2", 5},  {"margin", "#56b4e9", 9}, {"least_confidence", "#e69f00", 11},
-    {"bald", "#d55e00", 13},  {"coreset", "#009e73", 15}, {"badge", "#cc79a7", 4},  {"", "#332288", 6},
-    {"", "#882255", 8},       {"", "#999933", 10},
+    {"random", "#6b7280", 7},
+    {"entropy", "#0072b2", 5},
+    {"margin", "#56b4e9", 9},
+    {"least_confidence", "#e69f00", 11},
+    {"bald", "#d55e00", 13},
+    {"coreset", "#009e73", 15},
+    {"badge", "#cc79a7", 4},
+    {"keychain", "#117733", 12},
+    {"keychain_naive", "#44aa99", 14},
+    {"keychain_autoencoder", "#aa4499", 2},
+    {"", "#332288", 6},
+    {"", "#882255", 8},
+    {"", "#999933", 10},
 };
-constexpr std::size_t kNamed = 7;
+constexpr std::size_t kNamed = 10;
 
 constexpr std::string_view kAxes =
     "set encoding utf8\n"

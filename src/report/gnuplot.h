@@ -47,7 +47,7 @@ std::string gnuplot_number(double value);
 // ---- the look that all pictures share ---------------------------------------------------------------------------
 
 /// Colours by strategy, the same in every picture and table: Okabe and Ito's palette, told apart by colour-blind eyes.
-inline constexpr std::size_t kColours = 10;
+inline constexpr std::size_t kColours = 13;
 std::size_t colour_index(std::string_view strategy);
 std::string_view colour_code(std::size_t index);  ///< "#rrggbb"
 /// Point type (marker) of a strategy.

@@ -103,7 +103,7 @@ std::vector<float> score_points(Context& context, const RunConfig& config, const
                                 const std::vector<std::int32_t>& labelled, MatrixView<const float> points) {
   const std::unique_ptr<Strategy> strategy = make_strategy(config.strategy);
   const StrategyNeeds needs = strategy->needs();
-  if (!needs.probabilities && !needs.features && !needs.bald) return {};
+  if (!needs.probabilities && !needs.features && !needs.bald) return {};  // Keychain's meta models are not saved
   const std::int64_t n = points.extent[0], m = static_cast<std::int64_t>(labelled.size());
   const std::int64_t classes = network.sizes.back();
   const bool use_logits = config.coreset_layer == FeatureLayer::logits;

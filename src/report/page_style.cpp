@@ -43,8 +43,9 @@ tr:last-child td { border-bottom: 0; }
 .note { font-size: 13.5px; color: var(--soft); margin: 6px 0 0; max-width: 100ch; }
 .dot { display: inline-block; width: 10px; height: 10px; border-radius: 50%; margin-right: 8px; }
 .c0 { background: #6b7280; } .c1 { background: #0072b2; } .c2 { background: #56b4e9; } .c3 { background: #e69f00; }
-.c4 { background: #d55e00; } .c5 { background: #009e73; } .c6 { background: #cc79a7; } .c7 { background: #332288; }
-.c8 { background: #882255; } .c9 { background: #999933; }
+.c4 { background: #d55e00; } .c5 { background: #009e73; } .c6 { background: #cc79a7; } .c7 { background: #117733; }
+.c8 { background: #44aa99; } .c9 { background: #aa4499; } .c10 { background: #332288; } .c11 { background: #882255; }
+.c12 { background: #999933; }
 details { margin: 14px 0; border: 1px solid var(--line); border-radius: 8px; padding: 0 16px; }
 summary { cursor: pointer; padding: 10px 0; font-weight: 600; color: var(--accent); }
 pre { background: var(--tint); border-radius: 8px; padding: 12px 16px; overflow-x: auto; font-size: 14px; }
@@ -52,6 +53,6 @@ footer { padding-top: 30px; padding-bottom: 40px; font-size: 13.5px; color: var(
 @media print { details { border: 0; } .pictures figure { break-inside: avoid; } }
 )";
 
-const std::string_view kPageStyleHash = "OIwhlfhClF3TCfTKWLQzjNNrX5GjicE0cl2ZRvVBqLI=";
+const std::string_view kPageStyleHash = "zFiclDpB6ELtPVqUnXJLxteD1KCOOhX0yglEXa0kx9Q=";
 
 }  // namespace quarry

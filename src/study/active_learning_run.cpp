@@ -117,7 +117,7 @@ std::vector<FitRows> ActiveLearningRun::tuning_folds() const {
 }
 
 TuningRound ActiveLearningRun::new_round(std::int32_t iteration) const {
-  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds(),
+  return TuningRound(run_.config, data_->n_features, data_->n_classes, iteration, tuning_folds(), FitModel::classifier,
                      smallest_tuned_value(journal_.records(), iteration));
 }
 
@@ -212,11 +212,16 @@ FitRows ActiveLearningRun::network_rows() const {
 
 std::vector<MemberSpec> ActiveLearningRun::fits() {
   QUARRY_CHECK(want_ == Want::fits, "run {} wants no fits", run_.id);
+  if (keychain_) return keychain_->fits();
   if (tuning_wanted()) return round_->next_fits();
   return {network_member()};
 }
 
 void ActiveLearningRun::give_fits(std::vector<MemberResult<float>> results) {
+  if (keychain_) {
+    if (const std::optional<Json> record = keychain_->give(std::move(results))) journal_.append(*record);
+    return continue_keychain();
+  }
   if (tuning_wanted()) {
     round_->give(std::move(results));
     if (round_->done()) {
@@ -251,8 +256,8 @@ void ActiveLearningRun::use_network(MemberResult<float> result) {
     network_.parameters.resize(static_cast<std::size_t>(parameter_count(network_.sizes)));
   network_.dropout = hyperparameters_.dropout;
   network_.loss = run_.config.loss;
-  want_ = replaying_ ? Want::selection : Want::test;
-  replaying_ = false;
+  want_ = Want::test;
+  if (std::exchange(replaying_, false)) begin_selection();
 }
 
 TestJob ActiveLearningRun::test_job() const {
@@ -265,12 +270,13 @@ TestJob ActiveLearningRun::test_job() const {
 
 void ActiveLearningRun::give_test(const TestMetrics& metrics) {
   QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
-  diverged_once_ = diverged_once_ || fitted_.diverged;
+  diverged_once_ = diverged_once_ || fitted_.diverged || keychain_diverged_;
   const bool last = iteration_ == last_iteration();
   if (networks_ == "every" || (networks_ == "final" && last))
     save_network(files_, network_path(directory_, iteration_), write_checkpoint(network_));
   journal_.append(cycle_record(metrics));
-  want_ = last ? Want::nothing : Want::selection;
+  want_ = Want::nothing;
+  if (!last) begin_selection();
 }
 
 void ActiveLearningRun::give_picks(const Picks& picks) {
@@ -278,6 +284,7 @@ void ActiveLearningRun::give_picks(const Picks& picks) {
   added_now_ = picks.indices;
   all_scores_non_finite_ = picks.all_non_finite;
   for (std::int32_t index : added_now_) pool_.acquire(index);
+  end_keychain();
   ++iteration_;
   begin_iteration();
 }
@@ -290,6 +297,7 @@ Json ActiveLearningRun::cycle_record(const TestMetrics& metrics) const {
   CycleFacts facts{iteration_, added_now_, hyperparameters_, trials_, pruned_};
   facts.every_trial_failed = every_trial_failed_;
   facts.all_scores_non_finite = all_scores_non_finite_;
+  facts.selection_diverged = keychain_diverged_;
   facts.labelled = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
   facts.unlabelled = static_cast<std::int32_t>(pool_.unlabelled().size());
   facts.honeypots = count_honeypots(*data_, pool_.added());

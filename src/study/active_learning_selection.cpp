@@ -27,6 +27,7 @@ SelectJob ActiveLearningRun::select_job() const {
   SelectJob job = select_job_ahead(iteration_, static_cast<std::int32_t>(pool_.added().size()),
                                    static_cast<std::int32_t>(pool_.unlabelled().size()));
   job.network = &network_;
+  if (keychain_) job.keychain = &keychain_->scorer();
   job.candidates = candidates();
   job.labelled = pool_.labelled();
   return job;

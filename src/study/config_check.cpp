@@ -5,6 +5,7 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
+#include "quarry/study/keychain.h"
 #include "src/study/config_table.h"
 
 namespace quarry {
@@ -97,6 +98,31 @@ Problem check_training(const RunConfig& run) {
   return {};
 }
 
+Problem check_keychain(const RunConfig& run) {
+  if (!is_keychain(run.strategy) || run.network != NetworkKind::mlp || run.n_initial < 0) return {};
+  if (run.val_share == 0)
+    return problem({"pool.val_share", "acquisition.strategy"},
+                   "acquisition.strategy = \"{}\" learns from validation losses: pool.val_share must be above 0",
+                   run.strategy);
+  if (run.refit_on_all)
+    return problem({"training.refit_on_all", "acquisition.strategy"},
+                   "acquisition.strategy = \"{}\" learns from validation losses, which training.refit_on_all = true "
+                   "does not leave",
+                   run.strategy);
+  const KeychainSettings settings = keychain_settings(run);
+  const std::int32_t train = run.n_initial - static_cast<std::int32_t>(std::ceil(run.val_share * run.n_initial));
+  if (train - std::ceil(settings.held_out * train) < 1)
+    return problem({"pool.n_initial", "acquisition.keychain_meta_share"},
+                   "acquisition.strategy = \"{}\" splits the {} instances to train on again and holds out {} of them: "
+                   "none is left; raise pool.n_initial or lower pool.val_share",
+                   run.strategy, train, std::ceil(settings.held_out * train));
+  if (settings.form == KeychainForm::leave_out && static_cast<std::int32_t>((1 - settings.share) * train) < 1)
+    return problem({"acquisition.keychain_share", "pool.n_initial"},
+                   "acquisition.keychain_share = {} leaves none of {} instances to train on",
+                   format_exact(settings.share), train);
+  return {};
+}
+
 Problem check_search(const RunConfig& run) {
   const auto ordered = [&](auto low, auto high, std::string_view low_key, std::string_view high_key) -> Problem {
     if (low <= high) return {};
@@ -183,6 +209,10 @@ Problem check_residual(const RunConfig& run) {
     return problem({"search.mode", "model.network"},
                    "search.mode = \"{}\" is for perceptrons; residual networks have fixed and frozen_set",
                    to_string(run.mode));
+  if (is_keychain(run.strategy))
+    return problem({"acquisition.strategy", "model.network"},
+                   "acquisition.strategy = \"{}\" is for perceptrons; model.network is \"{}\"", run.strategy,
+                   to_string(run.network));
   const RunConfig usual;
   const std::pair<std::string_view, bool> foreign[] = {
       {"training.optimizer", run.optimizer != Optimizer::sgd},
@@ -240,6 +270,7 @@ std::optional<ConfigProblem> check_run(const RunConfig& run) {
   if (Problem p = check_pool(run)) return p;
   if (Problem p = check_acquisition(run)) return p;
   if (Problem p = check_training(run)) return p;
+  if (Problem p = check_keychain(run)) return p;
   if (Problem p = check_search(run)) return p;
   if (Problem p = run.network == NetworkKind::mlp ? check_perceptron(run) : check_residual(run)) return p;
   if (run.optimizer == Optimizer::adam && run.momentum > 0)

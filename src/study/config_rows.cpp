@@ -134,6 +134,43 @@ void add_acquisition(std::vector<ConfigRow>& t) {
                  "(the published program ended there)")));
 }
 
+void add_keychain(std::vector<ConfigRow>& t) {
+  t.push_back(choice<&D::run, &R::keychain_form>(
+      "acquisition", "keychain_form", {"leave_out", "duplicate"},
+      "keychain: instances of a pass are left out (commit 5d08ebc) or trained on twice (6f1412b)"));
+  t.push_back(number<&D::run, &R::keychain_passes>(
+      kInteger, "acquisition", "keychain_passes", {0, 100000},
+      "keychain*: networks trained for the credits of an acquisition; 0 = 25 for keychain, 20 for the others"));
+  t.push_back(number<&D::run, &R::keychain_share>(
+      kReal, "acquisition", "keychain_share", {0, 1, false, true},
+      "keychain: share of the instances that a pass leaves out or repeats; 0 = 0.1 for leave_out, 0.2 for duplicate"));
+  t.push_back(number<&D::run, &R::keychain_steepness>(
+      kReal, "acquisition", "keychain_steepness", {0, 1e6},
+      "keychain: steepness of the sigmoid between credit and target; 0 = 10 for leave_out, 250 for duplicate"));
+  t.push_back(number<&D::run, &R::keychain_capacity>(
+      kInteger, "acquisition", "keychain_capacity", {1, 100000},
+      "keychain*: acquisitions whose credits the meta model learns from, the last ones"));
+  t.push_back(number<&D::run, &R::keychain_trials>(
+      kInteger, "acquisition", "keychain_trials", {0, 1000000},
+      "keychain*: trials of the meta model's search; 0 = 25 for keychain, 50 for the others"));
+  t.push_back(number<&D::run, &R::keychain_repeats>(
+      kInteger, "acquisition", "keychain_repeats", {1, 1000},
+      "keychain*: random splits that a trial of the meta model and of the autoencoder is the mean of"));
+  t.push_back(choice<&D::run, &R::keychain_meta_split>(
+      "acquisition", "keychain_meta_split", {"repeats", "single"},
+      "keychain*: their trials are judged on keychain_repeats splits, or on the first of them alone"));
+  t.push_back(faithful("mixed", choice<&D::run, &R::keychain_meta_share>(
+                                    "acquisition", "keychain_meta_share", {"val_share", "three_tenths", "mixed"},
+                                    "keychain*: share that those splits hold out, pool.val_share or 0.3; mixed: "
+                                    "val_share, while training.drop_last counts with 0.3")));
+  t.push_back(number<&D::run, &R::keychain_ae_trials>(kInteger, "acquisition", "keychain_ae_trials", {1, 1000000},
+                                                      "keychain_autoencoder: trials of the autoencoder's search"));
+  t.push_back(faithful("square_of_sum", choice<&D::run, &R::keychain_ae_error>(
+                                            "acquisition", "keychain_ae_error", {"sum_of_squares", "square_of_sum"},
+                                            "keychain_autoencoder: the reconstruction error that is a feature; "
+                                            "square_of_sum: of signed errors, which may cancel")));
+}
+
 }  // namespace
 
 void add_loop_rows(std::vector<ConfigRow>& t) {
@@ -141,6 +178,7 @@ void add_loop_rows(std::vector<ConfigRow>& t) {
   add_data(t);
   add_pool(t);
   add_acquisition(t);
+  add_keychain(t);
 }
 
 }  // namespace config

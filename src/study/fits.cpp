@@ -94,7 +94,7 @@ MemberSpec make_member(const RunConfig& config, std::int32_t n_features, std::in
   }
 
   const FitKeys keys = fit_keys(static_cast<std::uint64_t>(config.seed), config.initial_weights == SeedPolicy::per_use,
-                                place.iteration, place.trial, place.fold);
+                                place.iteration, place.trial, place.fold, static_cast<std::int32_t>(place.model));
   member.init_key = keys.init;
   member.order_key = keys.order;
   member.dropout_key = keys.dropout;

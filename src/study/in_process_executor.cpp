@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "quarry/core/error.h"
 #include "quarry/study/executor.h"
 
 namespace quarry {
@@ -53,7 +54,14 @@ class InProcessExecutor final : public Executor {
 
   std::vector<MemberResult<float>> fit(std::span<const FitJob> jobs) override {
     std::vector<MemberResult<float>> results(jobs.size());
-    for (std::size_t d = 0; d < data_.size(); ++d) fit_on(static_cast<std::int32_t>(d), jobs, results);
+    for (std::size_t d = 0; d < data_.size(); ++d) {
+      std::vector<std::size_t> wanted;
+      for (std::size_t j = 0; j < jobs.size(); ++j)
+        if (jobs[j].rows == nullptr && jobs[j].data == static_cast<std::int32_t>(d)) wanted.push_back(j);
+      const Dataset& data = *data_[d];
+      fit_on({data.train_features(), data.train.labels}, jobs, wanted, {}, results);
+    }
+    fit_own_rows(jobs, results);
     return results;
   }
 
@@ -85,21 +93,49 @@ class InProcessExecutor final : public Executor {
   }
   const Dataset& dataset(std::int32_t number) const { return *data_.at(static_cast<std::size_t>(number)); }
 
-  /// Trains the jobs on one data set, identical ones once, in slices so that a stop is noticed soon.
-  void fit_on(std::int32_t number, std::span<const FitJob> jobs, std::vector<MemberResult<float>>& results) {
+  /// Rows of one shape are stacked: networks of all runs train side by side. A result does not depend on the number
+  /// of a row.
+  void fit_own_rows(std::span<const FitJob> jobs, std::vector<MemberResult<float>>& results) {
+    std::map<std::pair<std::int32_t, std::int32_t>, std::vector<std::size_t>> shapes;
+    for (std::size_t j = 0; j < jobs.size(); ++j)
+      if (jobs[j].rows != nullptr) shapes[{jobs[j].rows->width, jobs[j].rows->outputs}].push_back(j);
+    for (const auto& [shape, wanted] : shapes) {
+      std::map<const OwnRows*, std::int32_t> first_row;
+      std::vector<float> features, targets;
+      std::int32_t n = 0;
+      for (const std::size_t j : wanted) {
+        const OwnRows& rows = *jobs[j].rows;
+        if (!first_row.emplace(&rows, n).second) continue;
+        features.insert(features.end(), rows.features.begin(), rows.features.end());
+        targets.insert(targets.end(), rows.targets.begin(), rows.targets.end());
+        n += rows.n;
+      }
+      fit_on({matrix<const float>(features.data(), n, shape.first),
+              {},
+              matrix<const float>(targets.data(), n, shape.second)},
+             jobs, wanted, first_row, results);
+    }
+  }
+
+  /// Trains the jobs listed, identical ones once, in slices so that a stop is noticed soon.
+  void fit_on(const MlpData<float>& rows, std::span<const FitJob> jobs, const std::vector<std::size_t>& wanted,
+              const std::map<const OwnRows*, std::int32_t>& first_row, std::vector<MemberResult<float>>& results) {
     std::map<std::string, std::size_t> first_of;
     std::vector<MemberSpec> members;
     std::vector<std::pair<std::size_t, std::size_t>> job_to_member;
-    for (std::size_t j = 0; j < jobs.size(); ++j) {
-      if (jobs[j].data != number) continue;
-      const auto [place, is_new] = first_of.try_emplace(SpecKey(jobs[j].member).bytes, members.size());
-      if (is_new) members.push_back(jobs[j].member);
+    for (const std::size_t j : wanted) {
+      MemberSpec member = jobs[j].member;
+      if (jobs[j].rows != nullptr) {
+        const std::int32_t first = first_row.at(jobs[j].rows.get());
+        for (std::vector<std::int32_t>* list : {&member.train, &member.validation})
+          for (std::int32_t& row : *list) row += first;
+      }
+      const auto [place, is_new] = first_of.try_emplace(SpecKey(member).bytes, members.size());
+      if (is_new) members.push_back(std::move(member));
       job_to_member.emplace_back(j, place->second);
     }
     if (members.empty()) return;
 
-    const Dataset& data = dataset(number);
-    const MlpData<float> rows{data.train_features(), data.train.labels};
     std::vector<MemberResult<float>> trained;
     const std::size_t slice = static_cast<std::size_t>(context_.pool().workers()) * kMembersPerWorkerAndSlice;
     for (std::size_t begin = 0; begin < members.size(); begin += slice) {
@@ -146,6 +182,12 @@ class InProcessExecutor final : public Executor {
       mlp_forward<float>(context_, *job.network, data.train_features(), job.labelled,
                          use_logits ? labelled.data() : nullptr, use_logits ? nullptr : labelled.data());
       problem.labelled_features = matrix<const float>(labelled.data(), m, width);
+    }
+    std::vector<float> keychain;
+    if (needs.keychain) {
+      QUARRY_CHECK(job.keychain != nullptr, "a selection by {} without its meta model", job.strategy);
+      keychain = keychain_scores(context_, *job.keychain, *job.network, data.train_features(), job.candidates);
+      problem.keychain = keychain;
     }
     if (needs.bald) {
       mlp_bald<float>(context_, *job.network, data.train_features(), job.candidates, job.mc_passes, job.mc_key,

@@ -7,8 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "quarry/core/error.h"
 #include "quarry/study/active_learning_run.h"
 #include "quarry/study/device_study.h"
+#include "quarry/study/keychain.h"
 #include "quarry/study/plan.h"
 #include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
@@ -28,6 +30,11 @@ class PerceptronRunner final : public StudyRunner {
   };
 
   void load_data() override {
+    for (const StudyRun* run : runs_) {
+      if (options_.device.kind == DeviceKind::cuda && is_keychain(run->config.strategy))
+        usage_error("run {}: acquisition.strategy = \"{}\" runs on the CPU alone so far; use --device cpu", run->id,
+                    run->config.strategy);
+    }
     for (const StudyRun* run : runs_) {
       std::shared_ptr<const Dataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const Dataset>(load_dataset(run->config.data));
@@ -150,7 +157,7 @@ class PerceptronRunner final : public StudyRunner {
     for (Active* active : runs) {
       std::vector<MemberSpec> members = active->run->fits();
       counts.push_back(members.size());
-      for (MemberSpec& member : members) jobs.push_back({active->data, std::move(member)});
+      for (MemberSpec& member : members) jobs.push_back({active->data, std::move(member), active->run->fit_rows()});
     }
     if (jobs.empty()) return;
     const PhaseTimer timer;

@@ -10,6 +10,8 @@
 #include "quarry/core/error.h"
 #include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_fits.h"
+#include "quarry/study/keychain.h"
+#include "src/study/plan_fits.h"
 
 namespace quarry {
 namespace {
@@ -30,21 +32,11 @@ std::int64_t acquisition_count(const RunConfig& run) {
   return run.n_initial < 0 ? 0 : (std::int64_t{run.budget} + run.size - 1) / run.size;
 }
 
-// Weights of the network of mode fixed, or of the average network of the space: depth and widths uniform and
-// independent, so the mean of a product of widths is the product of their means.
-struct Shape {
-  double weights = 0;      // of all layers, biases apart
-  double first = 0;        // of the first layer, which needs no gradient of its input
-  double penultimate = 0;  // width of the features
-};
-
-Shape shape_of(const RunConfig& run, const DataSize& size) {
+// Weights of the network of mode fixed, or of the average network of the space.
+PlanShape shape_of(const RunConfig& run, const DataSize& size) {
   const double d = size.features, c = size.classes;
-  if (run.mode != Mode::fixed) {
-    const double width = 0.5 * (run.width_low + run.width_high), depth = 0.5 * (run.depth_low + run.depth_high);
-    return {width * (d + c) + (depth - 1) * width * width, d * width, width};
-  }
-  Shape shape;
+  if (run.mode != Mode::fixed) return average_shape(run, d, c);
+  PlanShape shape;
   double before = d;
   for (const std::int32_t width : run.hidden) {
     shape.weights += before * width;
@@ -56,19 +48,12 @@ Shape shape_of(const RunConfig& run, const DataSize& size) {
   return shape;
 }
 
-// One fit, times how often it happens.
-struct Fits {
-  std::int64_t count = 0;       // networks
-  std::int64_t sequential = 0;  // those that wait for each other
-  std::int64_t train = 0, validation = 0;
-  bool every_epoch = false;  // the validation part is scored after every epoch, for the pruner
-};
-
 class CostSum {
  public:
   CostSum(const RunConfig& run, const DataSize& size) : run_(run), size_(size), shape_(shape_of(run, size)) {}
 
-  void add(const Fits& fits) {
+  void add(const PlanFits& fits) {
+    const PlanShape& shape = fits.shape ? *fits.shape : shape_;
     const std::int64_t batch = run_.batch_size;
     const bool drops = run_.drop_last && fits.train > batch;
     const std::int64_t per_epoch = drops ? fits.train / batch : (fits.train + batch - 1) / batch;
@@ -77,9 +62,9 @@ class CostSum {
     cost_.steps += fits.count * epochs * per_epoch;
     cost_.sequential_steps += fits.sequential * epochs * per_epoch;
     const double rows = static_cast<double>(drops ? per_epoch * batch : fits.train);
-    const double trained = static_cast<double>(epochs) * rows * (6 * shape_.weights - 2 * shape_.first);
+    const double trained = static_cast<double>(epochs) * rows * (6 * shape.weights - 2 * shape.first);
     const double scored =
-        2 * shape_.weights * (rows + static_cast<double>(fits.validation * (fits.every_epoch ? epochs : 1)));
+        2 * shape.weights * (rows + static_cast<double>(fits.validation * (fits.every_epoch ? epochs : 1)));
     cost_.training_flops += static_cast<double>(fits.count) * (trained + scored);
   }
 
@@ -87,7 +72,7 @@ class CostSum {
     const double candidates =
         static_cast<double>(run_.candidates > 0 ? std::min(run_.candidates, unlabelled) : unlabelled);
     const double pass = 2 * shape_.weights * candidates;
-    if (needs.probabilities || needs.features) cost_.scoring_flops += pass;
+    if (needs.probabilities || needs.features || needs.keychain) cost_.scoring_flops += pass;
     if (needs.bald) cost_.scoring_flops += run_.mc_passes * pass;
     const double width = run_.coreset_layer == FeatureLayer::logits ? size_.classes : shape_.penultimate;
     if (needs.features) cost_.scoring_flops += 2 * width * candidates * static_cast<double>(labelled + run_.size);
@@ -100,14 +85,14 @@ class CostSum {
  private:
   const RunConfig& run_;
   const DataSize& size_;
-  Shape shape_;
+  PlanShape shape_;
   RunCost cost_;
 };
 
 // The fits that a search of one row of the results makes.
 void add_search(CostSum& sum, const RunConfig& run, std::int64_t n, std::int64_t added) {
   const std::int64_t startup = std::min(run.trials, run.startup_trials);
-  Fits fits;
+  PlanFits fits;
   fits.count = run.trials;
   fits.sequential = run.trials - startup + 1;
   fits.every_epoch = true;
@@ -126,6 +111,11 @@ void add_search(CostSum& sum, const RunConfig& run, std::int64_t n, std::int64_t
 }
 
 }  // namespace
+
+PlanShape average_shape(const RunConfig& run, double inputs, double outputs) {
+  const double width = 0.5 * (run.width_low + run.width_high), depth = 0.5 * (run.depth_low + run.depth_high);
+  return {width * (inputs + outputs) + (depth - 1) * width * width, inputs * width, width};
+}
 
 void check_run_fits_data(const RunConfig& run, const DataSize& whole) {
   const std::string_view data = run.data.name;
@@ -178,11 +168,19 @@ RunCost run_cost(const RunConfig& run, const DataSize& size) {
     sum.add_test();
     if (row == cost.acquisitions) break;
     sum.add_scoring(size.pool - n - added, n + added, needs);
+    if (needs.keychain)
+      for (const PlanFits& fits : keychain_fits(run, size, n, n - validation, added)) sum.add(fits);
     added = std::min<std::int64_t>(added + run.size, run.budget);
   }
   cost.members = run.mode == Mode::online_dynamic ? run.folds : run.mode == Mode::constant_whole ? run.whole_folds : 1;
   cost.startup_members =
       run.mode == Mode::fixed ? 1 : cost.members * std::min<std::int64_t>(run.trials, run.startup_trials);
+  if (needs.keychain && cost.acquisitions > 0) {
+    const KeychainSettings settings = keychain_settings(run);
+    cost.members = std::max<std::int64_t>(cost.members, settings.splits);
+    cost.startup_members = std::max<std::int64_t>(
+        cost.startup_members, std::int64_t{settings.splits} * std::min(settings.trials, run.startup_trials));
+  }
   return cost;
 }
 

@@ -99,7 +99,7 @@ Json describe_cycle(const CycleFacts& facts, const Dataset& data, const MemberRe
   record.set("trials", facts.trials).set("pruned", facts.pruned);
   record.set("every_trial_failed", facts.every_trial_failed);
   record.set("all_scores_non_finite", facts.all_scores_non_finite);
-  record.set("diverged", fitted.diverged).set("diverged_epoch", fitted.diverged_epoch);
+  record.set("diverged", fitted.diverged || facts.selection_diverged).set("diverged_epoch", fitted.diverged_epoch);
   return record;
 }
 

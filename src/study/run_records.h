@@ -27,6 +27,7 @@ struct CycleFacts {
   Hyperparameters hyperparameters;
   std::int32_t trials = 0, pruned = 0;
   bool every_trial_failed = false, all_scores_non_finite = false;
+  bool selection_diverged = false;  ///< a network of the selection before it (Keychain)
   std::int32_t labelled = 0, unlabelled = 0, honeypots = 0;
 };
 Json describe_cycle(const CycleFacts& facts, const Dataset& data, const MemberResult<float>& fitted,

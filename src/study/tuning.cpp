@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "quarry/core/rng.h"
+#include "quarry/study/keychain.h"
 #include "src/study/trial_records.h"
 
 namespace quarry {
@@ -17,14 +18,16 @@ std::int32_t pruner_steps(const RunConfig& config, std::size_t folds) {
 
 }  // namespace
 
-TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration) {
+TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration, FitModel model) {
   TpeOptions options;
   options.startup_trials = config.startup_trials;
   options.normalised_density = config.normalised_density;
   options.numpy_random = config.rng == RngKind::numpy;
-  const std::uint64_t use = config.sampler_seed == SeedPolicy::per_use
-                                ? hash_combine(1, static_cast<std::uint64_t>(std::int64_t{iteration}))
-                                : 0;
+  std::uint64_t use = 0;
+  if (config.sampler_seed == SeedPolicy::per_use) {
+    use = hash_combine(1, static_cast<std::uint64_t>(std::int64_t{iteration}));
+    if (model != FitModel::classifier) use = hash_combine(use, static_cast<std::uint64_t>(model));
+  }
   const auto seed = static_cast<std::uint64_t>(config.seed);
   options.key = stream_key(seed, RngPurpose::tpe, use);
   options.numpy_seed = use == 0 ? static_cast<std::uint32_t>(seed) : static_cast<std::uint32_t>(options.key);
@@ -43,21 +46,27 @@ bool reports_every_epoch(const RunConfig& config) {
 }
 
 TuningRound::TuningRound(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes,
-                         std::int32_t iteration, std::vector<FitRows> folds, double best_before)
+                         std::int32_t iteration, std::vector<FitRows> folds, FitModel model, double best_before)
     : config_(config),
       n_features_(n_features),
       n_classes_(n_classes),
       iteration_(iteration),
       folds_(std::move(folds)),
+      model_(model),
       best_before_(best_before),
-      search_(study_space(config), make_sampler(config.sampler, sampler_options(config, iteration)),
+      search_(model == FitModel::autoencoder ? autoencoder_space(config) : study_space(config),
+              make_sampler(config.sampler, sampler_options(config, iteration, model)),
               make_pruner(config.pruner, pruner_options(config, pruner_steps(config, folds_.size()))),
-              config.nan_trial == "failed" ? NanTrial::failed : NanTrial::worst) {}
+              config.nan_trial == "failed" || model != FitModel::classifier ? NanTrial::failed : NanTrial::worst) {}
+
+Hyperparameters TuningRound::hyperparameters(const Trial& trial) const {
+  if (model_ != FitModel::autoencoder) return hyperparameters_of(search_.space(), trial.point, config_);
+  return autoencoder_hyperparameters(search_.space(), trial.point, config_);
+}
 
 MemberSpec TuningRound::member(const Trial& trial, std::size_t fold) const {
-  const FitPlace place{iteration_, trial.number, static_cast<std::int32_t>(fold)};
-  return make_member(config_, n_features_, n_classes_, hyperparameters_of(search_.space(), trial.point, config_), place,
-                     folds_[fold]);
+  const FitPlace place{iteration_, trial.number, static_cast<std::int32_t>(fold), model_};
+  return make_member(config_, n_features_, n_classes_, hyperparameters(trial), place, folds_[fold]);
 }
 
 bool TuningRound::done() const {
@@ -116,6 +125,11 @@ void TuningRound::tell(const Trial& trial, std::span<const MemberResult<float>> 
       value = *std::min_element(reports.begin(), reports.end(),
                                 [](double a, double b) { return a < b || (std::isnan(b) && !std::isnan(a)); });
   }
+  const auto is_finite = [](const MemberResult<float>& fold) { return std::isfinite(fold.validation.loss); };
+  if (model_ != FitModel::classifier && !std::all_of(folds.begin(), folds.end(), is_finite)) {
+    reports.clear();  // nothing for the pruner to look at: the trial fails
+    value = std::numeric_limits<double>::quiet_NaN();
+  }
   search_.tell(trial.number, reports, value);
   if (folds.size() == 1 && search_.best() != nullptr && search_.best()->number == trial.number)
     best_network_ = folds[0];
@@ -138,11 +152,11 @@ const Trial& TuningRound::chosen() const {
 }
 
 Hyperparameters TuningRound::chosen_hyperparameters() const {
-  return hyperparameters_of(search_.space(), chosen().point, config_);
+  return hyperparameters(chosen());
 }
 
 Hyperparameters TuningRound::last_hyperparameters() const {
-  return hyperparameters_of(search_.space(), search_.trials()[static_cast<std::size_t>(finished_ - 1)].point, config_);
+  return hyperparameters(search_.trials()[static_cast<std::size_t>(finished_ - 1)]);
 }
 
 std::int32_t TuningRound::pruned() const {

@@ -49,7 +49,7 @@ struct Case {
     problem.probabilities = probabilities.view();
     problem.candidate_features = features.view();
     problem.labelled_features = labelled.view();
-    problem.bald = bald;
+    problem.bald = problem.keychain = bald;
     problem.pool_index = pool_index;
     return problem;
   }
@@ -226,7 +226,7 @@ TEST_P(EveryStrategy, AsksForWhatItNeeds) {
   Context context({}, 1);
   SelectionProblem empty;
   empty.n = 10;
-  if (needs.probabilities || needs.features || needs.bald) {
+  if (needs.probabilities || needs.features || needs.bald || needs.keychain) {
     EXPECT_THROW(make_strategy(GetParam())->select(context, empty), Error);
   } else {
     EXPECT_EQ(make_strategy(GetParam())->select(context, empty).positions.size(), 1u);

@@ -67,6 +67,10 @@ std::vector<double> draw(const Golden& golden) {
       weights.push_back(i % 3 == 0 ? 0 : u4 * u4);
     }
     result = to_doubles(random.choice_weighted(weights, golden.arguments[1]));
+  } else if (golden.what == "distinct") {
+    std::vector<double> weights;
+    for (std::int32_t i = 0; i < n; ++i) weights.push_back(1 + i % 5);
+    result = to_doubles(random.choice_weighted_distinct(weights, golden.arguments[1]));
   } else if (golden.what == "mixed") {
     for (std::int32_t i = 0; i < n; ++i) {
       result.push_back(random.normal());
@@ -90,6 +94,7 @@ TEST(NumpyRandom, MatchesNumpyBitForBit) {
                                               {"permutation", 16},
                                               {"choice", 4},
                                               {"weighted", 24},
+                                              {"distinct", 12},
                                               {"mixed", 4}}));
 }
 
@@ -115,6 +120,7 @@ TEST(NumpyRandom, RefusesImpossibleChoices) {
   EXPECT_THROW(random.choice_weighted(std::vector<double>{0, 0}, 1), Error);
   EXPECT_THROW(random.choice_weighted(std::vector<double>{1, -1}, 1), Error);
   EXPECT_THROW(random.choice_weighted({}, 1), Error);
+  EXPECT_THROW(random.choice_weighted_distinct(std::vector<double>{1, 0, 1}, 3), Error);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <set>
 
 #include "quarry/core/error.h"
 #include "quarry/core/rng.h"
@@ -91,6 +92,35 @@ TEST(Samplers, EveryValueIsOneOfItsParameter) {
       }
     }
   }
+}
+
+TEST(Samplers, ABoundMayBeHalfOfAnotherParameter) {
+  Space space;
+  space.parameters = {integer("whole", 2, 96), integer("part", 2, 48)};
+  space.parameters[1].half_of = "whole";
+  for (const char* name : {"tpe", "random"}) {
+    for (const bool numpy : {false, true}) {
+      TpeOptions options;
+      options.numpy_random = numpy;
+      options.key = 3;
+      Search search(space, make_sampler(name, options), make_no_pruner());
+      std::set<double> fractions;
+      for (std::int32_t i = 0; i < 120; ++i) {
+        const Trial trial = search.ask();
+        const double whole = trial.point[0], part = trial.point[1];
+        EXPECT_EQ(part, std::floor(part));
+        EXPECT_GE(part, 2);
+        EXPECT_LE(part, std::max(2.0, std::floor(whole / 2))) << name << " trial " << i << " of " << whole;
+        fractions.insert(part / whole);
+        // Narrow spaces after wide ones: what is best moves, so that the estimators see values beyond the bound.
+        search.tell(trial.number, {}, i < 60 ? -whole - part : whole);
+      }
+      EXPECT_GT(fractions.size(), 30u);
+    }
+  }
+  EXPECT_EQ(space.high_at(1, std::vector<double>{9, 0}), 4);
+  EXPECT_EQ(space.high_at(1, std::vector<double>{3, 0}), 2);
+  EXPECT_EQ(space.high_at(0, std::vector<double>{9, 0}), 96);
 }
 
 TEST(Samplers, AFixedParameterDrawsNothing) {

@@ -71,6 +71,13 @@ TEST(Space, RefusesWhatCannotBeSearched) {
       {"lacks", [](Space& s) { s.parameters[2].parent = "y"; }},
       {"before", [](Space& s) { s.parameters[0].parent = "n"; }},
       {"before", [](Space& s) { s.parameters[0].parent = "x"; }},
+      {"bounded by half of 'y'", [](Space& s) { s.parameters[1].half_of = "y"; }},
+      {"bounded by half of 'n'", [](Space& s) { s.parameters[1].half_of = "n"; }},
+      {"must be an integer",
+       [](Space& s) {
+         std::swap(s.parameters[0], s.parameters[1]);
+         s.parameters[1].half_of = "n";
+       }},
       {"no number", [](Space& s) { s.parameters[1].parent = "x", s.parameters[1].parent_at_least = kNaN; }},
   };
   for (const Case& item : cases) {

@@ -60,17 +60,25 @@ std::vector<bool> active_units(const NaiveMlp& net, const NaiveData& data, const
   return on;
 }
 
+struct LossCase {
+  Loss loss;
+  bool soft = false;  ///< distributions instead of labels
+};
+
 TEST(MlpTrain, FiniteDifferencesOfEveryLossAndLayer) {
   constexpr double eps = 1e-5;
   double worst = 0;
-  for (const Loss loss : {Loss::ce_on_logits, Loss::ce_on_probs, Loss::mse}) {
+  const LossCase cases[] = {
+      {Loss::ce_on_logits}, {Loss::ce_on_probs}, {Loss::mse}, {Loss::ce_on_logits, true}, {Loss::ce_on_probs, true}};
+  for (const auto& [loss, soft] : cases) {
     for (const double dropout : {0.0, 0.4}) {
       for (const std::int32_t rows : {9, 40}) {
         MemberSpec spec = member({3, 11, 6, 17, 4}, rows);
         spec.loss = loss;
         spec.dropout = dropout;
         spec.batch_size = rows;
-        const MlpSet<double> set(rows, 3, 4);
+        MlpSet<double> set(rows, 3, 4);
+        if (soft) set.soften();
         const NaiveData data = set.naive();
         const Doubles start = fresh_parameters(spec);
         const SimdLevel level = simd_levels().back();

@@ -51,27 +51,30 @@ std::string describe(const MemberSpec& spec) {
 
 TEST(MlpTrain, DoubleAgreesWithPlainLoops) {
   for (const MemberSpec& spec : specs()) {
-    const MlpSet<double> set(spec.train.back() + 1, spec.sizes.front(), spec.sizes.back());
-    const NaiveData data = set.naive();
-    const std::vector<double> start = fresh_parameters(spec);
-    NaiveMlp naive(spec, start);
-    std::vector<double> losses;
-    for (std::size_t at = 0; at < spec.train.size(); at += static_cast<std::size_t>(spec.batch_size)) {
-      const std::size_t end = std::min(spec.train.size(), at + static_cast<std::size_t>(spec.batch_size));
-      const std::vector<std::int32_t> rows(spec.train.begin() + static_cast<std::ptrdiff_t>(at),
-                                           spec.train.begin() + static_cast<std::ptrdiff_t>(end));
-      Doubles gradient(start.size(), 0);
-      losses.push_back(naive.batch(data, rows, 7 + static_cast<std::int64_t>(losses.size()), &gradient));
-      naive.update(gradient);
-    }
-    for (const SimdLevel level : simd_levels()) {
-      SCOPED_TRACE(describe(spec) + " " + std::string(to_string(level)));
-      const EpochResult<double> got = run_epoch<double>(level, spec, set.view(), start, 7);
-      ASSERT_EQ(got.losses.size(), losses.size());
-      EXPECT_TRUE(got.finite);
-      for (std::size_t s = 0; s < losses.size(); ++s) EXPECT_NEAR(got.losses[s], losses[s], 1e-12);
-      for (std::size_t i = 0; i < start.size(); ++i) {
-        ASSERT_NEAR(got.parameters[i], naive.p[i], 1e-11 + 1e-9 * (spec.optimizer == Optimizer::adam)) << i;
+    for (const bool soft : {false, true}) {
+      MlpSet<double> set(spec.train.back() + 1, spec.sizes.front(), spec.sizes.back());
+      if (soft) set.soften();
+      const NaiveData data = set.naive();
+      const std::vector<double> start = fresh_parameters(spec);
+      NaiveMlp naive(spec, start);
+      std::vector<double> losses;
+      for (std::size_t at = 0; at < spec.train.size(); at += static_cast<std::size_t>(spec.batch_size)) {
+        const std::size_t end = std::min(spec.train.size(), at + static_cast<std::size_t>(spec.batch_size));
+        const std::vector<std::int32_t> rows(spec.train.begin() + static_cast<std::ptrdiff_t>(at),
+                                             spec.train.begin() + static_cast<std::ptrdiff_t>(end));
+        Doubles gradient(start.size(), 0);
+        losses.push_back(naive.batch(data, rows, 7 + static_cast<std::int64_t>(losses.size()), &gradient));
+        naive.update(gradient);
+      }
+      for (const SimdLevel level : simd_levels()) {
+        SCOPED_TRACE(describe(spec) + " " + std::string(to_string(level)));
+        const EpochResult<double> got = run_epoch<double>(level, spec, set.view(), start, 7);
+        ASSERT_EQ(got.losses.size(), losses.size());
+        EXPECT_TRUE(got.finite);
+        for (std::size_t s = 0; s < losses.size(); ++s) EXPECT_NEAR(got.losses[s], losses[s], 1e-12);
+        for (std::size_t i = 0; i < start.size(); ++i) {
+          ASSERT_NEAR(got.parameters[i], naive.p[i], 1e-11 + 1e-9 * (spec.optimizer == Optimizer::adam)) << i;
+        }
       }
     }
   }
@@ -81,13 +84,16 @@ TEST(MlpTrain, EveryLevelGivesTheSameBits) {
   const auto compare = [](auto zero) {
     using T = decltype(zero);
     for (const MemberSpec& spec : specs()) {
-      const MlpSet<T> set(spec.train.back() + 1, spec.sizes.front(), spec.sizes.back());
-      const std::vector<double> start = fresh_parameters(spec);
-      const auto expected = run_epoch<T>(SimdLevel::portable, spec, set.view(), start);
-      for (const SimdLevel level : simd_levels()) {
-        const auto got = run_epoch<T>(level, spec, set.view(), start);
-        EXPECT_EQ(got.parameters, expected.parameters) << describe(spec) << " " << to_string(level);
-        EXPECT_EQ(got.losses, expected.losses) << describe(spec) << " " << to_string(level);
+      for (const bool soft : {false, true}) {
+        MlpSet<T> set(spec.train.back() + 1, spec.sizes.front(), spec.sizes.back());
+        if (soft) set.soften();
+        const std::vector<double> start = fresh_parameters(spec);
+        const auto expected = run_epoch<T>(SimdLevel::portable, spec, set.view(), start);
+        for (const SimdLevel level : simd_levels()) {
+          const auto got = run_epoch<T>(level, spec, set.view(), start);
+          EXPECT_EQ(got.parameters, expected.parameters) << describe(spec) << " " << to_string(level);
+          EXPECT_EQ(got.losses, expected.losses) << describe(spec) << " " << to_string(level);
+        }
       }
     }
   };

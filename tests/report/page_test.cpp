@@ -9,6 +9,7 @@
 #include <set>
 #include <sstream>
 
+#include "quarry/al/strategy.h"
 #include "quarry/core/file_system.h"
 #include "src/report/pictures.h"
 #include "src/report/subprocess.h"
@@ -257,10 +258,9 @@ TEST(Gnuplot, SaysWhatGnuplotSaid) {
 
 TEST(Gnuplot, EveryStrategyHasItsColour) {
   std::set<std::string_view> colours;
-  for (const char* name : {"random", "entropy", "margin", "least_confidence", "bald", "coreset", "badge"})
-    colours.insert(colour_code(colour_index(name)));
-  EXPECT_EQ(colours.size(), 7u);
-  EXPECT_GE(colour_index("mine"), 7u);
+  for (const StrategyEntry& strategy : strategy_table()) colours.insert(colour_code(colour_index(strategy.name)));
+  EXPECT_EQ(colours.size(), strategy_table().size());
+  EXPECT_GE(colour_index("mine"), strategy_table().size());
 }
 
 TEST(Subprocess, CollectsKillsAndReports) {

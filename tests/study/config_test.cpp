@@ -366,7 +366,7 @@ bool is_foreign(const ConfigKey& key, bool residual) {
 
 TEST(Config, RandomConfigsRoundTrip) {
   int accepted = 0, accepted_residual = 0;
-  for (std::uint64_t seed = 0; seed < 600; ++seed) {
+  for (std::uint64_t seed = 0; seed < 1200; ++seed) {
     const bool residual = seed % 3 == 0;
     std::vector<std::string> overrides;
     if (residual) overrides = {"data.name=cifar10", "model.network=resnet8", "pool.val_share=0"};

@@ -2,6 +2,7 @@
 // One run of a study, driven to its end in process.
 #pragma once
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "quarry/study/active_learning_run.h"
+#include "quarry/study/keychain.h"
 #include "tests/support/temp_dir.h"
 
 namespace quarry::test {
@@ -32,7 +34,7 @@ struct Driver {
     while (run.want() != Want::nothing) {
       if (run.want() == Want::fits) {
         std::vector<FitJob> jobs;
-        for (MemberSpec& m : run.fits()) jobs.push_back({number, std::move(m)});
+        for (MemberSpec& m : run.fits()) jobs.push_back({number, std::move(m), run.fit_rows()});
         for (const FitJob& job : jobs) fits.push_back(job.member);
         run.give_fits(executor->fit(jobs));
       } else if (run.want() == Want::test) {
@@ -42,6 +44,9 @@ struct Driver {
       } else {
         SelectJob job = run.select_job();
         job.data = number;
+        if (job.keychain != nullptr)
+          scores.push_back(
+              keychain_scores(context, *job.keychain, *job.network, data->train_features(), job.candidates));
         run.give_picks(executor->select({&job, 1}).front());
       }
     }
@@ -49,19 +54,33 @@ struct Driver {
     records = parse_journal(posix_file_system().read(path), path).records;
   }
 
+  std::vector<Json> cycles() const {
+    std::vector<Json> found;
+    for (const Json& record : records)
+      if (record.at("type").string() == "cycle") found.push_back(record);
+    return found;
+  }
+
   std::vector<std::int32_t> picks() const {
     std::vector<std::int32_t> all;
-    for (const Json& record : records) {
-      if (record.at("type").string() != "cycle") continue;
+    for (const Json& record : cycles())
       for (const Json& index : record.at("added").items()) all.push_back(static_cast<std::int32_t>(index.integer()));
-    }
     return all;
+  }
+
+  /// Those of a stage of the Keychain selections.
+  std::vector<const Json*> keychain_records(const std::string& stage) const {
+    std::vector<const Json*> found;
+    for (const Json& record : records)
+      if (record.at("type").string() == "keychain" && record.at("stage").string() == stage) found.push_back(&record);
+    return found;
   }
 
   TempDir directory;
   Context context;
   std::unique_ptr<Executor> executor;
   std::vector<MemberSpec> fits;
+  std::vector<std::vector<float>> scores;  ///< of a Keychain's selections
   std::vector<Json> records;
 };
 

@@ -43,24 +43,54 @@ width_high = 4
                      "tiny.toml", {});
 }
 
-RunSummary run(FileSystem& files) {
+/// Selections with records of their own, and a replay buffer that outlives an iteration.
+StudyConfig keychain_study() {
+  return parse_study(R"(
+study = "keychain"
+[data]
+name = "blobs"
+[pool]
+n_initial = 10
+[acquisition]
+strategy = ["keychain", "keychain_autoencoder"]
+budget = 3
+keychain_passes = 2
+keychain_capacity = 2
+keychain_trials = 2
+keychain_repeats = 2
+keychain_ae_trials = 2
+[training]
+epochs = 2
+[search]
+mode = ["fixed", "online_static"]
+trials = 2
+startup_trials = 1
+depth_high = 1
+width_high = 4
+)",
+                     "keychain.toml", {});
+}
+
+RunSummary run(FileSystem& files, const StudyConfig& study = tiny_study()) {
   RunOptions options;
   options.out = "/out";
   options.workers = 1;
   options.progress = ProgressMode::quiet;
-  return run_study(files, tiny_study(), options);
+  return run_study(files, study, options);
 }
 
 std::map<std::string, std::string> contract_files(FaultyFileSystem& files) {
   return test::contract_files(files.disk().files());
 }
 
+std::map<std::string, std::string> undisturbed_files(const StudyConfig& study) {
+  FaultyFileSystem fresh;
+  run(fresh, study);
+  return contract_files(fresh);
+}
+
 const std::map<std::string, std::string>& undisturbed() {
-  static const auto files = [] {
-    FaultyFileSystem fresh;
-    run(fresh);
-    return contract_files(fresh);
-  }();
+  static const auto files = undisturbed_files(tiny_study());
   return files;
 }
 
@@ -70,24 +100,34 @@ TEST(RunnerFaults, ThereIsSomethingToCompare) {
 }
 
 /// Ends the process at call n, for every n; restarts; runs again; compares. Returns the number of calls.
-std::int64_t end_at_every_call(void (*restart)(test::SimulatedDisk& disk, std::int64_t n)) {
+std::int64_t end_at_every_call(void (*restart)(test::SimulatedDisk& disk, std::int64_t n),
+                               const StudyConfig& study = tiny_study()) {
+  const auto expected = undisturbed_files(study);
   for (std::int64_t n = 1;; ++n) {
     FaultyFileSystem files;
     files.disk().end_at(n);
     try {
-      run(files);
+      run(files, study);
     } catch (const ProcessEnded&) {
     }
     if (!files.disk().faulted()) return n - 1;
     restart(files.disk(), n);
-    run(files);
-    EXPECT_EQ(contract_files(files), undisturbed()) << "ended at call " << n;
+    run(files, study);
+    EXPECT_EQ(contract_files(files), expected) << "ended at call " << n;
     if (::testing::Test::HasFailure()) return n;
   }
 }
 
 TEST(RunnerFaults, KilledAtEveryCall) {
   EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }), 50);
+}
+
+TEST(RunnerFaults, KilledAtEveryCallBetweenTheSelectionsOfAKeychain) {
+  const auto files = undisturbed_files(keychain_study());
+  EXPECT_EQ(files.size(), 2u + 4u);
+  EXPECT_GT(
+      end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }, keychain_study()),
+      80);
 }
 
 TEST(RunnerFaults, PowerCutAtEveryCall) {

@@ -86,21 +86,50 @@ TEST(Runner, BytesDoNotDependOnFleetOrWorkers) {
   }
 }
 
-TEST(Runner, BytesDoNotDependOnTheSimdLevel) {
-  const StudyConfig study = small_study({"run.seed=3"});
+/// Runs whose selections train networks, on rows of their own.
+StudyConfig keychain_study() {
+  return small_study({"acquisition.strategy=[keychain, keychain_naive, keychain_autoencoder]",
+                      "search.mode=[fixed, online_static]", "acquisition.keychain_passes=4",
+                      "acquisition.keychain_capacity=2", "acquisition.keychain_trials=5",
+                      "acquisition.keychain_repeats=3", "acquisition.keychain_ae_trials=3"});
+}
+
+TEST(Runner, BytesOfAKeychainDoNotDependOnFleetWorkersOrAStop) {
+  const StudyConfig study = keychain_study();
+  ASSERT_EQ(study.runs.size(), 12u);
   const auto expected = run_fresh(study, quiet(""));
-  for (const char* level : {"portable", "avx2", "avx512"}) {
-    setenv("QUARRY_SIMD", level, 1);
-    bool available = true;
-    try {
-      simd_level();
-    } catch (const Error&) {
-      available = false;
+  for (const std::int32_t fleet : {1, 5}) {
+    RunOptions options = quiet("");
+    options.fleet = fleet;
+    options.workers = fleet == 1 ? 4 : 1;
+    EXPECT_EQ(run_fresh(study, options), expected) << "fleet " << fleet;
+  }
+  const TempDir out;
+  std::atomic<bool> stop{true};
+  RunOptions options = quiet(out.path());
+  options.stop = &stop;
+  EXPECT_TRUE(run_study(posix_file_system(), study, options).interrupted);
+  stop = false;
+  run_study(posix_file_system(), study, options);
+  EXPECT_EQ(contract_files(out.path() + "/small"), expected);
+}
+
+TEST(Runner, BytesDoNotDependOnTheSimdLevel) {
+  for (const StudyConfig& study : {small_study({"run.seed=3"}), keychain_study()}) {
+    const auto expected = run_fresh(study, quiet(""));
+    for (const char* level : {"portable", "avx2", "avx512"}) {
+      setenv("QUARRY_SIMD", level, 1);
+      bool available = true;
+      try {
+        simd_level();
+      } catch (const Error&) {
+        available = false;
+      }
+      if (available) {
+        EXPECT_EQ(run_fresh(study, quiet("")), expected) << level;
+      }
+      unsetenv("QUARRY_SIMD");
     }
-    if (available) {
-      EXPECT_EQ(run_fresh(study, quiet("")), expected) << level;
-    }
-    unsetenv("QUARRY_SIMD");
   }
 }
 

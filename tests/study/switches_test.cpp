@@ -68,13 +68,13 @@ TEST(StopWhenBeaten, ARoundEndsWithTheFirstTrialBelowTheEarlierOnes) {  // spec 
   RunConfig config;
   config.trials = config.startup_trials = 5;
   const auto finished = [&](double best_before) {
-    TuningRound round(config, 2, 2, -1, {rows_with(3)}, best_before);
+    TuningRound round(config, 2, 2, -1, {rows_with(3)}, FitModel::classifier, best_before);
     std::vector<MemberResult<float>> results;
     for (const double loss : {2.0, 1.0, 0.5, 0.1, 0.7}) results.push_back(with_loss(loss));
     EXPECT_EQ(round.next_fits().size(), 5u);
     round.give(std::move(results));
     EXPECT_TRUE(round.done());
-    TuningRound again(config, 2, 2, -1, {rows_with(3)}, best_before);
+    TuningRound again(config, 2, 2, -1, {rows_with(3)}, FitModel::classifier, best_before);
     again.restore(round.record());
     EXPECT_EQ(again.trials(), round.trials());
     EXPECT_EQ(again.chosen().number, round.chosen().number);

@@ -39,6 +39,16 @@ struct MlpSet {
     }
     return data;
   }
+  /// Distributions over the classes in the place of labels.
+  void soften() {
+    labels.clear();
+    for (std::int32_t i = 0; i < rows; ++i) {
+      double sum = 0;
+      T* const row = targets.data() + static_cast<std::ptrdiff_t>(i) * outputs;
+      for (std::int32_t c = 0; c < outputs; ++c) sum += row[c] = (row[c] + T(1)) / 2;
+      for (std::int32_t c = 0; c < outputs; ++c) row[c] = static_cast<T>(static_cast<double>(row[c]) / sum);
+    }
+  }
   std::int32_t rows, width, outputs;
   std::vector<T> features, targets;
   std::vector<std::int32_t> labels;
@@ -101,8 +111,8 @@ EpochResult<T> run_epoch(SimdLevel level, const MemberSpec& spec, const MlpData<
   }
   MlpEpoch<T> epoch;
   epoch.plan = &shape.plan();
-  epoch.data = {data.features.data, data.labels.data(), data.targets.data, spec.train.data(),
-                static_cast<std::int64_t>(rows)};
+  epoch.data = {data.features.data, data.labels.empty() ? nullptr : data.labels.data(), data.targets.data,
+                spec.train.data(), static_cast<std::int64_t>(rows)};
   epoch.loss = spec.loss;
   epoch.optimizer = spec.optimizer;
   epoch.batch_size = spec.batch_size;

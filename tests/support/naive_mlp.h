@@ -98,7 +98,6 @@ class NaiveMlp {
 
   /// Loss of a row; `delta` becomes its gradient at the logits.
   double loss(const NaiveData& data, std::size_t i, const Doubles& z, Doubles& delta) const {
-    const auto y = static_cast<std::size_t>(data.label[i]);
     delta.assign(z.size(), 0);
     if (spec_.loss == Loss::mse) {
       const auto c = static_cast<double>(z.size());
@@ -110,16 +109,23 @@ class NaiveMlp {
       }
       return sum;
     }
-    const Doubles s = naive_softmax(z);
-    if (spec_.loss == Loss::ce_on_logits) {
-      for (std::size_t n = 0; n < z.size(); ++n) delta[n] = s[n] - (n == y ? 1 : 0);
-      return -std::log(s[y]);
+    Doubles y(z.size(), 0);  // a label, or a distribution where there are no labels
+    if (data.label.empty()) {
+      y = data.target[i];
+    } else {
+      y[static_cast<std::size_t>(data.label[i])] = 1;
     }
-    const Doubles q = naive_softmax(s);
-    double mean = 0;
-    for (std::size_t n = 0; n < z.size(); ++n) mean += s[n] * (q[n] - (n == y ? 1 : 0));
-    for (std::size_t n = 0; n < z.size(); ++n) delta[n] = s[n] * (q[n] - (n == y ? 1 : 0) - mean);
-    return -std::log(q[y]);
+    const Doubles s = naive_softmax(z);
+    const bool twice = spec_.loss == Loss::ce_on_probs;
+    const Doubles q = twice ? naive_softmax(s) : s;
+    double value = 0, mean = 0;
+    for (std::size_t n = 0; n < z.size(); ++n) {
+      if (y[n] != 0) value -= y[n] * std::log(q[n]);
+      delta[n] = q[n] - y[n];
+      mean += s[n] * delta[n];
+    }
+    for (std::size_t n = 0; n < z.size() && twice; ++n) delta[n] = s[n] * (delta[n] - mean);
+    return value;
   }
 
   double row(const NaiveData& data, std::size_t i, std::uint32_t position, std::int64_t step, double weight,

@@ -25,6 +25,7 @@ struct StrategyNeeds {
   bool probabilities = false;      ///< candidates [n][C], first softmax
   bool features = false;           ///< candidates [n][F]
   bool labelled_features = false;  ///< labelled [m][F]; only beside `features`
+  bool keychain = false;           ///< what a Keychain's meta model says of the candidates [n]; perceptrons on a CPU
   bool bald = false;               ///< BALD scores [n] from the network's stochastic passes (mlp_bald)
 };
 
@@ -36,6 +37,7 @@ struct SelectionProblem {
   MatrixView<const float> candidate_features = {};  ///< [n][F]
   MatrixView<const float> labelled_features = {};   ///< [m][F], train, validation and new
   std::span<const float> bald = {};                 ///< [n]
+  std::span<const float> keychain = {};             ///< [n]
   std::uint64_t seed = 0;                           ///< run seed
   std::uint64_t cycle = 0;  ///< acquisition number; Philox streams are stream_key(seed, purpose, cycle)
   TieRule ties = TieRule::lowest_index;

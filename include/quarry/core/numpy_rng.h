@@ -47,6 +47,9 @@ class NumpyRandom {
   std::vector<std::int32_t> choice_without_replacement(std::int32_t n, std::int32_t k);
   /// choice(n, k, p=weights / sum): right-sided search of uniforms in the normalised cumulative sum.
   std::vector<std::int32_t> choice_weighted(std::span<const double> weights, std::int32_t k);
+  /// choice(n, k, replace=False, p=weights / sum): rounds of such searches until k different ones are found.
+  /// Error: a check fails if fewer than k weights are positive.
+  std::vector<std::int32_t> choice_weighted_distinct(std::span<const double> weights, std::int32_t k);
 
  private:
   void refill();

@@ -32,6 +32,7 @@ enum class RngPurpose : std::uint32_t {
   search = 13,       ///< random search and start-up trials
   data = 14,         ///< data sets made by quarry
   report = 15,       ///< sign patterns of a report's tests
+  keychain = 16,     ///< instances that a pass of Keychain repeats or leaves out
 };
 
 struct PhiloxKey {

@@ -22,6 +22,8 @@ struct Parameter {
   /// Conditional: asked only if the value of the parameter named here, asked before, is at least parent_at_least.
   std::string parent;
   double parent_at_least = 0;
+  /// Integer: the upper bound is half the value of the parameter named here, asked before; at least `low`.
+  std::string half_of = {};
 };
 
 struct Space {
@@ -31,9 +33,12 @@ struct Space {
   std::int32_t find(std::string_view name) const;
   /// Whether parameter p is asked, given the values of the parameters before it.
   bool asked(std::size_t p, std::span<const double> point) const;
+  /// Upper bound of parameter p, given the values of the parameters before it.
+  double high_at(std::size_t p, std::span<const double> point) const;
   /// Value by name; fails if the parameter is missing or was not asked.
   double value(std::string_view name, std::span<const double> point) const;
-  /// Errors: usage for empty ranges, log of non-positive bounds, unknown or later parents, duplicate names.
+  /// Errors: usage for empty ranges, log of non-positive bounds, unknown or later parents (half_of too), duplicate
+  /// names.
   void validate() const;
 };
 

@@ -47,7 +47,7 @@ template <class T>
 struct MlpData {
   MatrixView<const T> features;          ///< [N][d]
   std::span<const std::int32_t> labels;  ///< [N]; class of each row (cross-entropy)
-  MatrixView<const T> targets = {};      ///< [N][C]; used by Loss::mse only
+  MatrixView<const T> targets = {};      ///< [N][C]; Loss::mse; cross-entropy without labels: distributions
 };
 
 /// Everything that determines one member.

@@ -13,10 +13,12 @@
 //                 position in the batch, step = number of the step since the start; scoring: row of the data set, pass
 //   max, softmax  m = z[0], then m = z[c] > m ? z[c] : m; e[c] = exp(z[c] - m); s = e[0] + e[1] + ...; p[c] = e[c] / s
 //   ce_on_logits  loss = log(s) - (z[y] - m); g[c] = (p[c] - [c = y]) * T(1 / rows)
-//   ce_on_probs   the same with p in the place of z gives loss and g; t = fma(p[c], g[c], t) from 0; g[c] = p[c] *
-//   (g[c] - t) mse           e = z[c] - target[c], loss = fma(e, e, loss) from 0; g[c] = e * T(2 / (rows C)); mean over
-//   rows and C backward      dx[k] = fma(w[n][k], g[n], dx[k]) from 0 for n = 0, 1, ...; dx[k] = a[k] <= 0 ? 0 : dx[k]
-//   * scale
+//   ce_on_probs   the same with p in the place of z gives loss and g; t = fma(p[c], g[c], t) from 0;
+//                 g[c] = p[c] * (g[c] - t)
+//   distributions (CPU only) both cross-entropies with target[c] instead of [c = y], and fma(target[c], z[c] - m, ...)
+//                 from 0 over c instead of z[y] - m; a distribution sums to 1
+//   mse           e = z[c] - target[c], loss = fma(e, e, loss) from 0; g[c] = e * T(2 / (rows C)); mean over rows and C
+//   backward      dx[k] = fma(w[n][k], g[n], dx[k]) from 0 for n = 0, 1, ...; dx[k] = a[k] <= 0 ? 0 : dx[k] * scale
 //                 (scale 1 without dropout; w before this step's update)
 //   weights       g(w[n][k]) = fma(g[n], x[k], ...) from 0 over the rows of the batch in order
 //   bias, loss    sums of scalars over a batch: lane r mod 32 adds row r in order (absent rows of the last block: g =
@@ -74,7 +76,8 @@ struct MlpPlan {
   std::int64_t widest = 0;      ///< widest layer, inputs included, rounded up to 16
 };
 
-/// Rows to run over: features [.][d], labels or targets (mse) [.][C] by row of the data set.
+/// Rows to run over: features [.][d], labels or targets [.][C] by row of the data set. Mean squared error reads the
+/// targets; a cross-entropy reads the labels or, if they are null, the targets as distributions over the classes.
 template <class T>
 struct MlpRows {
   const T* features = nullptr;

@@ -2,7 +2,7 @@
 // One run of the active-learning study: tune or re-fit, test, choose, label, repeat (spec 7). A state machine that
 // says what it wants done next, so that a runner can serve many runs with one fleet.
 //
-//   begin iteration -> [tune] -> [fit] -> test -> (commit) -> select -> begin next iteration ... -> done
+//   begin iteration -> [tune] -> [fit] -> test -> (commit) -> [Keychain] -> select -> begin next iteration ... -> done
 //
 // All decisions are functions of config, data and earlier decisions; after a resume the same requests come again for
 // what was not committed. Iteration -1 is the state before the first query.
@@ -18,6 +18,7 @@
 #include "quarry/data/dataset.h"
 #include "quarry/study/executor.h"
 #include "quarry/study/journal.h"
+#include "quarry/study/keychain_round.h"
 #include "quarry/study/results.h"
 #include "quarry/study/tuning.h"
 
@@ -43,6 +44,8 @@ class ActiveLearningRun {
   bool diverged_once() const { return diverged_once_; }
 
   std::vector<MemberSpec> fits();
+  /// What the rows of the last fits() are rows of; null: the data set's pool.
+  std::shared_ptr<const OwnRows> fit_rows() const { return keychain_ ? keychain_->rows() : nullptr; }
   void give_fits(std::vector<MemberResult<float>> results);
   TestJob test_job() const;  ///< `data` is left to the caller, here and below
   void give_test(const TestMetrics& metrics);
@@ -84,6 +87,10 @@ class ActiveLearningRun {
   Json run_record() const;
   void resume();
   void begin_iteration();
+  void begin_selection();
+  const Json* recorded_keychain(std::string_view stage) const;
+  void continue_keychain();
+  void end_keychain();
   void start_tuning();
   void finish_tuning();
   void use_network(MemberResult<float> result);
@@ -112,7 +119,10 @@ class ActiveLearningRun {
   bool every_trial_failed_ = false;
   TrainedMlp<float> network_;
   MemberResult<float> fitted_;
-  std::vector<std::int32_t> added_now_;  ///< picks that led to this iteration
+  std::optional<KeychainRound> keychain_;
+  std::deque<KeychainMemory> keychain_memories_;  ///< the replay buffer
+  bool keychain_diverged_ = false;                ///< in the selection that led to this iteration
+  std::vector<std::int32_t> added_now_;           ///< picks that led to this iteration
   bool all_scores_non_finite_ = false;
   bool diverged_once_ = false;
   std::int32_t committed_iterations_ = 0;

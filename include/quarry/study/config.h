@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "quarry/al/keychain.h"
 #include "quarry/al/tie_rule.h"
 #include "quarry/data/data_table.h"
 #include "quarry/nn/conv_fleet.h"
@@ -31,6 +32,9 @@ enum class TrialObjective { last_epoch, best_epoch };  ///< B12, single-split mo
 enum class TrialMeasure { loss, accuracy };            ///< frozen_set
 enum class FirstPoint { sampler, model };              ///< frozen_set
 enum class Scale { linear, log };
+enum class KeychainError { sum_of_squares, square_of_sum };   ///< B13
+enum class KeychainSplit { repeats, single };                 ///< B11
+enum class KeychainShare { val_share, three_tenths, mixed };  ///< B14
 
 /// Everything that determines one run: one data set, strategy, mode and seed. Defaults are preset "corrected".
 struct RunConfig {
@@ -57,8 +61,15 @@ struct RunConfig {
   FeatureLayer coreset_layer = FeatureLayer::penultimate;
   TieRule ties = TieRule::lowest_index;  ///< B24
   RandomRng random_rng = RandomRng::independent;
-  bool bald_clamp = true;   ///< B20: negative scores (rounding) count as 0
-  bool log_epsilon = true;  ///< entropy, bald: ln(p + smallest normal number)
+  bool bald_clamp = true;                                ///< B20: negative scores (rounding) count as 0
+  bool log_epsilon = true;                               ///< entropy, bald: ln(p + smallest normal number)
+  KeychainForm keychain_form = KeychainForm::leave_out;  ///< strategy "keychain"; here and below see study/keychain.h
+  std::int32_t keychain_passes = 0, keychain_capacity = 1;
+  double keychain_share = 0, keychain_steepness = 0;
+  std::int32_t keychain_trials = 0, keychain_repeats = 10, keychain_ae_trials = 25;
+  KeychainError keychain_ae_error = KeychainError::sum_of_squares;  ///< B13
+  KeychainSplit keychain_meta_split = KeychainSplit::repeats;       ///< B11
+  KeychainShare keychain_meta_share = KeychainShare::val_share;     ///< B14
 
   // [model]: the network of mode "fixed"
   NetworkKind network = NetworkKind::mlp;

@@ -16,13 +16,15 @@
 #include "quarry/data/dataset.h"
 #include "quarry/nn/mlp_fleet.h"
 #include "quarry/study/config.h"
+#include "quarry/study/keychain.h"
 
 namespace quarry {
 
-/// Train one network on rows of a loaded data set's pool.
+/// Train one network on rows of a loaded data set's pool, or on rows of its own.
 struct FitJob {
   std::int32_t data = 0;  ///< what Executor::load returned
   MemberSpec member;
+  std::shared_ptr<const OwnRows> rows = nullptr;  ///< if given, `data` has no meaning
 };
 
 /// Score the test part.
@@ -49,9 +51,10 @@ struct SelectJob {
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
   std::uint64_t mc_key = 0;
-  std::vector<std::int32_t> candidates;  ///< ascending pool indices
-  std::vector<std::int32_t> labelled;    ///< pool indices
-  SelectionProblem problem;              ///< count, seed, key, tie rule and the like; views are filled by the executor
+  std::vector<std::int32_t> candidates;      ///< ascending pool indices
+  std::vector<std::int32_t> labelled;        ///< pool indices
+  const KeychainScorer* keychain = nullptr;  ///< for strategies that need it
+  SelectionProblem problem;  ///< count, seed, key, tie rule and the like; views are filled by the executor
 };
 
 struct Picks {

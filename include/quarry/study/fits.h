@@ -25,12 +25,16 @@ Hyperparameters fixed_hyperparameters(const RunConfig& config);
 Space study_space(const RunConfig& config);
 Hyperparameters hyperparameters_of(const Space& space, std::span<const double> point, const RunConfig& config);
 
+/// What a network of a run is for; enters the random keys of fits and searches that have their own (B8).
+enum class FitModel : std::int32_t { classifier, keychain_pass, autoencoder, meta };
+
 /// Where in a run a fit stands; enters the random keys when initial_weights = "per_use" (B8).
 struct FitPlace {
   static constexpr std::int32_t kRefit = -1;
   std::int32_t iteration = -1;  ///< acquisitions done minus one; -1 before the first
   std::int32_t trial = kRefit;  ///< trial number, or kRefit for the network that is kept
   std::int32_t fold = 0;
+  FitModel model = FitModel::classifier;
 };
 
 /// Rows (absolute pool indices) of a fit, and the numbers that the study's drop-last rule looks at.

@@ -13,7 +13,7 @@
 namespace quarry {
 
 /// What a round's sampler and pruner are made with; `steps` = [training] epochs on a single split, or folds.
-TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration);
+TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration, FitModel model = FitModel::classifier);
 MedianPrunerOptions pruner_options(const RunConfig& config, std::int32_t steps);
 /// Whether a trial on the single split reports the validation loss of every epoch.
 bool reports_every_epoch(const RunConfig& config);
@@ -23,10 +23,12 @@ class TuningRound {
  public:
   /// One FitRows per fold. One fold: the single split, epochs are the steps of the pruner and the best trial's
   /// network is kept. Several: folds are the steps, the value is the mean (k_fold: pooled over rows) over folds.
-  /// `best_before`: the smallest value of the run's earlier rounds, -infinity if there is none; stop_when_beaten ends
-  /// the round with the first trial below it.
+  /// An autoencoder has a space of its own (study/keychain.h). A trial of an autoencoder or a meta model fails if any
+  /// of its losses is not finite. `best_before`: the smallest value of the run's earlier rounds, -infinity if there is
+  /// none; stop_when_beaten ends the round with the first trial below it.
   TuningRound(const RunConfig& config, std::int32_t n_features, std::int32_t n_classes, std::int32_t iteration,
-              std::vector<FitRows> folds, double best_before = -std::numeric_limits<double>::infinity());
+              std::vector<FitRows> folds, FitModel model = FitModel::classifier,
+              double best_before = -std::numeric_limits<double>::infinity());
 
   bool done() const;
   /// Members of every trial that may be trained now, trial by trial, folds inside. Call give() with their results.
@@ -55,10 +57,12 @@ class TuningRound {
   MemberSpec member(const Trial& trial, std::size_t fold) const;
   void tell(const Trial& trial, std::span<const MemberResult<float>> folds);
   std::vector<double> fold_reports(std::span<const MemberResult<float>> folds) const;
+  Hyperparameters hyperparameters(const Trial& trial) const;
 
   RunConfig config_;
   std::int32_t n_features_, n_classes_, iteration_;
   std::vector<FitRows> folds_;
+  FitModel model_;
   double best_before_;
   Search search_;
   std::vector<std::int32_t> asked_;  ///< trials whose fits are out

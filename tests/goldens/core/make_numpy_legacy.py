@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""Writes numpy_legacy.txt: draws of numpy.random.RandomState. Made with Python 3.11 and NumPy 1.24.4.
+"""Writes numpy_legacy.txt: draws of numpy.random.RandomState. Made with Python 3.11 and NumPy 1.24.4 ("distinct": 2.4.6, the legacy
+streams are frozen).
 
 A line is: what, seed, integer arguments, "|", values (doubles in hexadecimal, so they are exact).
 """
@@ -29,6 +30,10 @@ for seed in (0, 1, 42, 4294967295):
         weights = state.random_sample(n) ** 8
         weights[:: 3] = 0
         write("weighted", seed, [n, 30], state.choice(n, 30, p=weights / weights.sum()))
+    for n in (3, 20, 130):
+        weights = 1.0 + np.arange(n) % 5
+        drawn = np.random.RandomState(seed).choice(n, n - n // 5, replace=False, p=weights / weights.sum())
+        write("distinct", seed, [n, n - n // 5], drawn)
     # One stream through every kind of draw: the cached normal must survive the other draws.
     state = np.random.RandomState(seed)
     mixed = []
