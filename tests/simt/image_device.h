@@ -7,9 +7,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_executor.h"
 #include "tests/simt/fake_gpu.h"
 #include "tests/support/tiny_images.h"
@@ -31,9 +33,20 @@ inline TrainedConvNet network(double dropout) {
   return net;
 }
 
-inline ImageSelectJob select_job(const std::string& strategy, const TrainedConvNet& net) {
+/// A network in device memory, alone.
+inline std::shared_ptr<const cuda::ConvNetworks> on_device(gpu::Session& session, const TrainedConvNet& net) {
+  const ResNetPlan plan = plan_resnet(net.spec);
+  const cuda::ConvNetMember member;
+  const ImageShape& input = net.spec.input;
+  cuda::ConvFleetNet fleet(session, plan, ConvPrecision::fp32, 1,
+                           {nullptr, nullptr, input.channels, input.height, input.width, nullptr, nullptr},
+                           std::span(&member, 1));
+  fleet.load(0, net.parameters, net.buffers);
+  return fleet.leave_networks();
+}
+
+inline ImageSelectJob select_job(const std::string& strategy) {
   ImageSelectJob job;
-  job.network = &net;
   job.strategy = strategy;
   job.mc_passes = 3;
   job.mc_key = 5;
