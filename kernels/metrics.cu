@@ -14,6 +14,7 @@ namespace {
 
 constexpr int kWarp = 32, kThreads = 128, kWarps = kThreads / kWarp;
 using Count = unsigned long long;  // what atomicAdd knows
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 /// The scratch of a job.
 struct MetricsWork {
@@ -85,19 +86,18 @@ __global__ void __launch_bounds__(kThreads) metrics_sum_kernel(MetricsWork work)
   }
   if (threadIdx.x != 0) return;
   const auto n = static_cast<double>(job.n);
-  const double nan = std::numeric_limits<double>::quiet_NaN();
   double area = 0;
   std::int64_t present = 0;
   for (std::int64_t c = 0; c < job.classes; ++c) {
     const Count members = work.members[c] % kNonFinite;
     if (members == 0 || members == static_cast<Count>(job.n)) continue;
     const auto positives = static_cast<double>(members);
-    area += members == work.members[c] ? area_of(work.ranks[c], positives, n - positives) : nan;
+    area += members == work.members[c] ? area_of(work.ranks[c], positives, n - positives) : kNan;
     ++present;
   }
   job.metrics->loss = sum / n;
   job.metrics->accuracy = static_cast<double>(*work.correct) / n;
-  job.metrics->auc = present > 0 ? area / static_cast<double>(present) : nan;
+  job.metrics->auc = present > 0 ? area / static_cast<double>(present) : kNan;
 }
 
 gpu::LaunchShape blocks_for(std::int64_t items, std::int64_t each) {

@@ -81,14 +81,26 @@ class ImageRunner final : public StudyRunner {
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
   }
 
-  /// A network that even the empty device has no room for would end the study in the middle of it.
+  /// A network that even the empty device has no room for, in training or behind it, would end the study in the middle.
   void check_device_memory(const StudyRun& run, const ImageDataset& data, const ResNetPlan& plan) const {
     const RunConfig& config = run.config;
     const std::size_t all = gpu::device_info(options_.device.ordinal).memory,
                       images = cuda::DeviceImages::memory(data.shape, data.train.n) +
                                cuda::DeviceImages::memory(data.shape, data.test.n),
                       network = cuda::ConvFleetNet::memory(plan, config.precision, config.batch_size, 1, config.epochs);
-    if (images <= all && network <= (all - images) / 10 * 9) return;  // a tenth stays free
+    const std::size_t room = images <= all ? (all - images) / 10 * 9 : 0;  // a tenth stays free
+    const PlanDeviceMemory planned =
+        image_run_memory(config, {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()),
+                                  data.n_classes, data.shape})
+            .device;
+    const auto behind = static_cast<std::size_t>(planned.parameters + planned.least_scoring);
+    if (network <= room && behind > room)
+      device_error(
+          "run {}: a network, its test and its selection take {} bytes of GPU memory and its images take {}; {} has "
+          "{}, "
+          "of which a tenth stays free; use a smaller acquisition.candidates, or --device cpu",
+          run.id, behind, images, to_string(options_.device), all);
+    if (network <= room) return;
     device_error(
         "run {}: with training.batch_size = {} a network takes {} bytes of GPU memory to train and its images take {}; "
         "{} has {}, of which a tenth stays free; use a smaller training.batch_size, or --device cpu",

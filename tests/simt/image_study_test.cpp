@@ -160,6 +160,43 @@ TEST_F(ImageStudy, ATrialReadsItsRecordBackAndNothingElse) {
   EXPECT_LE(last.synchronizations, 3);
 }
 
+TEST_F(ImageStudy, WhatATrainingLeavesNoRoomForIsRefusedBeforeIt) {
+  ImageJob job = whole_cycle("coreset", ConvPrecision::fp32);
+  job.member->keep_network = false;
+  for (std::int32_t i = 20; i < 20000; ++i) {
+    job.select->candidates.push_back(100 + i);
+    job.select->candidate_rows.push_back(i % 40);
+  }
+  const ResNetPlan plan = plan_resnet(job.member->network);
+  const std::size_t training = cuda::conv_member_memory(*job.member),
+                    behind = cuda::ConvNetworks::memory(plan, 1) + selection_memory(*job.select, plan);
+  ASSERT_GT(behind, training);
+  const std::size_t images = [] {
+    const Machine machine;
+    return gpu::fake_gpu().in_use;
+  }();
+  std::int64_t epochs = 0;
+  const auto picks_with = [&](std::size_t memory) {
+    gpu::fake_gpu().info.memory = images + memory;
+    Picks picks;
+    epochs = 0;
+    Machine().executor->run(
+        std::span(&job, 1), [&](std::size_t, const ImageResult& r) { picks = r.picks; },
+        [&](std::int64_t, std::int64_t) { ++epochs; });
+    return picks;
+  };
+  const Picks want = picks_with(std::size_t{1} << 29);
+  EXPECT_EQ(picks_with(behind * 10 / 9 + 4096).indices, want.indices);
+  try {
+    picks_with(behind);  // of which a tenth stays free
+    FAIL() << "chose without memory";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(behind)));
+    EXPECT_EQ(epochs, 0);
+  }
+}
+
 /// The run's journal; with `stop_every` > 0 the process ends and begins again after so many steps.
 template <class Open>
 std::string journal_of(const Open& open, int stop_every) {
