@@ -101,7 +101,6 @@ std::vector<std::int32_t> ImageLearningRun::rows_of(std::span<const std::int32_t
 
 std::vector<ImageJob> ImageLearningRun::jobs() {
   QUARRY_CHECK(!finished(), "run {} is finished", run_.id);
-  stream_place_ = stream_.place();
   std::vector<ImageJob> one(1);
   ImageJob& job = one.front();
   if (!is_committed_ || needs_network_) {

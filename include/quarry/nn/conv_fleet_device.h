@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A fleet of residual networks in the memory of a GPU: the same plan for every member, each with its own parameters,
 // hyperparameters and rows. A training step of all members is one recorded graph. From the first epoch to the end of
-// what follows a training nothing is read back and nothing waits for the device, except that no more than two calls
-// (epochs, scoring passes) are in its queue. A member's numbers are those of any other fleet, bit for bit
+// what follows a training nothing is read back and nothing waits for the device, except that no more than two calls of
+// an object (epochs, scoring passes) are in its queue. A member's numbers are those of any other fleet, bit for bit
 // (conv_device.h), on one kind of device and precision.
 #pragma once
 
