@@ -40,7 +40,7 @@ std::vector<std::int32_t> flags_of(std::int64_t rows, std::int32_t width, std::i
   std::vector<float> numbers(static_cast<std::size_t>(3 * rows * width), 1e38f);
   numbers[static_cast<std::size_t>(rows * width + place)] = value;
   const auto on_device = gpu::upload<float>(session, numbers);
-  const auto flags = gpu::upload<std::int32_t>(session, std::vector<std::int32_t>{1, 0, 0});
+  const auto flags = gpu::upload<std::int32_t>(session, std::vector<std::int32_t>{0, 0, 1});
   cuda::flag_non_finite(session, {3, rows, width, used, on_device.data()}, flags.data());
   std::vector<std::int32_t> got(3);
   gpu::download<std::int32_t>(session, flags.data(), got);
@@ -49,7 +49,7 @@ std::vector<std::int32_t> flags_of(std::int64_t rows, std::int32_t width, std::i
 
 SIMT_CASE(flag_non_finite_finds_the_member) {
   const float infinity = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<std::int32_t> none = {1, 0, 0}, second = {1, 1, 0};  // a flag stays
+  const std::vector<std::int32_t> none = {0, 0, 1}, second = {0, 1, 1};  // a flag stays
   for (const float bad : {infinity, -infinity, nan}) {
     simt::expect_equal<std::int32_t>(flags_of(1, 8, 8, 7, bad), second, "the last number");
     simt::expect_equal<std::int32_t>(flags_of(300, 8, 3, 8 * 299 + 2, bad), second, "the last number that counts");
