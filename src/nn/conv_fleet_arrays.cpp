@@ -23,7 +23,8 @@ class Layout {
       layer.drop = members(std::int64_t{size_.batch} * padded_channels(layer.conv.out_channels));
     }
     out_.images = activations(conv_input_size(out_.layers.front().conv));
-    for (void*& gradient : out_.gradients) gradient = activations(largest_);
+    for (void*& gradient : out_.gradients)
+      if (size_.trains) gradient = activations(largest_);
     out_.statistics = members(statistics_);
     out_.scratch = memory_.take<unsigned char>(static_cast<std::int64_t>(scratch_));
     add_head();
@@ -43,13 +44,13 @@ class Layout {
     layer.conv = conv_shape(l, size_.batch);
     layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
     const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
-    layer.weights = {members(weights), members(weights), nullptr};
     if (size_.precision == ConvPrecision::bf16) {
       layer.weights.copy = memory_.take<std::uint16_t>(size_.members * weights);
     }
-    for (float** each : {&layer.norm.gamma, &layer.norm.beta, &layer.norm.running_mean, &layer.norm.running_variance,
-                         &layer.norm.mean, &layer.norm.scale, &layer.gamma_velocity, &layer.beta_velocity}) {
-      *each = members(channels);
+    for (float** each : {&layer.norm.mean, &layer.norm.scale}) *each = members(channels);
+    if (size_.trains) {
+      layer.weights.velocity = members(weights);
+      for (float** each : {&layer.gamma_velocity, &layer.beta_velocity}) *each = members(channels);
     }
     layer.y = activations(conv_output_size(layer.conv));
     layer.out = activations(conv_output_size(layer.conv));
@@ -66,10 +67,13 @@ class Layout {
     const std::int32_t classes = plan_.spec.classes;
     out_.head_shape = {plan_.features, classes, last.height, last.width, size_.batch};
     const std::int64_t padded = padded_channels(plan_.features), rows = size_.batch;
-    out_.head = {members(classes * padded), members(classes), members(classes * padded), members(classes)};
+    if (size_.trains) {
+      out_.head.weight_velocity = members(classes * padded);
+      out_.head.bias_velocity = members(classes);
+      out_.d_logits = members(rows * classes);
+    }
     out_.features = members(rows * padded);
     out_.logits = members(rows * classes);
-    out_.d_logits = members(rows * classes);
     out_.losses = members(rows);
     out_.labels = memory_.take<std::int32_t>(size_.members * rows);
   }
@@ -77,7 +81,7 @@ class Layout {
   void add_members() {
     const std::int64_t n = size_.members;
     for (std::int32_t** each : {&out_.slots, &out_.epochs, &out_.step, &out_.epoch, &out_.present, &out_.first_slot,
-                                &out_.augment, &out_.correct, &out_.diverged_epoch}) {
+                                &out_.augment, &out_.correct, &out_.diverged_epoch, &out_.non_finite}) {
       *each = memory_.take<std::int32_t>(n);
     }
     for (float** each : {&out_.lr, &out_.weight_decay, &out_.momentum}) *each = memory_.take<float>(n);
@@ -114,11 +118,57 @@ NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& mem
   return Layout(plan, size, memory).run();
 }
 
+NetworkArrays lay_out_networks(const ResNetPlan& plan, std::int32_t members, DeviceArrays& memory) {
+  NetworkArrays out;
+  const auto take = [&](std::int64_t n) { return memory.take<float>(members * n); };
+  for (const ConvLayer& layer : plan.layers) {
+    NetworkArrays::Layer& to = out.layers.emplace_back();
+    to.weights = take(conv_weight_size(conv_shape(layer, 1)));
+    for (float** each : {&to.gamma, &to.beta, &to.running_mean, &to.running_variance})
+      *each = take(padded_channels(layer.out_channels));
+  }
+  out.head_weights = take(std::int64_t{plan.spec.classes} * padded_channels(plan.features));
+  out.head_biases = take(plan.spec.classes);
+  return out;
+}
+
+void place_networks(const NetworkArrays& networks, std::int32_t first, NetArrays& arrays) {
+  QUARRY_CHECK(networks.layers.size() == arrays.layers.size(), "networks of {} layers for {}", networks.layers.size(),
+               arrays.layers.size());
+  for (std::size_t i = 0; i < arrays.layers.size(); ++i) {
+    const NetworkArrays::Layer& from = networks.layers[i];
+    NetLayer& to = arrays.layers[i];
+    const std::int64_t channels = first * std::int64_t{padded_channels(to.conv.out_channels)};
+    to.weights.weights = from.weights + first * conv_weight_size(to.conv);
+    to.norm.gamma = from.gamma + channels;
+    to.norm.beta = from.beta + channels;
+    to.norm.running_mean = from.running_mean + channels;
+    to.norm.running_variance = from.running_variance + channels;
+  }
+  const HeadShape& head = arrays.head_shape;
+  arrays.head.weights = networks.head_weights + std::int64_t{first} * head.classes * padded_channels(head.features);
+  arrays.head.biases = networks.head_biases + std::int64_t{first} * head.classes;
+}
+
+std::size_t ConvNetworks::memory(const ResNetPlan& plan, std::int32_t members) {
+  DeviceArrays count(nullptr);
+  lay_out_networks(plan, members, count);
+  return count.bytes();
+}
+
 std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                                  std::int32_t members, std::int32_t epochs) {
   DeviceArrays count(nullptr);
   lay_out(plan, {precision, batch, members, epochs}, count);
-  return count.bytes();
+  return count.bytes() + ConvNetworks::memory(plan, members);
+}
+
+std::size_t ConvFleetNet::scoring_memory(const ResNetPlan& plan, std::int32_t batch, std::int64_t rows) {
+  DeviceArrays count(nullptr);
+  NetSize size{ConvPrecision::fp32, batch, 1, 1};
+  size.trains = false;
+  lay_out(plan, size, count);
+  return count.bytes() + static_cast<std::size_t>(rows) * sizeof(std::int32_t);
 }
 
 std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
@@ -132,13 +182,15 @@ std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
 }
 
 std::size_t conv_member_memory(const ConvMemberSpec& member) {
-  const auto rows =
-      std::max(static_cast<std::int64_t>(member.validation.size()),
-               batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
-                   member.batch_size);
   return ConvFleetNet::memory(plan_resnet(member.network), member.precision, member.batch_size, 1,
                               std::max(member.epochs, 1)) +
-         static_cast<std::size_t>(rows) * sizeof(std::int32_t);
+         static_cast<std::size_t>(conv_member_rows(member)) * sizeof(std::int32_t);
+}
+
+std::int64_t conv_member_rows(const ConvMemberSpec& member) {
+  return std::max(static_cast<std::int64_t>(member.validation.size()),
+                  batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
+                      member.batch_size);
 }
 
 std::size_t DeviceImages::memory(const ImageShape& shape, std::int64_t images) {

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "quarry/core/gpu.h"
+#include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/resnet.h"
 #include "quarry/ops/batch_norm_device.h"
 #include "quarry/ops/conv_device.h"
@@ -73,8 +74,21 @@ struct LayerEngines {
 };
 LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device);
 
+/// Rows of a member's longest call in training.
+std::int64_t conv_member_rows(const ConvMemberSpec& member);
+
 /// A layer as the kernels see it.
 ConvShape conv_shape(const ConvLayer& layer, std::int32_t batch);
+
+/// Where the parameters and buffers of networks lie, [member] side by side: they outlive what trains or scores them.
+struct NetworkArrays {
+  struct Layer {
+    float *weights = nullptr, *gamma = nullptr, *beta = nullptr, *running_mean = nullptr, *running_variance = nullptr;
+  };
+  std::vector<Layer> layers;
+  float *head_weights = nullptr, *head_biases = nullptr;
+};
+NetworkArrays lay_out_networks(const ResNetPlan& plan, std::int32_t members, DeviceArrays& memory);
 
 /// A convolution with its normalisation.
 struct NetLayer {
@@ -100,7 +114,8 @@ struct NetArrays {
   std::int32_t* labels = nullptr;
   // by member
   std::int32_t *slots = nullptr, *epochs = nullptr, *step = nullptr, *epoch = nullptr, *present = nullptr,
-               *first_slot = nullptr, *augment = nullptr, *correct = nullptr, *diverged_epoch = nullptr;
+               *first_slot = nullptr, *augment = nullptr, *correct = nullptr, *diverged_epoch = nullptr,
+               *non_finite = nullptr;
   float *rates = nullptr, *lr = nullptr, *weight_decay = nullptr, *momentum = nullptr;
   std::uint32_t *steps_done = nullptr, *passes = nullptr;
   std::uint64_t *augment_keys = nullptr, *dropout_keys = nullptr, *mc_keys = nullptr;
@@ -110,9 +125,12 @@ struct NetArrays {
 struct NetSize {
   ConvPrecision precision = ConvPrecision::fp32;
   std::int32_t batch = 32, members = 1, epochs = 1;
+  bool trains = true;  ///< false: scores alone, without momentum and gradients
 };
 
-/// All arrays of a fleet.
+/// All arrays of a fleet but those of its networks.
 NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& memory);
+/// Gives a fleet its networks: `first` and those behind it.
+void place_networks(const NetworkArrays& networks, std::int32_t first, NetArrays& arrays);
 
 }  // namespace quarry::cuda

@@ -22,6 +22,7 @@ struct ConvFleetNet::Impl {
   const NetSize size;
   const ImagePool pool;
   const std::vector<ConvNetMember> members;
+  std::shared_ptr<ConvNetworks> networks;  ///< that it trains; null where it scores another's
   DeviceArrays memory;
   NetArrays arrays;
   FleetPass pass;
@@ -34,7 +35,7 @@ struct ConvFleetNet::Impl {
   std::int64_t stride = 0;
   GraphPointer train_graph{nullptr, nullptr};
 
-  Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch, const ImagePool& images,
+  Impl(gpu::Session& s, const ResNetPlan& p, const NetSize& with_size, const ImagePool& images,
        std::span<const ConvNetMember> m, bool with_graphs);
 
   /// Waits for everything; then what was staged is free again.
@@ -53,7 +54,7 @@ struct ConvFleetNet::Impl {
   /// The next call may stage: what was staged two calls ago has been used.
   void begin() {
     turn = 1 - turn;
-    if (started[turn]) session.wait(*started[turn]);
+    if (started[turn] && !session.reached(*started[turn])) session.wait(*started[turn]);
     started[turn].reset();
     staging().clear();
   }
@@ -61,6 +62,7 @@ struct ConvFleetNet::Impl {
   Staging& staging() { return stagings[turn]; }
 
   void send_members();
+  void reserve(std::int64_t rows);
   FleetRows fleet_rows(bool augment) const;
   FleetClock clock(bool training) const;
   void enqueue_loss(bool training);

@@ -3,6 +3,7 @@
 
 #include "quarry/core/error.h"
 #include "src/nn/conv_fleet_net.h"
+#include "src/nn/conv_networks.h"
 
 namespace quarry::cuda {
 namespace {
@@ -22,13 +23,14 @@ std::vector<T> of_each(std::span<const ConvNetMember> members, const F& value) {
 
 }  // namespace
 
-ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch,
-                         const ImagePool& images, std::span<const ConvNetMember> m, bool with_graphs)
+ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, const NetSize& with_size, const ImagePool& images,
+                         std::span<const ConvNetMember> m, bool with_graphs)
     : session(s),
       plan(p),
-      size{precision, batch, static_cast<std::int32_t>(m.size()), most_epochs(m)},
+      size(with_size),
       pool(images),
       members(m.begin(), m.end()),
+      networks(size.trains ? std::make_shared<ConvNetworks>(s, p, size.members) : nullptr),
       memory(&s),
       arrays(lay_out(plan, size, memory)),
       pass(session, plan, size, arrays),
@@ -38,7 +40,7 @@ ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision pre
   QUARRY_CHECK(input.channels == pool.channels && input.height == pool.height && input.width == pool.width,
                "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
                input.width, pool.channels, pool.height, pool.width);
-  for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, precision, session.device());
+  for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, size.precision, session.device());
   try {
     send_members();
   } catch (...) {
@@ -48,6 +50,7 @@ ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision pre
 }
 
 void ConvFleetNet::Impl::send_members() {
+  begin();
   const std::size_t n = members.size(), epochs = static_cast<std::size_t>(size.epochs);
   std::vector<float> rates(n * epochs, 0.0f);
   for (std::size_t m = 0; m < n; ++m) std::copy(members[m].rates.begin(), members[m].rates.end(), &rates[m * epochs]);
@@ -59,7 +62,7 @@ void ConvFleetNet::Impl::send_members() {
   staging().send(arrays.augment_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.augment_key; }));
   staging().send(arrays.dropout_keys, of_each<std::uint64_t>(members, [](auto& m) { return m.dropout_key; }));
   staging().send(arrays.correct, std::vector<std::int32_t>(n, 0));
-  settle();
+  end();
 }
 
 FleetRows ConvFleetNet::Impl::fleet_rows(bool augment) const {
@@ -125,6 +128,14 @@ void ConvFleetNet::Impl::enqueue_training_step() {
   pass.backward(mode);
 }
 
+void ConvFleetNet::Impl::reserve(std::int64_t rows) {
+  if (rows <= stride) return;
+  if (train_graph) settle();
+  train_graph = GraphPointer(nullptr, nullptr);  // it knows the old place
+  order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(rows));
+  stride = rows;
+}
+
 std::int64_t ConvFleetNet::Impl::send_rows(std::int32_t epoch, std::span<const std::vector<std::int32_t>> rows) {
   QUARRY_CHECK(rows.size() == members.size(), "rows of {} members, not {}", rows.size(), members.size());
   std::vector<std::int32_t> slots;
@@ -133,12 +144,7 @@ std::int64_t ConvFleetNet::Impl::send_rows(std::int32_t epoch, std::span<const s
     slots.push_back(static_cast<std::int32_t>(r.size()));
     longest = std::max(longest, static_cast<std::int64_t>(r.size()));
   }
-  if (longest > stride) {
-    settle();
-    train_graph = GraphPointer(nullptr, nullptr);  // it knows the old place
-    order = gpu::Buffer<std::int32_t>(session, members.size() * static_cast<std::size_t>(longest));
-    stride = longest;
-  }
+  reserve(longest);
   for (std::size_t m = 0; m < rows.size(); ++m) {
     staging().send(order.data() + static_cast<std::int64_t>(m) * stride, rows[m]);
   }
@@ -158,14 +164,33 @@ void ConvFleetNet::Impl::clear_sums(std::span<const std::vector<std::int32_t>> r
 
 ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                            const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs)
-    : impl_(std::make_unique<Impl>(session, plan, precision, batch, pool, members, graphs)) {}
+    : impl_(std::make_unique<Impl>(
+          session, plan, NetSize{precision, batch, static_cast<std::int32_t>(members.size()), most_epochs(members)},
+          pool, members, graphs)) {
+  place_networks(impl_->networks->impl_->arrays, 0, impl_->arrays);
+}
+
+ConvFleetNet::ConvFleetNet(gpu::Session& session, const ConvNetworks& networks, std::int32_t network,
+                           std::int32_t batch, const ImagePool& pool) {
+  const ConvNetMember one;
+  const NetSize size{ConvPrecision::fp32, batch, 1, 1, false};
+  QUARRY_CHECK(network >= 0 && network < networks.impl_->networks, "network {} of {}", network,
+               networks.impl_->networks);
+  impl_ = std::make_unique<Impl>(session, networks.plan(), size, pool, std::span(&one, 1), false);
+  place_networks(networks.impl_->arrays, network, impl_->arrays);
+}
+
 ConvFleetNet::~ConvFleetNet() {
   impl_->wait_for_copies();
 }
 
+void ConvFleetNet::reserve(std::int64_t rows) {
+  impl_->reserve(rows);
+}
+
 void ConvFleetNet::train_epoch(std::int32_t epoch, std::span<const std::vector<std::int32_t>> orders) {
   Impl& net = *impl_;
-  QUARRY_CHECK(epoch >= 0, "epoch {}", epoch);
+  QUARRY_CHECK(epoch >= 0 && net.size.trains, "epoch {}{}", epoch, net.size.trains ? "" : " of a fleet that scores");
   net.begin();
   std::vector<std::vector<std::int32_t>> rows(orders.begin(), orders.end());
   for (std::size_t m = 0; m < rows.size() && m < net.members.size(); ++m) {
@@ -239,16 +264,18 @@ void ConvFleetNet::score(std::span<const std::vector<std::int32_t>> rows, std::i
 
 std::vector<ConvNetProgress> ConvFleetNet::progress() {
   Impl& net = *impl_;
-  const std::size_t n = net.members.size();
-  std::vector<double> loss_sum(n);
-  std::vector<std::int32_t> correct(n), diverged(n);
-  net.settle();
-  gpu::download<double>(net.session, net.arrays.loss_sum, loss_sum);
-  gpu::download<std::int32_t>(net.session, net.arrays.correct, correct);
-  gpu::download<std::int32_t>(net.session, net.arrays.diverged_epoch, diverged);
-  std::vector<ConvNetProgress> out;
-  for (std::size_t m = 0; m < n; ++m) out.push_back({loss_sum[m], correct[m], diverged[m]});
+  const gpu::Buffer<ConvNetProgress> noted(net.session, net.members.size());
+  note(noted.data());
+  std::vector<ConvNetProgress> out(net.members.size());
+  gpu::download<ConvNetProgress>(net.session, noted.data(), out);
   return out;
+}
+
+void ConvFleetNet::note(ConvNetProgress* device) {
+  const NetArrays& arrays = impl_->arrays;
+  fleet_progress(impl_->session,
+                 {impl_->size.members, arrays.loss_sum, arrays.correct, arrays.diverged_epoch, arrays.non_finite},
+                 device);
 }
 
 }  // namespace quarry::cuda

@@ -8,6 +8,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/progress.h"
 #include "quarry/nn/conv_fleet_device.h"
+#include "src/nn/conv_fleet_arrays.h"
 
 namespace quarry::cuda {
 namespace {
@@ -77,32 +78,46 @@ Rows rows_of_epoch(const ConvMemberSpec& spec, std::int32_t epoch) {
   return rows;
 }
 
-/// Members that train side by side.
+/// Members that train side by side. Everything is put in the queue, what follows included; then the host waits once.
 class Group {
  public:
   Group(gpu::Session& session, const ImagePool& pool, ResNetPlan plan, const ConvFleetOptions& options,
         std::vector<const ConvMemberSpec*> specs)
-      : specs_(std::move(specs)),
+      : session_(session),
+        specs_(std::move(specs)),
         plan_(std::move(plan)),
         options_(options),
+        notes_(session, slots() * specs_.size()),
+        noted_(session, notes_.size()),
         net_(session, plan_, specs_.front()->precision, specs_.front()->batch_size, pool, net_members(),
              options.graphs),
-        results_(specs_.size()) {}
+        results_(specs_.size()),
+        last_rows_(specs_.size()) {
+    std::int64_t rows = 0;
+    for (const ConvMemberSpec* spec : specs_) rows = std::max(rows, conv_member_rows(*spec));
+    net_.reserve(rows);
+  }
 
-  std::vector<ConvMemberResult> run() {
+  /// members, memory_limit: what `follow` is told.
+  std::vector<ConvMemberResult> run(std::span<const std::size_t> members, std::size_t memory_limit) {
     for (std::size_t m = 0; m < specs_.size(); ++m) {
       look_at_stop();
       net_.load(static_cast<std::int32_t>(m), initial_parameters(plan_, specs_[m]->init_key), initial_buffers(plan_));
     }
-    for (std::int32_t e = 0; e < specs_.front()->epochs; ++e) {
+    for (std::int32_t e = 0; e < epochs(); ++e) {
       look_at_stop();
       epoch(e);
       for (std::size_t m = 0; m < specs_.size(); ++m) count(1);
     }
-    std::vector<bool> all(specs_.size());
-    for (std::size_t m = 0; m < specs_.size(); ++m) all[m] = results_[m].epoch_validation.empty();
-    const std::vector<Evaluation> last = validate(all);
-    for (std::size_t m = 0; m < specs_.size(); ++m) finish(m, last[m]);
+    if (epochs() == 0) note(kTraining);
+    evaluate([](const ConvMemberSpec& spec) { return !spec.validate_every_epoch || spec.epochs == 0; });
+    net_.check_finite();
+    note(slots() - 1);
+    networks_ = net_.leave_networks();
+    if (options_.follow) options_.follow({members, *networks_, memory_limit});
+    session_.copy_out(noted_.data(), notes_.data(), notes_.size() * sizeof(ConvNetProgress));
+    session_.wait(session_.mark());
+    for (std::size_t m = 0; m < specs_.size(); ++m) finish(m);
     return std::move(results_);
   }
 
@@ -110,6 +125,19 @@ class Group {
   void take_back() { count(-counted_); }
 
  private:
+  /// Places of what is noted of all members: behind the last epoch; behind each validation of an epoch, if some member
+  /// wants them; at the end.
+  static constexpr std::size_t kTraining = 0;
+  std::size_t slots() const { return 2 + (validates_epochs() ? static_cast<std::size_t>(epochs()) : 0); }
+  std::int32_t epochs() const { return specs_.front()->epochs; }
+  bool validates_epochs() const {
+    return std::any_of(specs_.begin(), specs_.end(), [](const ConvMemberSpec* s) { return s->validate_every_epoch; });
+  }
+  void note(std::size_t slot) { net_.note(notes_.data() + slot * specs_.size()); }
+  const ConvNetProgress& noted(std::size_t slot, std::size_t member) const {
+    return noted_[slot * specs_.size() + member];
+  }
+
   void look_at_stop() const {
     if (options_.stop != nullptr && options_.stop->load(std::memory_order_relaxed)) throw Interrupted{};
   }
@@ -128,62 +156,59 @@ class Group {
     std::vector<Rows> orders;
     for (const ConvMemberSpec* spec : specs_) orders.push_back(rows_of_epoch(*spec, e));
     net_.train_epoch(e, orders);
-    std::vector<bool> wanted;
-    bool any = false;
     for (std::size_t m = 0; m < specs_.size(); ++m) {
       results_[m].steps +=
           (static_cast<std::int64_t>(orders[m].size()) + specs_[m]->batch_size - 1) / specs_[m]->batch_size;
-      wanted.push_back(specs_[m]->validate_every_epoch);
-      any = any || wanted.back();
+      last_rows_[m] = static_cast<double>(orders[m].size());
     }
-    if (!any && e + 1 < specs_.front()->epochs) return;
-    const std::vector<ConvNetProgress> progress = net_.progress();
-    for (std::size_t m = 0; m < specs_.size(); ++m) {
-      results_[m].train_loss = progress[m].loss_sum / static_cast<double>(orders[m].size());
-      results_[m].diverged_epoch = progress[m].diverged_epoch;
-    }
-    if (!any) return;
-    const std::vector<Evaluation> found = validate(wanted);
-    for (std::size_t m = 0; m < specs_.size(); ++m) {
-      if (wanted[m]) results_[m].epoch_validation.push_back(found[m]);
-    }
+    if (e + 1 == epochs()) note(kTraining);
+    if (!validates_epochs()) return;
+    evaluate([](const ConvMemberSpec& spec) { return spec.validate_every_epoch; });
+    note(1 + static_cast<std::size_t>(e));
   }
 
-  std::vector<Evaluation> validate(const std::vector<bool>& wanted) {
+  /// The validation rows of those members that want it now.
+  template <class F>
+  void evaluate(const F& wants) {
     std::vector<Rows> rows;
-    for (std::size_t m = 0; m < specs_.size(); ++m) rows.push_back(wanted[m] ? specs_[m]->validation : Rows());
-    net_.evaluate(rows, specs_.front()->augment_validation);
-    const std::vector<ConvNetProgress> progress = net_.progress();
-    std::vector<Evaluation> found(specs_.size());
-    for (std::size_t m = 0; m < specs_.size(); ++m) {
-      const auto n = static_cast<double>(rows[m].size());
-      if (n > 0) found[m] = {progress[m].loss_sum / n, progress[m].correct / n};
-    }
-    return found;
+    for (const ConvMemberSpec* spec : specs_) rows.push_back(wants(*spec) ? spec->validation : Rows());
+    if (std::any_of(rows.begin(), rows.end(), [](const Rows& r) { return !r.empty(); }))
+      net_.evaluate(rows, specs_.front()->augment_validation);
   }
 
-  void finish(std::size_t m, const Evaluation& last) {
+  Evaluation evaluation(std::size_t slot, std::size_t m) const {
+    const auto n = static_cast<double>(specs_[m]->validation.size());
+    if (n == 0) return {};
+    return {noted(slot, m).loss_sum / n, noted(slot, m).correct / n};
+  }
+
+  void finish(std::size_t m) {
     ConvMemberResult& result = results_[m];
-    result.epochs_run = specs_[m]->epochs;
-    result.validation = result.epoch_validation.empty() ? last : result.epoch_validation.back();
+    const ConvMemberSpec& spec = *specs_[m];
+    result.epochs_run = spec.epochs;
+    if (spec.epochs > 0) result.train_loss = noted(kTraining, m).loss_sum / last_rows_[m];
+    result.diverged_epoch = noted(kTraining, m).diverged_epoch;
+    for (std::int32_t e = 0; spec.validate_every_epoch && e < spec.epochs; ++e)
+      result.epoch_validation.push_back(evaluation(1 + static_cast<std::size_t>(e), m));
+    result.validation = result.epoch_validation.empty() ? evaluation(slots() - 1, m) : result.epoch_validation.back();
+    result.diverged = result.diverged_epoch >= 0 || noted(slots() - 1, m).non_finite != 0;
+    if (!spec.keep_network) return;
     result.parameters.resize(static_cast<std::size_t>(plan_.n_parameters));
     result.buffers.resize(static_cast<std::size_t>(plan_.n_buffers));
-    net_.store(static_cast<std::int32_t>(m), result.parameters, result.buffers);
-    const auto finite = [](float x) { return std::isfinite(x); };
-    result.diverged = result.diverged_epoch >= 0 ||
-                      !std::all_of(result.parameters.begin(), result.parameters.end(), finite) ||
-                      !std::all_of(result.buffers.begin(), result.buffers.end(), finite);
-    if (specs_[m]->keep_network) return;
-    result.parameters = {};
-    result.buffers = {};
+    networks_->read(static_cast<std::int32_t>(m), result.parameters, result.buffers);
   }
 
+  gpu::Session& session_;
   const std::vector<const ConvMemberSpec*> specs_;
   const ResNetPlan plan_;
   const ConvFleetOptions& options_;
-  ConvFleetNet net_;
+  const gpu::Buffer<ConvNetProgress> notes_;  ///< [slot][member]
+  const gpu::Pinned<ConvNetProgress> noted_;  ///< their copy
+  ConvFleetNet net_;                          ///< behind the pinned memory: its end waits for the queue
+  std::shared_ptr<const ConvNetworks> networks_;
   std::vector<ConvMemberResult> results_;
-  std::int64_t counted_ = 0;  ///< epochs, of all members together
+  std::vector<double> last_rows_;  ///< that each member's last epoch had
+  std::int64_t counted_ = 0;       ///< epochs, of all members together
 };
 
 /// `failure` (may be empty): what the allocation that failed said.
@@ -194,18 +219,25 @@ class Group {
       one, free, failure.empty() ? "" : ": ", failure);
 }
 
-/// Members that there is room for at a time: in memory, most of it left to them, and in the kernels' grids.
-std::size_t members_at_a_time(gpu::Session& session, const ConvMemberSpec& spec) {
-  session.synchronize();  // what was released is free only then
-  const std::size_t one = conv_member_memory(spec), free = session.memory_free();
-  if (one > free / 10 * 9) no_memory(one, free, "");
-  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan_resnet(spec.network), spec.batch_size));
-  return std::min(free / 10 * 9 / one, in_grids);
+/// Members that there is room for at a time: in memory, in training and behind it, and in the kernels' grids. `room`:
+/// most of the memory that is free.
+std::size_t members_at_a_time(const ConvMemberSpec& spec, std::size_t follow_memory, std::size_t room,
+                              std::size_t free) {
+  const ResNetPlan plan = plan_resnet(spec.network);
+  const std::size_t one = conv_member_memory(spec), left = ConvNetworks::memory(plan, 1);
+  if (one > room) no_memory(one, free, "");
+  if (left + follow_memory > room)
+    device_error(
+        "a residual network, its test and its selection take {} bytes of GPU memory; {} are free, a tenth stays free; "
+        "use a smaller acquisition.candidates, or --device cpu",
+        left + follow_memory, free);
+  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan, spec.batch_size));
+  return std::min({room / one, (room - follow_memory) / left, in_grids});
 }
 
-std::vector<ConvMemberResult> train(Group&& group) {
+std::vector<ConvMemberResult> train(Group&& group, std::span<const std::size_t> members, std::size_t memory_limit) {
   try {
-    return group.run();
+    return group.run(members, memory_limit);
   } catch (const gpu::Failure& failure) {
     if (failure.code() == gpu::kOutOfMemory) group.take_back();
     throw;
@@ -225,17 +257,19 @@ void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const Ima
       ++first;
       continue;
     }
-    const std::size_t room = std::min(most, members_at_a_time(session, members[first]));
+    session.synchronize();  // what was released is free only then
+    const std::size_t free = session.memory_free(), room = free / 10 * 9, limit = session.memory_in_use() + room;
+    const std::size_t width = std::min(most, members_at_a_time(members[first], options.follow_memory, room, free));
     std::vector<std::size_t> who;
     std::vector<const ConvMemberSpec*> specs;
-    for (std::size_t m = first; m < members.size() && who.size() < room; ++m) {
+    for (std::size_t m = first; m < members.size() && who.size() < width; ++m) {
       if (trained[m] || !together(members[first], members[m])) continue;
       who.push_back(m);
       specs.push_back(&members[m]);
     }
     std::vector<ConvMemberResult> results;
     try {
-      results = train(Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)));
+      results = train(Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)), who, limit);
     } catch (const gpu::Failure& failure) {
       if (failure.code() != gpu::kOutOfMemory) throw;
       if (who.size() == 1) no_memory(conv_member_memory(members[first]), session.memory_free(), failure.what());

@@ -10,7 +10,6 @@
 #include "quarry/core/rng.h"
 #include "quarry/ops/select_device.h"
 #include "src/al/pick_rules.h"
-#include "src/study/image_jobs.h"
 
 namespace quarry {
 namespace {
@@ -40,21 +39,32 @@ std::size_t size(std::int64_t n) {
   return static_cast<std::size_t>(n);
 }
 
-/// Picks of one job: enqueued in the constructor's order, read back once.
+/// What a network says, in device memory. Null where the strategy does not ask for it.
+struct DeviceScores {
+  std::int64_t classes = 1, width = 1;
+  float* logits = nullptr;          ///< [n][classes] of the candidates; overwritten
+  float* bald = nullptr;            ///< [n]
+  const float* features = nullptr;  ///< [n][width] of the candidates
+  const float* labelled = nullptr;  ///< [labelled rows][width]
+};
+
+/// Puts the picks of one job in the queue.
 class Picking {
  public:
-  Picking(gpu::Session& session, const ImageSelectJob& job, const DeviceScores& scores)
+  Picking(gpu::Session& session, cuda::Staging& staging, const ImageSelectJob& job, const DeviceScores& scores,
+          std::int32_t* answer)
       : session_(session),
+        staging_(staging),
         job_(job),
         method_(method_of(job.strategy)),
         scores_(scores),
         n_(std::ssize(job.candidates)),
         count_(job.problem.count),
-        answer_(session, size(count_) + 2) {
+        answer_(answer) {
     QUARRY_CHECK(count_ >= 1 && count_ <= n_, "{} picks of {} candidates", count_, n_);
   }
 
-  Picks run() {
+  void run() {
     switch (method_.kind) {
       case Method::by_score:
         score_and_pick();
@@ -69,14 +79,20 @@ class Picking {
         pick_by_badge();
         break;
     }
-    return answer();
   }
 
  private:
-  std::int32_t* picks() const { return answer_.data(); }
-  std::int32_t* any_finite() const { return answer_.data() + count_; }
-  std::int32_t* draws() const { return answer_.data() + count_ + 1; }
+  std::int32_t* picks() const { return answer_; }
+  std::int32_t* any_finite() const { return answer_ + count_; }
+  std::int32_t* draws() const { return answer_ + count_ + 1; }
   bool one_by_one() const { return job_.problem.ties != TieRule::lowest_index; }
+
+  template <class T>
+  gpu::Buffer<T> send(const std::vector<T>& values) {
+    gpu::Buffer<T> device(session_, values.size());
+    staging_.send(device.data(), values);
+    return device;
+  }
 
   void make_probabilities() {
     const SoftmaxJob softmax{scores_.logits, n_, scores_.classes, scores_.logits};
@@ -97,7 +113,7 @@ class Picking {
       NumpyRandom random(numpy_seed(problem.seed));
       std::vector<std::uint32_t> words(kTieWords);
       for (std::uint32_t& word : words) word = random.next_u32();
-      tie_words_ = gpu::upload<std::uint32_t>(session_, words);
+      tie_words_ = send(words);
     }
     return {problem.ties, stream_key(problem.seed, RngPurpose::tie, problem.cycle), tie_words_.data()};
   }
@@ -111,7 +127,7 @@ class Picking {
     const gpu::Buffer<unsigned char> taken(session_, size(n_));
     const PickRun run{scored,      static_cast<std::int32_t>(n_), count_, tie_breaker(), taken.data(), picks(),
                       any_finite()};
-    const gpu::Buffer<PickRun> on_device = gpu::upload<PickRun>(session_, std::span(&run, 1));
+    const gpu::Buffer<PickRun> on_device = send(std::vector<PickRun>{run});
     cuda::pick_by_score(session_, on_device.data(), 1, false);
   }
 
@@ -148,7 +164,7 @@ class Picking {
     run.taken = taken.data();
     run.positions = picks();
     run.any_finite = any_finite();
-    const gpu::Buffer<CenterPickRun> on_device = gpu::upload<CenterPickRun>(session_, std::span(&run, 1));
+    const gpu::Buffer<CenterPickRun> on_device = send(std::vector<CenterPickRun>{run});
     cuda::pick_centers(session_, on_device.data(), 1);
   }
 
@@ -171,7 +187,7 @@ class Picking {
           problem.numpy_stream != nullptr ? *problem.numpy_stream : NumpyRandom(numpy_seed(problem.seed));
       std::vector<double> drawn(size(count_));
       for (double& u : drawn) u = ahead.uniform();
-      uniforms = gpu::upload<double>(session_, drawn);
+      uniforms = send(drawn);
       job.sampling = BadgeSampling::numpy;
       job.numpy_stream = uniforms.data();
       job.draws = draws();
@@ -180,73 +196,46 @@ class Picking {
                                              cuda::badge_scratch(n_, job.classes, job.width, count_, job.sampling));
     job.scratch = scratch.data();
     cuda::badge(session_, &job, 1);
-    takes_draws_ = problem.numpy_stream != nullptr;
-  }
-
-  Picks answer() {
-    std::vector<std::int32_t> numbers(answer_.size());
-    gpu::download<std::int32_t>(session_, answer_.data(), numbers);
-    Picks out;
-    for (std::int32_t k = 0; k < count_; ++k)
-      out.indices.push_back(job_.candidates.at(static_cast<std::size_t>(numbers[static_cast<std::size_t>(k)])));
-    out.all_non_finite = numbers[static_cast<std::size_t>(count_)] == 0;
-    const std::int32_t drawn = takes_draws_ ? numbers[static_cast<std::size_t>(count_) + 1] : 0;
-    for (std::int32_t d = 0; d < drawn; ++d) job_.problem.numpy_stream->uniform();  // what the device has used
-    return out;
   }
 
   gpu::Session& session_;
+  cuda::Staging& staging_;
   const ImageSelectJob& job_;
   const Method& method_;
   const DeviceScores scores_;
   const std::int64_t n_;
   const std::int32_t count_;
-  const gpu::Buffer<std::int32_t> answer_;  ///< picks, whether any score is finite, uniforms used
+  std::int32_t* const answer_;  ///< picks, whether any score is finite, uniforms used
   gpu::Buffer<std::uint32_t> tie_words_;
-  bool takes_draws_ = false;
 };
-
-Picks select_on_host(Context& context, const ImageSelectJob& job) {
-  SelectionProblem problem = job.problem;
-  problem.n = std::ssize(job.candidates);
-  problem.pool_index = job.candidates;
-  return picks_of(job, make_strategy(job.strategy)->select(context, problem));
-}
-
-}  // namespace
-
-Picks pick_images(gpu::Session& session, const ImageSelectJob& job, const DeviceScores& scores) {
-  return Picking(session, job, scores).run();
-}
-
-namespace {
 
 /// Scores of one job. Their places come first: the scorer takes most of what is free then. It goes with fill(), so that
 /// the picks have its memory for their scratch.
 class Scoring {
  public:
-  Scoring(gpu::Session& session, const ImageSelectJob& job, const StrategyNeeds& needs)
+  Scoring(gpu::Session& session, const ImageSelectJob& job, const ResNetPlan& plan)
       : session_(session),
         job_(job),
-        needs_(needs),
+        needs_(make_strategy(job.strategy)->needs()),
         n_(std::ssize(job.candidate_rows)),
-        m_(needs.labelled_features ? std::ssize(job.labelled_rows) : 0),
+        m_(needs_.labelled_features ? std::ssize(job.labelled_rows) : 0),
         use_logits_(job.layer == FeatureLayer::logits) {
-    const ResNetPlan plan = plan_resnet(job.network->spec);
     scores_.classes = plan.spec.classes;
     scores_.width = use_logits_ ? scores_.classes : padded_channels(plan.features);
     scores_.logits = place(logits_, n_ * scores_.classes);
-    if (needs.features) scores_.features = place(features_, n_ * scores_.width);
+    if (needs_.features) scores_.features = place(features_, n_ * scores_.width);
     if (m_ > 0) scores_.labelled = place(labelled_, m_ * scores_.width);
-    if (!needs.bald) return;
+    if (!needs_.bald) return;
     QUARRY_CHECK(job.mc_passes >= 1, "BALD needs at least one pass, got {}", job.mc_passes);
     place(sum_p_, n_ * scores_.classes);
     place(sum_entropy_, n_);
     scores_.bald = place(bald_, n_);
   }
 
-  const DeviceScores& fill(const ImagePool& pool, const std::atomic<bool>* stop) {
-    DeviceScorer scorer(session_, *job_.network, pool, std::max(n_, m_));
+  const DeviceScores& fill(const DeviceConvNet& network, const ImagePool& pool, InQueue& queue,
+                           const std::atomic<bool>* stop) {
+    queue.scorers.push_back(std::make_unique<DeviceScorer>(session_, network, pool, std::max(n_, m_)));
+    DeviceScorer& scorer = *queue.scorers.back();
     if (needs_.probabilities || needs_.features)
       scorer.score(job_.candidate_rows, logits_.data(), use_logits_ ? nullptr : features_.data());
     if (needs_.features && use_logits_)  // softmax overwrites the logits
@@ -255,6 +244,7 @@ class Scoring {
       scorer.score(job_.labelled_rows, use_logits_ ? labelled_.data() : nullptr,
                    use_logits_ ? nullptr : labelled_.data());
     if (needs_.bald) fill_bald(scorer, stop);
+    scorer.release();
     return scores_;
   }
 
@@ -290,13 +280,34 @@ class Scoring {
 
 }  // namespace
 
-Picks select_images(Context& context, gpu::Session& session, const ImagePool& pool, const ImageSelectJob& job,
-                    const std::atomic<bool>* stop) {
+std::size_t answer_size(const ImageSelectJob& job) {
+  return size(job.problem.count) + 2;
+}
+
+Picks read_answer(const ImageSelectJob& job, std::span<const std::int32_t> answer) {
+  const std::size_t count = size(job.problem.count);
+  Picks out;
+  for (const std::int32_t place : answer.first(count)) out.indices.push_back(job.candidates.at(size(place)));
+  out.all_non_finite = answer[count] == 0;
+  if (method_of(job.strategy).kind == Method::badge && job.problem.numpy_stream != nullptr)
+    for (std::int32_t d = 0; d < answer[count + 1]; ++d) job.problem.numpy_stream->uniform();
+  return out;
+}
+
+std::size_t selection_memory(const ImageSelectJob& job, const ResNetPlan& plan) {
   const StrategyNeeds needs = make_strategy(job.strategy)->needs();
-  if (!needs.probabilities && !needs.features && !needs.bald) return select_on_host(context, job);
-  QUARRY_CHECK(job.network != nullptr, "the strategy {} needs a network", job.strategy);
-  Scoring scoring(session, job, needs);
-  return pick_images(session, job, scoring.fill(pool, stop));
+  const std::int64_t n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows), classes = plan.spec.classes;
+  const std::int64_t width = job.layer == FeatureLayer::logits ? classes : padded_channels(plan.features);
+  const std::int64_t numbers = n * classes + (needs.features ? n * width : 0) +
+                               (needs.labelled_features ? m * width : 0) + (needs.bald ? n * (classes + 2) : 0);
+  return size(numbers) * sizeof(float) + DeviceScorer::least_memory(plan, std::max(n, m));
+}
+
+void enqueue_selection(gpu::Session& session, InQueue& queue, const DeviceConvNet& network, const ImagePool& pool,
+                       const ImageSelectJob& job, const std::atomic<bool>* stop, std::int32_t* answer) {
+  QUARRY_CHECK(asks_network(job), "the strategy {} asks no network", job.strategy);
+  Scoring scoring(session, job, network.networks.plan());
+  Picking(session, queue.staging, job, scoring.fill(network, pool, queue, stop), answer).run();
 }
 
 }  // namespace quarry

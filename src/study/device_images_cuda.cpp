@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Image studies on a GPU: images in device memory, fleets of networks, tests and selections.
-#include <numeric>
 #include <utility>
 
-#include "quarry/core/error.h"
-#include "src/study/device_image_selection_cuda.h"
-#include "src/study/image_jobs.h"
+#include "src/study/device_image_follow_cuda.h"
 
 namespace quarry {
 namespace {
@@ -18,53 +15,32 @@ class DeviceImageExecutor final : public ImageExecutor {
   std::int32_t load(std::shared_ptr<const ImageDataset> data) override {
     const std::int32_t known = sets_.find(*data);
     if (known >= 0) return known;
-    images_.push_back({std::make_unique<cuda::DeviceImages>(session_, *data, data->train),
-                       std::make_unique<cuda::DeviceImages>(session_, *data, data->test)});
+    images_.push_back(std::make_unique<DeviceImageSet>(session_, *data));
     return sets_.add(std::move(data));
   }
 
-  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
+  void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
            const EpochsDone& epochs) override {
-    std::vector<std::vector<std::size_t>> left = identical_fits(jobs);
+    for (std::size_t j = 0; j < jobs.size(); ++j) {
+      if (jobs[j].member) continue;
+      check_stop(options_.stop);
+      ImageResult result;
+      if (jobs[j].select) result.picks = select_without_network(context_, *jobs[j].select);
+      done(j, std::move(result));
+    }
+    Sets left = identical_fits(jobs);
     const std::int64_t all_epochs = epochs_of(jobs, left);
     std::int64_t epochs_done = 0;
-    cuda::ConvFleetOptions options{options_.graphs, options_.stop, {}};
+    cuda::ConvFleetOptions options{options_.graphs, options_.stop, {}, {}, 0};
     if (epochs) options.epochs_done = [&](std::int64_t more) { epochs(epochs_done += more, all_epochs); };
     while (!left.empty()) {
       const std::int32_t data = jobs[left.front().front()].data;
-      std::vector<std::vector<std::size_t>> now, later;
-      std::vector<ConvMemberSpec> members;
-      for (std::vector<std::size_t>& set : left) {
-        const ImageFitJob& job = jobs[set.front()];
-        if (job.data == data) members.push_back(job.member);
-        (job.data == data ? now : later).push_back(std::move(set));
-      }
-      cuda::train_conv_fleet(session_, sets_.at(data), pool_of(data), members, options,
-                             [&](std::size_t member, ConvMemberResult result) {
-                               for (const std::size_t job : now[member]) done(job, result);
-                             });
+      Sets now, later;
+      for (std::vector<std::size_t>& set : left)
+        (jobs[set.front()].data == data ? now : later).push_back(std::move(set));
+      run_on(data, jobs, now, done, options);
       left = std::move(later);
     }
-  }
-
-  TestMetrics test(const ImageTestJob& job) override {
-    check_stop(options_.stop);
-    const ImageDataset& data = sets_.at(job.data);
-    std::vector<std::int32_t> rows(static_cast<std::size_t>(data.test.n));
-    std::iota(rows.begin(), rows.end(), 0);
-    const gpu::Range range(session_, "test");
-    std::vector<float> logits(rows.size() * static_cast<std::size_t>(data.n_classes));
-    const gpu::Buffer<float> on_device(session_, logits.size());
-    DeviceScorer scorer(session_, *job.network, images_[static_cast<std::size_t>(job.data)].test->pool(), data.test.n);
-    scorer.score(rows, on_device.data(), nullptr);
-    gpu::download<float>(session_, on_device.data(), logits);
-    return image_test_metrics(data, logits);
-  }
-
-  Picks select(const ImageSelectJob& job) override {
-    check_stop(options_.stop);
-    const gpu::Range range(session_, "select");
-    return select_images(context_, session_, pool_of(job.data), job, options_.stop);
   }
 
   std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const override {
@@ -72,16 +48,35 @@ class DeviceImageExecutor final : public ImageExecutor {
   }
 
  private:
-  struct Parts {
-    std::unique_ptr<cuda::DeviceImages> train, test;
-  };
-  ImagePool pool_of(std::int32_t data) const { return images_.at(static_cast<std::size_t>(data)).train->pool(); }
+  using Sets = std::vector<std::vector<std::size_t>>;
+
+  /// Jobs on one data set, in sets that train the same network.
+  void run_on(std::int32_t data, std::span<const ImageJob> jobs, const Sets& sets,
+              const std::function<void(std::size_t job, ImageResult)>& done, cuda::ConvFleetOptions options) {
+    const DeviceImageSet& images = *images_.at(static_cast<std::size_t>(data));
+    std::vector<ConvMemberSpec> members;
+    for (const std::vector<std::size_t>& set : sets) members.push_back(*jobs[set.front()].member);
+    DeviceImageFollow follow(session_, images, jobs, sets, options_.stop);
+    options.follow_memory = follow.least_memory();
+    options.follow = [&](const cuda::ConvFleetTrained& trained) { follow.enqueue(trained); };
+    cuda::train_conv_fleet(session_, sets_.at(data), images.train.pool(), members, options,
+                           [&](std::size_t member, const ConvMemberResult& fitted) {
+                             for (const std::size_t job : sets[member]) {
+                               ImageResult result;
+                               result.fit = fitted;
+                               follow.read(job, result);
+                               if (jobs[job].select && !asks_network(*jobs[job].select))
+                                 result.picks = select_without_network(context_, *jobs[job].select);
+                               done(job, std::move(result));
+                             }
+                           });
+  }
 
   Context& context_;
   const DeviceImageOptions options_;
   gpu::Session session_;
   ImageSets sets_;
-  std::vector<Parts> images_;
+  std::vector<std::unique_ptr<DeviceImageSet>> images_;
 };
 
 }  // namespace

@@ -3,18 +3,28 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include "quarry/nn/conv_fleet_device.h"
 
 namespace quarry {
 
+/// A network that was trained on the device, and what it may be asked of.
+struct DeviceConvNet {
+  const cuda::ConvNetworks& networks;
+  std::int32_t which = 0;
+  std::size_t memory_limit = 0;  ///< bytes that the session may have in use
+};
+
 class DeviceScorer {
  public:
-  /// The pool must stay. most_rows: that a call will have, for the size of a batch: no result depends on it.
+  /// The pool and the networks must stay. most_rows: that a call will have. Takes as much memory as a batch of
+  /// kScoringImages needs or the limit leaves: no result depends on it. Does not wait.
   /// Errors: a check fails on shapes; device, with the bytes, if the memory does not suffice for a batch of one.
-  DeviceScorer(gpu::Session& session, const TrainedConvNet& network, const ImagePool& pool, std::int64_t most_rows);
+  DeviceScorer(gpu::Session& session, const DeviceConvNet& network, const ImagePool& pool, std::int64_t most_rows);
+
+  /// Bytes of device memory that it takes at least: a pure function.
+  static std::size_t least_memory(const ResNetPlan& plan, std::int64_t most_rows);
 
   std::int32_t classes() const { return plan_.spec.classes; }
   /// Of a row of features: zeros follow those that there are.
@@ -25,12 +35,16 @@ class DeviceScorer {
   /// Logits of a pass of Monte-Carlo dropout.
   void score_pass(const std::vector<std::int32_t>& rows, std::int32_t pass, std::uint64_t mc_key, float* logits);
 
+  /// Gives its device memory back in the order of the queue; nothing more may be scored. The end of the object waits
+  /// for the queue.
+  void release() { net_.leave_networks(); }
+
  private:
   void run(const std::vector<std::int32_t>& rows, std::int32_t pass, std::uint64_t mc_key, float* logits,
            float* features);
 
-  const ResNetPlan plan_;
-  std::unique_ptr<cuda::ConvFleetNet> net_;
+  const ResNetPlan& plan_;
+  cuda::ConvFleetNet net_;
 };
 
 }  // namespace quarry

@@ -69,7 +69,6 @@ FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_p
       means_(std::move(means)),
       journal_((files.make_directories(directory), files), directory + "/journal.jsonl"),
       search_(new_search(run.config)) {
-  network_.spec = network_of(run_.config, *data_);
   resume();
 }
 
@@ -95,7 +94,7 @@ void FrozenSetRun::resume() {
     ++committed_trials_;
     diverged_once_ = diverged_once_ || records[r].at("diverged").boolean();
     if (records[r].at("type").string() == "final") {
-      want_ = Want::nothing;
+      is_finished_ = true;
       continue;
     }
     search_.replay(read_trial(search_.space(), records[r], run_.config.measure));
@@ -110,13 +109,18 @@ std::vector<std::int32_t> FrozenSetRun::rows_at(std::span<const std::int32_t> po
   return rows;
 }
 
-std::vector<ConvMemberSpec> FrozenSetRun::fits() {
-  QUARRY_CHECK(want_ == Want::fits, "run {} wants no networks", run_.id);
+std::vector<ImageJob> FrozenSetRun::jobs() {
+  QUARRY_CHECK(!is_finished_, "run {} is finished", run_.id);
+  std::vector<ImageJob> jobs;
   if (!searching()) {
     const Trial* best = search_.best();
     const Trial& chosen = best != nullptr ? *best : search_.trials().front();
     owners_ = {Owner{}};
-    return {final_member(run_.config, *data_, chosen.point[0], chosen.point[1], rows_)};
+    ImageJob& job = jobs.emplace_back();
+    job.member = final_member(run_.config, *data_, chosen.point[0], chosen.point[1], rows_);
+    job.member->keep_network = means_.networks != "none";
+    job.test = true;
+    return jobs;
   }
   const auto asked = [&] { return static_cast<std::int32_t>(search_.trials().size()); };
   // A pruner looks at the trials that this one may see: they must be over. Without one, start-up trials run together.
@@ -126,7 +130,6 @@ std::vector<ConvMemberSpec> FrozenSetRun::fits() {
   };
   while (may_ask())
     running_.push_back({search_.ask().number, std::vector<ConvMemberResult>(splits_.size()), 0, 0, false});
-  std::vector<ConvMemberSpec> members;
   owners_.clear();
   for (Running& trial : running_) {
     const std::vector<double>& point = search_.trials()[static_cast<std::size_t>(trial.number)].point;
@@ -135,28 +138,22 @@ std::vector<ConvMemberSpec> FrozenSetRun::fits() {
     for (; trial.wanted < until; ++trial.wanted) {
       const Split& split = splits_[trial.wanted];
       const Owner owner{trial.number, static_cast<std::int32_t>(trial.wanted)};
-      members.push_back(trial_member(run_.config, *data_, point[0], point[1], {owner.trial, owner.fold},
-                                     rows_at(split.train), rows_at(split.validation)));
+      jobs.emplace_back().member = trial_member(run_.config, *data_, point[0], point[1], {owner.trial, owner.fold},
+                                                rows_at(split.train), rows_at(split.validation));
       owners_.push_back(owner);
     }
   }
-  return members;
+  return jobs;
 }
 
-void FrozenSetRun::give_fit(std::size_t place, ConvMemberResult result) {
-  QUARRY_CHECK(want_ == Want::fits && place < owners_.size(), "run {} wants no such network", run_.id);
+void FrozenSetRun::give(std::size_t place, ImageResult result) {
+  QUARRY_CHECK(!is_finished_ && place < owners_.size(), "run {} wants no such network", run_.id);
   const Owner owner = owners_[place];
-  if (owner.trial < 0) {
-    final_ = std::move(result);
-    network_.parameters = std::move(final_.parameters);
-    network_.buffers = std::move(final_.buffers);
-    want_ = Want::test;
-    return;
-  }
+  if (owner.trial < 0) return commit_final(std::move(result));
   const auto trial =
       std::find_if(running_.begin(), running_.end(), [&](const Running& each) { return each.number == owner.trial; });
   QUARRY_CHECK(trial != running_.end(), "trial {} is not running", owner.trial);
-  trial->folds[static_cast<std::size_t>(owner.fold)] = std::move(result);
+  trial->folds[static_cast<std::size_t>(owner.fold)] = std::move(result.fit);
   if (++trial->arrived < trial->wanted) return;
   if (prunes()) prune(*trial);
   tell_finished();
@@ -195,21 +192,24 @@ void FrozenSetRun::tell_finished() {
   }
 }
 
-void FrozenSetRun::give_test(const TestMetrics& metrics) {
-  QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
+void FrozenSetRun::commit_final(ImageResult result) {
+  ConvMemberResult& fitted = result.fit;
   const Trial* best = search_.best();
   const Trial& chosen = best != nullptr ? *best : search_.trials().front();
   Json record = Json::object();
   record.set("type", "final").set("chosen", chosen.number).set("every_trial_failed", best == nullptr);
   record.set("lr", chosen.point[0]).set("weight_decay", chosen.point[1]);
-  add_test(record, metrics);
-  record.set("steps", final_.steps).set("train_loss", final_.train_loss);
-  record.set("diverged", final_.diverged).set("diverged_epoch", final_.diverged_epoch);
-  diverged_once_ = diverged_once_ || final_.diverged;
-  if (means_.networks != "none") save_network(files_, final_network_path(directory_), write_checkpoint(network_));
+  add_test(record, result.test);
+  record.set("steps", fitted.steps).set("train_loss", fitted.train_loss);
+  record.set("diverged", fitted.diverged).set("diverged_epoch", fitted.diverged_epoch);
+  diverged_once_ = diverged_once_ || fitted.diverged;
+  if (means_.networks != "none")
+    save_network(
+        files_, final_network_path(directory_),
+        write_checkpoint({network_of(run_.config, *data_), std::move(fitted.parameters), std::move(fitted.buffers)}));
   journal_.append(record);
   ++new_commits_;
-  want_ = Want::nothing;
+  is_finished_ = true;
 }
 
 std::int32_t FrozenSetRun::take_commits() {

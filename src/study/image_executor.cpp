@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "quarry/study/image_executor.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "quarry/core/error.h"
 #include "src/study/image_jobs.h"
+#include "src/study/timings.h"
 
 namespace quarry {
 namespace {
@@ -17,24 +19,34 @@ class CpuImageExecutor final : public ImageExecutor {
     const std::int32_t known = sets_.find(*data);
     return known >= 0 ? known : sets_.add(std::move(data));
   }
-  void fit(std::span<const ImageFitJob> jobs, const std::function<void(std::size_t job, ConvMemberResult)>& done,
+  void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
            const EpochsDone& epochs) override;
-  TestMetrics test(const ImageTestJob& job) override;
-  Picks select(const ImageSelectJob& job) override;
   std::string engine(const ResNetSpec&, ConvPrecision precision, std::int32_t) const override {
     return std::string(conv_engine_name(precision));
   }
 
  private:
+  using Set = std::vector<std::size_t>;
+  void follow(std::span<const ImageJob> jobs, const Set& set, ConvMemberResult fitted,
+              const std::function<void(std::size_t job, ImageResult)>& done);
+  TestMetrics test(const ImageDataset& data, const TrainedConvNet& network);
+  Picks select(const ImageDataset& data, const TrainedConvNet& network, const ImageSelectJob& job);
+
   Context& context_;
   const std::atomic<bool>* stop_;
   ImageSets sets_;
 };
 
-void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
-                           const std::function<void(std::size_t job, ConvMemberResult)>& done,
-                           const EpochsDone& epochs) {
-  const std::vector<std::vector<std::size_t>> sets = identical_fits(jobs);
+void CpuImageExecutor::run(std::span<const ImageJob> jobs,
+                           const std::function<void(std::size_t job, ImageResult)>& done, const EpochsDone& epochs) {
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    if (jobs[j].member) continue;
+    check_stop(stop_);
+    ImageResult result;
+    if (jobs[j].select) result.picks = select_without_network(context_, *jobs[j].select);
+    done(j, std::move(result));
+  }
+  const std::vector<Set> sets = identical_fits(jobs);
   const std::int64_t all_epochs = epochs_of(jobs, sets);
   std::atomic<std::int64_t> epochs_done{0};
   FleetWatch watch{stop_, {}};
@@ -46,26 +58,59 @@ void CpuImageExecutor::fit(std::span<const ImageFitJob> jobs,
     const std::int32_t number = jobs[sets[begin].front()].data;
     std::vector<ConvMemberSpec> members;
     std::size_t end = begin;
-    for (; end < sets.size() && end - begin < workers && jobs[sets[end].front()].data == number; ++end)
-      members.push_back(jobs[sets[end].front()].member);
-    const std::vector<ConvMemberResult> results = train_conv_fleet(context_, sets_.at(number), members, watch);
-    for (std::size_t i = 0; i < results.size(); ++i)
-      for (const std::size_t job : sets[begin + i]) done(job, results[i]);
+    for (; end < sets.size() && end - begin < workers && jobs[sets[end].front()].data == number; ++end) {
+      members.push_back(*jobs[sets[end].front()].member);
+      for (const std::size_t j : sets[end])
+        members.back().keep_network = members.back().keep_network || jobs[j].test || jobs[j].select;
+    }
+    std::vector<ConvMemberResult> results = train_conv_fleet(context_, sets_.at(number), members, watch);
+    for (std::size_t i = 0; i < results.size(); ++i) follow(jobs, sets[begin + i], std::move(results[i]), done);
     begin = end;
   }
 }
 
-TestMetrics CpuImageExecutor::test(const ImageTestJob& job) {
-  check_stop(stop_);
-  const ImageDataset& data = sets_.at(job.data);
-  std::vector<float> logits(static_cast<std::size_t>(data.test.n) * static_cast<std::size_t>(data.n_classes));
-  conv_forward(context_, *job.network, data, data.test, {}, logits.data(), nullptr);
-  return image_test_metrics(data, logits);
+/// Test and selections of a network that several jobs have trained.
+void CpuImageExecutor::follow(std::span<const ImageJob> jobs, const Set& set, ConvMemberResult fitted,
+                              const std::function<void(std::size_t job, ImageResult)>& done) {
+  const ImageJob& first = jobs[set.front()];
+  const ImageDataset& data = sets_.at(first.data);
+  const TrainedConvNet network{first.member->network, std::move(fitted.parameters), std::move(fitted.buffers)};
+  ImageResult tested;
+  if (std::any_of(set.begin(), set.end(), [&](std::size_t j) { return jobs[j].test; })) {
+    const PhaseTimer timer;
+    tested.test = test(data, network);
+    tested.test_seconds = timer.share(1, set.size());
+  }
+  for (const std::size_t j : set) {
+    ImageResult result = tested;
+    result.fit = fitted;
+    if (first.member->keep_network) {
+      result.fit.parameters = network.parameters;
+      result.fit.buffers = network.buffers;
+    }
+    if (jobs[j].select) {
+      const PhaseTimer timer;
+      result.picks = select(data, network, *jobs[j].select);
+      result.select_seconds = timer.share(1, 1);
+    }
+    done(j, std::move(result));
+  }
 }
 
-Picks CpuImageExecutor::select(const ImageSelectJob& job) {
+TestMetrics CpuImageExecutor::test(const ImageDataset& data, const TrainedConvNet& network) {
   check_stop(stop_);
-  const ImageDataset& data = sets_.at(job.data);
+  std::vector<float> logits(static_cast<std::size_t>(data.test.n) * static_cast<std::size_t>(data.n_classes));
+  conv_forward(context_, network, data, data.test, {}, logits.data(), nullptr);
+  DataPart labels;
+  labels.n = data.test.n;
+  labels.labels = data.test.labels;
+  return test_metrics(matrix<const float>(logits.data(), data.test.n, data.n_classes), labels, Loss::ce_on_logits, 1,
+                      true);
+}
+
+Picks CpuImageExecutor::select(const ImageDataset& data, const TrainedConvNet& network, const ImageSelectJob& job) {
+  check_stop(stop_);
+  if (!asks_network(job)) return select_without_network(context_, job);
   const std::unique_ptr<Strategy> strategy = make_strategy(job.strategy);
   const StrategyNeeds needs = strategy->needs();
   const auto n = static_cast<std::int64_t>(job.candidate_rows.size());
@@ -79,19 +124,17 @@ Picks CpuImageExecutor::select(const ImageSelectJob& job) {
     v.resize(static_cast<std::size_t>(rows * columns));
     return v.data();
   };
-  if (needs.probabilities || needs.features || needs.bald)
-    QUARRY_CHECK(job.network != nullptr, "the strategy {} needs a network", job.strategy);
   const bool use_logits = job.layer == FeatureLayer::logits;
   if (needs.probabilities || needs.features) {
     sized(logits, n, classes);
-    const std::int64_t width = use_logits ? classes : plan_resnet(job.network->spec).features;
+    const std::int64_t width = use_logits ? classes : plan_resnet(network.spec).features;
     float* penultimate = needs.features && !use_logits ? sized(features, n, width) : nullptr;
-    conv_forward(context_, *job.network, data, data.train, job.candidate_rows, logits.data(), penultimate);
+    conv_forward(context_, network, data, data.train, job.candidate_rows, logits.data(), penultimate);
     if (needs.features)
       problem.candidate_features = matrix<const float>(use_logits ? logits.data() : features.data(), n, width);
     if (needs.labelled_features && m > 0) {
       sized(labelled, m, width);
-      conv_forward(context_, *job.network, data, data.train, job.labelled_rows, use_logits ? labelled.data() : nullptr,
+      conv_forward(context_, network, data, data.train, job.labelled_rows, use_logits ? labelled.data() : nullptr,
                    use_logits ? nullptr : labelled.data());
     }
     problem.labelled_features = matrix<const float>(labelled.data(), needs.labelled_features ? m : 0, width);
@@ -101,8 +144,7 @@ Picks CpuImageExecutor::select(const ImageSelectJob& job) {
     problem.probabilities = matrix<const float>(probabilities.data(), n, classes);
   }
   if (needs.bald) {
-    conv_bald(context_, *job.network, data, data.train, job.candidate_rows, job.mc_passes, job.mc_key,
-              sized(bald, n, 1));
+    conv_bald(context_, network, data, data.train, job.candidate_rows, job.mc_passes, job.mc_key, sized(bald, n, 1));
     problem.bald = bald;
   }
   return picks_of(job, strategy->select(context_, problem));

@@ -6,15 +6,17 @@
 #include <string>
 #include <utility>
 
+#include "quarry/core/error.h"
+
 namespace quarry {
 namespace {
 
 /// The bytes that determine a job's result, as a map key.
 class SpecKey {
  public:
-  explicit SpecKey(const ImageFitJob& job) {
+  explicit SpecKey(const ImageJob& job) {
     add(job.data);
-    const ConvMemberSpec& m = job.member;
+    const ConvMemberSpec& m = *job.member;
     const ResNetSpec& net = m.network;
     for (const std::int32_t v :
          {static_cast<std::int32_t>(net.kind), net.input.channels, net.input.height, net.input.width, net.classes,
@@ -40,10 +42,11 @@ class SpecKey {
 
 }  // namespace
 
-std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs) {
+std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageJob> jobs) {
   std::map<std::string, std::size_t> places;
   std::vector<std::vector<std::size_t>> sets;
   for (std::size_t j = 0; j < jobs.size(); ++j) {
+    if (!jobs[j].member) continue;
     const auto [place, is_new] = places.try_emplace(SpecKey(jobs[j]).bytes, sets.size());
     if (is_new) sets.emplace_back();
     sets[place->second].push_back(j);
@@ -51,24 +54,29 @@ std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob
   return sets;
 }
 
-std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::vector<std::size_t>> sets) {
+std::int64_t epochs_of(std::span<const ImageJob> jobs, std::span<const std::vector<std::size_t>> sets) {
   std::int64_t epochs = 0;
-  for (const std::vector<std::size_t>& set : sets) epochs += jobs[set.front()].member.epochs;
+  for (const std::vector<std::size_t>& set : sets) epochs += jobs[set.front()].member->epochs;
   return epochs;
-}
-
-TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits) {
-  DataPart labels;
-  labels.n = data.test.n;
-  labels.labels = data.test.labels;
-  return test_metrics(matrix<const float>(logits.data(), data.test.n, data.n_classes), labels, Loss::ce_on_logits, 1,
-                      true);
 }
 
 std::int32_t ImageSets::find(const ImageDataset& data) const {
   const auto is_it = [&](const std::shared_ptr<const ImageDataset>& set) { return set.get() == &data; };
   const auto known = std::find_if(sets_.begin(), sets_.end(), is_it);
   return known == sets_.end() ? -1 : static_cast<std::int32_t>(known - sets_.begin());
+}
+
+bool asks_network(const ImageSelectJob& job) {
+  const StrategyNeeds needs = make_strategy(job.strategy)->needs();
+  return needs.probabilities || needs.features || needs.bald;
+}
+
+Picks select_without_network(Context& context, const ImageSelectJob& job) {
+  QUARRY_CHECK(!asks_network(job), "the strategy {} needs a network", job.strategy);
+  SelectionProblem problem = job.problem;
+  problem.n = std::ssize(job.candidates);
+  problem.pool_index = job.candidates;
+  return picks_of(job, make_strategy(job.strategy)->select(context, problem));
 }
 
 Picks picks_of(const ImageSelectJob& job, const Selection& selection) {

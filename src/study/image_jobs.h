@@ -11,14 +11,16 @@
 
 namespace quarry {
 
-/// Jobs that train the same network, side by side in sets; sets and their jobs in the order of the jobs.
-std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageFitJob> jobs);
+/// Jobs that train the same network, side by side in sets; sets and their jobs in the order of the jobs. Those that
+/// train none are left out.
+std::vector<std::vector<std::size_t>> identical_fits(std::span<const ImageJob> jobs);
 
 /// Epochs of the networks that they train.
-std::int64_t epochs_of(std::span<const ImageFitJob> jobs, std::span<const std::vector<std::size_t>> sets);
+std::int64_t epochs_of(std::span<const ImageJob> jobs, std::span<const std::vector<std::size_t>> sets);
 
-/// Of logits [n][C] of the test part.
-TestMetrics image_test_metrics(const ImageDataset& data, const std::vector<float>& logits);
+bool asks_network(const ImageSelectJob& job);
+/// Picks of a strategy that asks none.
+Picks select_without_network(Context& context, const ImageSelectJob& job);
 
 /// What a strategy chose of the candidates, as pool positions.
 Picks picks_of(const ImageSelectJob& job, const Selection& selection);

@@ -32,7 +32,6 @@ ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::
       journal_((files.make_directories(directory), files), directory + "/journal.jsonl") {
   const StrategyNeeds needs = make_strategy(run_.config.strategy)->needs();
   needs_network_ = needs.probabilities || needs.features || needs.bald;
-  network_.spec = network_of(run_.config, *data_);
   resume();
 }
 
@@ -66,9 +65,8 @@ void ImageLearningRun::resume() {
   }
   if (committed_cycles_ == 0) {
     begin_cycle();
-  } else if (cycle_ < last_cycle()) {
-    replaying_ = needs_network_;  // the last network again, to select with
-    want_ = replaying_ ? Want::fit : Want::selection;
+  } else {
+    is_committed_ = true;
   }
 }
 
@@ -89,12 +87,9 @@ bool ImageLearningRun::keeps_network() const {
 }
 
 void ImageLearningRun::begin_cycle() {
-  fitted_ = {};
-  if (trains(cycle_)) {
-    want_ = Want::fit;
-  } else {
-    commit(nullptr);
-  }
+  is_committed_ = false;
+  stream_place_ = stream_.place();
+  if (!trains(cycle_)) commit({});
 }
 
 std::vector<std::int32_t> ImageLearningRun::rows_of(std::span<const std::int32_t> positions) const {
@@ -104,45 +99,50 @@ std::vector<std::int32_t> ImageLearningRun::rows_of(std::span<const std::int32_t
   return rows;
 }
 
-ConvMemberSpec ImageLearningRun::fit() const {
-  QUARRY_CHECK(want_ == Want::fit, "run {} wants no network", run_.id);
-  return learning_member(run_.config, *data_, cycle_, rows_of(pool_.labelled()));
-}
-
-void ImageLearningRun::give_fit(ConvMemberResult result) {
-  QUARRY_CHECK(want_ == Want::fit, "run {} wants no network", run_.id);
-  fitted_ = std::move(result);
-  network_.parameters = std::move(fitted_.parameters);
-  network_.buffers = std::move(fitted_.buffers);
-  if (std::exchange(replaying_, false)) {
-    want_ = Want::selection;
-  } else if (tested(cycle_)) {
-    want_ = Want::test;
-  } else {
-    commit(nullptr);
+std::vector<ImageJob> ImageLearningRun::jobs() {
+  QUARRY_CHECK(!finished(), "run {} is finished", run_.id);
+  std::vector<ImageJob> one(1);
+  ImageJob& job = one.front();
+  if (!is_committed_ || needs_network_) {
+    job.member = learning_member(run_.config, *data_, cycle_, rows_of(pool_.labelled()));
+    job.member->keep_network = !is_committed_ && keeps_network();
   }
+  job.test = !is_committed_ && tested(cycle_);
+  if (cycle_ < last_cycle()) job.select = select_job();
+  return one;
 }
 
-void ImageLearningRun::give_test(const TestMetrics& metrics) {
-  QUARRY_CHECK(want_ == Want::test, "run {} wants no test", run_.id);
-  commit(&metrics);
+void ImageLearningRun::give(std::size_t, ImageResult result) {
+  QUARRY_CHECK(!finished(), "run {} is finished", run_.id);
+  const Picks picks = std::move(result.picks);
+  if (!is_committed_) commit(std::move(result));
+  if (cycle_ == last_cycle()) return;
+  added_now_ = picks.indices;
+  all_scores_non_finite_ = picks.all_non_finite;
+  for (const std::int32_t index : added_now_) pool_.acquire(index);
+  ++cycle_;
+  begin_cycle();
 }
 
-void ImageLearningRun::commit(const TestMetrics* metrics) {
-  diverged_once_ = diverged_once_ || fitted_.diverged;
+void ImageLearningRun::commit(ImageResult result) {
+  ConvMemberResult& fitted = result.fit;
+  diverged_once_ = diverged_once_ || fitted.diverged;
   LearningFacts facts;
   facts.cycle = cycle_;
   facts.added = added_now_;
   facts.all_scores_non_finite = all_scores_non_finite_;
   facts.labelled = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
   facts.unlabelled = static_cast<std::int32_t>(pool_.unlabelled().size());
-  facts.stream = stream_.place();
+  facts.stream = stream_place_;
   for (const std::int32_t row : rows_of(added_now_))
     facts.targets.push_back(data_->train.labels[static_cast<std::size_t>(row)]);
-  if (keeps_network()) save_network(files_, network_path(directory_, cycle_ - 1), write_checkpoint(network_));
-  journal_.append(describe_learning_cycle(facts, fitted_, metrics));
+  if (keeps_network())
+    save_network(
+        files_, network_path(directory_, cycle_ - 1),
+        write_checkpoint({network_of(run_.config, *data_), std::move(fitted.parameters), std::move(fitted.buffers)}));
+  journal_.append(describe_learning_cycle(facts, fitted, tested(cycle_) ? &result.test : nullptr));
   ++new_commits_;
-  want_ = cycle_ == last_cycle() ? Want::nothing : Want::selection;
+  is_committed_ = true;
 }
 
 std::int32_t ImageLearningRun::take_commits() {
@@ -150,12 +150,10 @@ std::int32_t ImageLearningRun::take_commits() {
 }
 
 ImageSelectJob ImageLearningRun::select_job() {
-  QUARRY_CHECK(want_ == Want::selection, "run {} wants no picks", run_.id);
   const RunConfig& config = run_.config;
   const auto seed = static_cast<std::uint64_t>(config.seed);
   const auto cycle = static_cast<std::uint64_t>(cycle_ + 1);
   ImageSelectJob job;
-  job.network = needs_network_ ? &network_ : nullptr;
   job.strategy = config.strategy;
   job.layer = config.coreset_layer;
   job.mc_passes = config.mc_passes;
@@ -174,15 +172,6 @@ ImageSelectJob ImageLearningRun::select_job() {
   job.problem.bald_clamp = config.bald_clamp;
   job.problem.ties = config.ties;
   return job;
-}
-
-void ImageLearningRun::give_picks(const Picks& picks) {
-  QUARRY_CHECK(want_ == Want::selection, "run {} wants no picks", run_.id);
-  added_now_ = picks.indices;
-  all_scores_non_finite_ = picks.all_non_finite;
-  for (const std::int32_t index : added_now_) pool_.acquire(index);
-  ++cycle_;
-  begin_cycle();
 }
 
 }  // namespace quarry

@@ -19,53 +19,18 @@
 namespace quarry {
 namespace {
 
-/// A run of either half.
 struct Active {
-  const StudyRun* run = nullptr;
-  std::unique_ptr<ImageLearningRun> learning;
-  std::unique_ptr<FrozenSetRun> search;
+  const StudyRun* of = nullptr;
+  std::unique_ptr<ImageRun> run;
   std::int32_t data = 0;
   bool committed_here = false;  ///< something, since it was opened
   bool cell_is_written = false;
 
-  const std::string& id() const { return learning ? learning->id() : search->id(); }
-  bool wants_fits() const {
-    return learning ? learning->want() == ImageLearningRun::Want::fit : search->want() == FrozenSetRun::Want::fits;
-  }
-  bool wants_test() const {
-    return learning ? learning->want() == ImageLearningRun::Want::test : search->want() == FrozenSetRun::Want::test;
-  }
-  bool wants_picks() const { return learning && learning->want() == ImageLearningRun::Want::selection; }
-  bool is_finished() const { return !wants_fits() && !wants_test() && !wants_picks(); }
-  std::vector<ConvMemberSpec> fits() {
-    if (search) return search->fits();
-    std::vector<ConvMemberSpec> one;
-    one.push_back(learning->fit());
-    return one;
-  }
-  double commits_per_fit() const { return learning ? learning->commits_per_fit() : search->commits_per_fit(); }
-  void give_fit(std::size_t place, ConvMemberResult result) {
-    if (learning) {
-      learning->give_fit(std::move(result));
-    } else {
-      search->give_fit(place, std::move(result));
-    }
-  }
-  const TrainedConvNet& network() const { return learning ? learning->network() : search->network(); }
-  void give_test(const TestMetrics& metrics) {
-    if (learning) {
-      learning->give_test(metrics);
-    } else {
-      search->give_test(metrics);
-    }
-  }
   std::int32_t take_commits() {
-    const std::int32_t commits = learning ? learning->take_commits() : search->take_commits();
+    const std::int32_t commits = run->take_commits();
     committed_here = committed_here || commits > 0;
     return commits;
   }
-  std::int32_t committed() const { return learning ? learning->committed_cycles() : search->committed_trials(); }
-  bool diverged_once() const { return learning ? learning->diverged_once() : search->diverged_once(); }
 };
 
 std::int64_t commits_total(const RunConfig& config) {
@@ -116,14 +81,26 @@ class ImageRunner final : public StudyRunner {
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
   }
 
-  /// A network that even the empty device has no room for would end the study in the middle of it.
+  /// A network that even the empty device has no room for, in training or behind it, would end the study in the middle.
   void check_device_memory(const StudyRun& run, const ImageDataset& data, const ResNetPlan& plan) const {
     const RunConfig& config = run.config;
     const std::size_t all = gpu::device_info(options_.device.ordinal).memory,
                       images = cuda::DeviceImages::memory(data.shape, data.train.n) +
                                cuda::DeviceImages::memory(data.shape, data.test.n),
                       network = cuda::ConvFleetNet::memory(plan, config.precision, config.batch_size, 1, config.epochs);
-    if (images <= all && network <= (all - images) / 10 * 9) return;  // a tenth stays free
+    const std::size_t room = images <= all ? (all - images) / 10 * 9 : 0;  // a tenth stays free
+    const PlanDeviceMemory planned =
+        image_run_memory(config, {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()),
+                                  data.n_classes, data.shape})
+            .device;
+    const auto behind = static_cast<std::size_t>(planned.parameters + planned.least_scoring);
+    if (network <= room && behind > room)
+      device_error(
+          "run {}: a network, its test and its selection take {} bytes of GPU memory and its images take {}; {} has "
+          "{}, "
+          "of which a tenth stays free; use a smaller acquisition.candidates, or --device cpu",
+          run.id, behind, images, to_string(options_.device), all);
+    if (network <= room) return;
     device_error(
         "run {}: with training.batch_size = {} a network takes {} bytes of GPU memory to train and its images take {}; "
         "{} has {}, of which a tenth stays free; use a smaller training.batch_size, or --device cpu",
@@ -137,15 +114,15 @@ class ImageRunner final : public StudyRunner {
   Active open(const StudyRun& run) {
     const auto& data = dataset_of(run);
     Active active;
-    active.run = &run;
+    active.of = &run;
     active.data = executor_->load(data);
     const ImageRunMeans means = {
         executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
+    const std::string directory = run_directory(run);
     if (run.config.mode == Mode::frozen_set) {
-      active.search =
-          std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), run_directory(run), means);
+      active.run = std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), directory, means);
     } else {
-      active.learning = std::make_unique<ImageLearningRun>(files_, run, data, run_directory(run), means);
+      active.run = std::make_unique<ImageLearningRun>(files_, run, data, directory, means);
     }
     return active;
   }
@@ -163,26 +140,25 @@ class ImageRunner final : public StudyRunner {
     while (next < waiting.size() || !fleet.empty()) {
       while (fleet.size() < fleet_width() && next < waiting.size()) {
         fleet.push_back(open(*waiting[next++]));
-        summary.resumed += fleet.back().committed() > 0;
-        progress.skip(fleet.back().committed());
+        summary.resumed += fleet.back().run->committed() > 0;
+        progress.skip(fleet.back().run->committed());
         count(fleet.back(), progress);
         fleet.back().committed_here = false;  // what opening commits is no progress
       }
       try {
-        fit(fleet, progress);
-        select(fleet, progress);
+        advance(fleet, progress);
       } catch (const gpu::Failure& failure) {
         for (const Active& active : fleet)
           if (blames_run(failure) && !active.committed_here)
-            add_failed_run(files_, directory_, active.id(), failure.what());
+            add_failed_run(files_, directory_, active.run->id(), failure.what());
         throw;
       }
       for (const Active& active : fleet) {
-        if (!active.is_finished()) continue;
+        if (!active.run->finished()) continue;
         ++summary.finished;
-        summary.diverged += active.diverged_once();
+        summary.diverged += active.run->diverged_once();
       }
-      std::erase_if(fleet, [](const Active& active) { return active.is_finished(); });
+      std::erase_if(fleet, [](const Active& active) { return active.run->finished(); });
     }
     progress.finish();
   }
@@ -190,66 +166,49 @@ class ImageRunner final : public StudyRunner {
   /// Counts what a run has committed. A finished run's cell is written at once: the whole study may take days more.
   void count(Active& active, Progress& progress) {
     progress.advance(active.take_commits());
-    if (!active.is_finished() || std::exchange(active.cell_is_written, true)) return;
-    write_cell(*active.run, records_of(*active.run));
+    if (!active.run->finished() || std::exchange(active.cell_is_written, true)) return;
+    write_cell(*active.of, records_of(*active.of));
   }
 
-  /// Trains what the fleet wants; a run whose networks are there goes on to its test and commits at once, so that a
-  /// kill loses the networks in training alone.
-  void fit(std::vector<Active>& fleet, Progress& progress) {
-    std::vector<ImageFitJob> jobs;
-    std::vector<std::pair<std::size_t, std::size_t>> owner;  // place in the fleet, place among that run's networks
-    std::vector<std::size_t> wanted(fleet.size(), 0);
+  /// Carries out what the fleet wants; a run whose networks are there commits at once, so that a kill loses what is
+  /// under way alone.
+  void advance(std::vector<Active>& fleet, Progress& progress) {
+    std::vector<ImageJob> jobs;
+    std::vector<std::pair<std::size_t, std::size_t>> owner;  // place in the fleet, place among that run's jobs
+    std::vector<std::size_t> wanted(fleet.size(), 0);        // networks
+    std::size_t networks = 0;
     double commits = 0;  // that the networks will make
     for (std::size_t a = 0; a < fleet.size(); ++a) {
-      if (!fleet[a].wants_fits()) continue;
-      for (ConvMemberSpec& member : fleet[a].fits()) {
-        jobs.push_back({fleet[a].data, std::move(member)});
-        owner.emplace_back(a, wanted[a]++);
+      if (fleet[a].run->finished()) continue;
+      std::size_t place = 0;
+      for (ImageJob& job : fleet[a].run->jobs()) {
+        job.data = fleet[a].data;
+        wanted[a] += job.member.has_value();
+        jobs.push_back(std::move(job));
+        owner.emplace_back(a, place++);
       }
-      commits += fleet[a].commits_per_fit() * static_cast<double>(wanted[a]);
+      networks += wanted[a];
+      commits += fleet[a].run->commits_per_network() * static_cast<double>(wanted[a]);
     }
     progress.begin_part(commits, "epoch");
     PhaseTimer timer;
-    double seconds = 0;  // of training, tests apart
-    const auto fitted = [&](std::size_t job, ConvMemberResult result) {
-      seconds += timer.share(1, 1);
+    double seconds = 0;  // of what is not told apart
+    const auto done = [&](std::size_t job, ImageResult result) {
+      seconds += timer.share(1, 1) - result.test_seconds - result.select_seconds;
       const auto [a, place] = owner[job];
-      fleet[a].give_fit(place, std::move(result));
-      test(fleet[a]);
+      ImageRun& run = *fleet[a].run;
+      if (result.test_seconds > 0) timings_.add(run.id(), "test", result.test_seconds, 1);
+      if (result.select_seconds > 0) timings_.add(run.id(), "select", result.select_seconds, 1);
+      run.give(place, std::move(result));
       count(fleet[a], progress);
       timer = PhaseTimer();
     };
-    executor_->fit(jobs, fitted, [&](std::int64_t done, std::int64_t all) { progress.part(done, all); });
+    executor_->run(jobs, done, [&](std::int64_t epochs, std::int64_t all) { progress.part(epochs, all); });
     progress.end_part();
-    seconds += timer.share(1, 1);
     for (std::size_t a = 0; a < fleet.size(); ++a)
       if (wanted[a] > 0)
-        timings_.add(fleet[a].id(), "fit", seconds * static_cast<double>(wanted[a]) / static_cast<double>(jobs.size()),
-                     wanted[a]);
-    for (Active& active : fleet) {  // from before an interruption
-      test(active);
-      count(active, progress);
-    }
-  }
-
-  void test(Active& active) {
-    if (!active.wants_test()) return;
-    const PhaseTimer timer;
-    active.give_test(executor_->test({active.data, &active.network()}));
-    timings_.add(active.id(), "test", timer.share(1, 1), 1);
-  }
-
-  void select(std::vector<Active>& fleet, Progress& progress) {
-    for (Active& active : fleet) {
-      if (!active.wants_picks()) continue;
-      const PhaseTimer timer;
-      ImageSelectJob job = active.learning->select_job();
-      job.data = active.data;
-      active.learning->give_picks(executor_->select(job));
-      timings_.add(active.id(), "select", timer.share(1, 1), 1);
-      count(active, progress);
-    }
+        timings_.add(fleet[a].run->id(), on_device() ? "device" : "fit",
+                     seconds * static_cast<double>(wanted[a]) / static_cast<double>(networks), wanted[a]);
   }
 
   std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const override {

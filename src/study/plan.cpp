@@ -208,7 +208,9 @@ void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, 
     memory.scores = std::max(memory.scores, more.scores);
     memory.records += more.records;
     memory.device.network = std::max(memory.device.network, more.device.network);
+    memory.device.parameters = std::max(memory.device.parameters, more.device.parameters);
     memory.device.scoring = std::max(memory.device.scoring, more.device.scoring);
+    memory.device.least_scoring = std::max(memory.device.least_scoring, more.device.least_scoring);
     return;
   }
   std::vector<std::int32_t> sizes = {size.features};

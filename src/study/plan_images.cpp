@@ -6,6 +6,7 @@
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
 #include "quarry/nn/conv_fleet_device.h"
+#include "quarry/ops/metrics_device.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/plan.h"
@@ -103,21 +104,39 @@ RunCost image_run_cost(const RunConfig& run, const DataSize& size) {
 
 namespace {
 
+/// What a test or a selection writes down on a device beside the scorer.
+std::int64_t scores_memory(const RunConfig& run, const DataSize& size, const ResNetPlan& plan, std::int64_t candidates,
+                           std::int64_t labels) {
+  constexpr std::int64_t kNumber = sizeof(float);
+  const std::int64_t test = kNumber * size.test * size.classes +
+                            static_cast<std::int64_t>(cuda::logit_metrics_scratch(size.test, size.classes));
+  if (run.mode == Mode::frozen_set) return test;
+  const StrategyNeeds needs = make_strategy(run.strategy)->needs();
+  const std::int64_t width = run.coreset_layer == FeatureLayer::logits ? size.classes : padded_channels(plan.features);
+  std::int64_t choice = needs.probabilities || needs.features || needs.bald ? candidates * size.classes : 0;
+  if (needs.features) choice += candidates * width;
+  if (needs.labelled_features) choice += labels * width;
+  if (needs.bald) choice += candidates * (size.classes + 2);
+  return std::max(test, kNumber * choice);
+}
+
 PlanDeviceMemory device_memory(const RunConfig& run, const DataSize& size, const ResNetPlan& plan) {
   const std::int64_t pool = pool_size(run, size.pool);
   const bool search = run.mode == Mode::frozen_set;
   const std::int64_t labels = search ? run.acquired_labels : run.n_initial < 0 ? pool : run.n_initial + run.budget;
   const std::int64_t candidates = run.candidates > 0 ? std::min(run.candidates, pool) : pool;
-  const auto bytes = [&](ConvPrecision precision, std::int32_t batch, std::int32_t epochs) {
-    return static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, precision, batch, 1, epochs));
+  const std::int64_t rows = search ? size.test : std::max({size.test, candidates, labels});
+  const std::int64_t scores = scores_memory(run, size, plan, candidates, labels);
+  const auto scoring = [&](std::int32_t batch) {
+    return static_cast<std::int64_t>(cuda::ConvFleetNet::scoring_memory(plan, batch, rows)) + scores;
   };
-  constexpr std::int64_t kNumber = 4;
   PlanDeviceMemory memory;
-  memory.network = bytes(run.precision, run.batch_size, run.epochs) + kNumber * (labels + run.batch_size);
-  const std::int64_t test = size.test * size.classes,
-                     choice = candidates * (2 * std::int64_t{size.classes} + plan.features) + labels * plan.features;
-  memory.scoring =
-      bytes(ConvPrecision::fp32, cuda::kScoringImages, 1) + kNumber * (search ? test : std::max(test, choice));
+  memory.network =
+      static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, run.precision, run.batch_size, 1, run.epochs)) +
+      std::int64_t{sizeof(std::int32_t)} * (labels + run.batch_size);
+  memory.parameters = static_cast<std::int64_t>(cuda::ConvNetworks::memory(plan, 1));
+  memory.scoring = scoring(cuda::kScoringImages);
+  memory.least_scoring = scoring(1);
   return memory;
 }
 

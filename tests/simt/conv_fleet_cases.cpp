@@ -279,6 +279,7 @@ SIMT_CASE(conv_fleet_ends_while_it_trains) {
   {
     ConvFleetNet net(session, plan, p.precision, p.batch, pool.view(), std::span(p.members).first(1));
     net.load(0, first_parameters(plan, 50), first_buffers(plan));
+    session.synchronize();  // the second epoch would wait for the load
     net.train_epoch(0, Orders{{1, 2}});
     const gpu::Counters before = session.counters();
     net.train_epoch(1, Orders{{5, 4}});

@@ -67,6 +67,12 @@ class Memory {
     blocks_.push_back({data, bytes});
     return data;
   }
+  /// Bytes at an address; 0 if it is none of them.
+  std::size_t size(const void* data) const {
+    for (const Block& block : blocks_)
+      if (block.data == data) return block.bytes;
+    return 0;
+  }
   /// Bytes given back; 0 for an address that is none of them.
   std::size_t give(void* data) {
     for (Block& block : blocks_) {
@@ -149,7 +155,7 @@ struct Session::Impl {
   DeviceInfo info;
   Counters counters;
   Memory device, pinned;
-  std::size_t in_use = 0;
+  std::size_t in_use = 0, leaving = 0;  ///< bytes; of those released, what the queue has not got to
   std::deque<Work> queue;
   std::int64_t queued = 0, done = 0;  ///< pieces of work so far
   Graph* recording = nullptr;
@@ -206,7 +212,7 @@ Session::Session(int ordinal) : impl_(std::make_unique<Impl>()) {
 }
 Session::~Session() {
   fake_gpu().leaked += impl_->held;
-  fake_gpu().in_use -= std::min(fake_gpu().in_use, impl_->in_use);
+  fake_gpu().in_use -= std::min(fake_gpu().in_use, impl_->in_use + impl_->leaving);
 }
 
 const DeviceInfo& Session::device() const {
@@ -225,7 +231,8 @@ std::size_t Session::memory_free() const {
 void* Session::allocate(std::size_t bytes) {
   enter("allocate");
   impl_->forbid_recording("allocate");
-  if (bytes > memory_free()) throw_failure("allocate", kOutOfMemory);
+  // Memory comes in the order of the queue: what has been released by then is there.
+  if (bytes > memory_free() + impl_->leaving) throw_failure("allocate", kOutOfMemory);
   void* data = impl_->device.take(bytes);
   ++impl_->counters.allocations;
   ++impl_->held;
@@ -239,9 +246,12 @@ void Session::release(void* device) noexcept {
   if (device == nullptr) return;
   Impl* impl = impl_.get();
   --impl->held;
+  const std::size_t size = impl->device.size(device);
+  impl->in_use -= size;
+  impl->leaving += size;
   impl->queue.push_back({[impl, device] {
                            const std::size_t bytes = impl->device.give(device);
-                           impl->in_use -= bytes;
+                           impl->leaving -= bytes;
                            fake_gpu().in_use -= std::min(fake_gpu().in_use, bytes);
                          },
                          false});
@@ -286,6 +296,8 @@ void Session::copy_out(void* pinned, const void* device, std::size_t bytes) {
   enter("copy_out");
   ++impl_->counters.copies_out;
   impl_->counters.bytes_out += static_cast<std::int64_t>(bytes);
+  ++fake_gpu().copies_out;
+  fake_gpu().bytes_out += static_cast<std::int64_t>(bytes);
   impl_->enqueue([impl = impl_.get(), device, pinned, bytes] {
     impl->need_device(device, bytes, "copy_out");
     impl->need_pinned(pinned, bytes, "copy_out");
@@ -326,12 +338,14 @@ void Session::wait(Mark mark) {
   enter("wait");
   impl_->forbid_recording("wait");
   ++impl_->counters.blocking;
+  ++fake_gpu().waits;
   impl_->run_until(mark.number, "wait");
 }
 void Session::synchronize() {
   enter("synchronize");
   impl_->forbid_recording("synchronize");
   ++impl_->counters.blocking;
+  ++fake_gpu().synchronizations;
   impl_->run_until(impl_->queued, "synchronize");
 }
 

@@ -4,7 +4,8 @@
 // The queue is as lazy as it may be: work runs in wait() and synchronize(), and one piece at each reached(). So a host
 // that reads a result too early, or writes to pinned memory that a copy has yet to read, gets wrong bytes here too.
 // Memory is poisoned when it is allocated (0xFF: NaN, -1) and of exact size, so that ASan sees the ends. Copies and
-// fills outside an allocation are an error.
+// fills outside an allocation are an error. What is released is free at once to allocations, as in the order of a
+// stream, but memory_free() counts it when the queue has got there.
 //
 // Calls that would be calls of the CUDA runtime are numbered from 1; each can be made to fail.
 #pragma once
@@ -30,7 +31,9 @@ struct FakeGpu {
   void (*at_work)() = nullptr;  ///< called instead of failing at fail_work, which then runs as ever
   int sticky = 0;               ///< code that every call returns from now on; 0: none
   std::size_t in_use = 0;       ///< bytes on the device, all sessions
-  std::int64_t leaked = 0;      ///< allocations, pinned ones too, that were still held when their session ended
+  std::int64_t copies_out = 0, bytes_out = 0;    ///< asked for so far, by all sessions
+  std::int64_t waits = 0, synchronizations = 0;  ///< likewise
+  std::int64_t leaked = 0;  ///< allocations, pinned ones too, that were still held when their session ended
 
   /// Back to one healthy device of 1 GiB like an H100 in shape. Sessions must be gone.
   void reset();

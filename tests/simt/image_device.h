@@ -7,10 +7,13 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_executor.h"
+#include "quarry/study/image_fits.h"
 #include "tests/simt/fake_gpu.h"
 #include "tests/support/tiny_images.h"
 
@@ -31,9 +34,20 @@ inline TrainedConvNet network(double dropout) {
   return net;
 }
 
-inline ImageSelectJob select_job(const std::string& strategy, const TrainedConvNet& net) {
+/// A network in device memory, alone.
+inline std::shared_ptr<const cuda::ConvNetworks> on_device(gpu::Session& session, const TrainedConvNet& net) {
+  const ResNetPlan plan = plan_resnet(net.spec);
+  const cuda::ConvNetMember member;
+  const ImageShape& input = net.spec.input;
+  cuda::ConvFleetNet fleet(session, plan, ConvPrecision::fp32, 1,
+                           {nullptr, nullptr, input.channels, input.height, input.width, nullptr, nullptr},
+                           std::span(&member, 1));
+  fleet.load(0, net.parameters, net.buffers);
+  return fleet.leave_networks();
+}
+
+inline ImageSelectJob select_job(const std::string& strategy) {
   ImageSelectJob job;
-  job.network = &net;
   job.strategy = strategy;
   job.mc_passes = 3;
   job.mc_key = 5;
@@ -45,6 +59,25 @@ inline ImageSelectJob select_job(const std::string& strategy, const TrainedConvN
   job.problem.count = 6;
   job.problem.seed = 21;
   job.problem.cycle = 2;
+  return job;
+}
+
+inline std::vector<StudyRun> runs_of(std::vector<std::string> overrides) {
+  std::vector<std::string> all = {"preset=hyperparameter_study", "data.name=cifar10",        "model.network=resnet8",
+                                  "training.epochs=1",           "training.warmup_epochs=0", "training.batch_size=4",
+                                  "training.batches=fill_last",  "pool.n_initial=4",         "acquisition.budget=4",
+                                  "acquisition.size=2",          "acquisition.candidates=9", "run.seed=3"};
+  all.insert(all.end(), overrides.begin(), overrides.end());
+  return parse_study("", "test.toml", all).runs;
+}
+
+/// A cycle of a run on data set 0 that keeps its network, tests and chooses.
+inline ImageJob whole_cycle(const std::string& strategy, ConvPrecision precision) {
+  ImageJob job;
+  job.member = learning_member(runs_of({"model.dropout=0.2"})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5});
+  job.member->precision = precision;
+  job.test = true;
+  job.select = select_job(strategy);
   return job;
 }
 

@@ -14,17 +14,38 @@ namespace {
 
 using test::Machine;
 using test::network;
+using test::on_device;
 using test::select_job;
 using test::tiny;
 
 class ImageSelection : public test::ImagesOnDevice {};
 
+constexpr std::size_t kPlenty = std::size_t{1} << 29;  // bytes
+
+/// What the device picks.
+Picks by_the_device(const TrainedConvNet& net, const ImageSelectJob& job, std::size_t memory_limit = kPlenty) {
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, *tiny(), tiny()->train);
+  const auto networks = on_device(session, net);
+  const gpu::Buffer<std::int32_t> answer(session, answer_size(job));
+  InQueue queue(session);
+  const std::int64_t blocking = session.counters().blocking;
+  enqueue_selection(session, queue, {*networks, 0, memory_limit}, images.pool(), job, nullptr, answer.data());
+  EXPECT_LE(session.counters().blocking - blocking, job.strategy == "bald" ? job.mc_passes + 1 : 1)
+      << "a pass may wait for the one before the last, nothing else waits";
+  EXPECT_EQ(session.counters().copies_out, 0);
+  std::vector<std::int32_t> numbers(answer.size());
+  gpu::download<std::int32_t>(session, answer.data(), numbers);
+  return read_answer(job, numbers);
+}
+
 /// What the strategy of src/al picks from the device's own logits and features.
-Picks by_the_host(const ImageSelectJob& job) {
+Picks by_the_host(const TrainedConvNet& net, const ImageSelectJob& job) {
   gpu::Session session(0);
   Context context({}, 1);
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-  DeviceScorer scorer(session, *job.network, images.pool(), 7);
+  const auto networks = on_device(session, net);
+  DeviceScorer scorer(session, {*networks, 0, kPlenty}, images.pool(), 20);
   const auto n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
   const std::int64_t classes = scorer.classes(), width = scorer.width();
   const auto rows_of = [&](const std::vector<std::int32_t>& rows, std::int32_t pass, bool features) {
@@ -69,9 +90,9 @@ Picks by_the_host(const ImageSelectJob& job) {
   return picks;
 }
 
-void expect_host_picks(const ImageSelectJob& job) {
+void expect_host_picks(const TrainedConvNet& net, const ImageSelectJob& job) {
   SCOPED_TRACE(job.strategy);
-  const Picks want = by_the_host(job), got = Machine().executor->select(job);
+  const Picks want = by_the_host(net, job), got = by_the_device(net, job);
   EXPECT_EQ(got.indices, want.indices);
   EXPECT_EQ(got.all_non_finite, want.all_non_finite);
 }
@@ -81,7 +102,7 @@ TEST_F(ImageSelection, EveryStrategyPicksByItsRules) {
   for (const StrategyEntry& strategy : strategy_table()) {
     if (strategy.make()->needs().keychain) continue;  // of perceptrons alone
     const std::string name(strategy.name);
-    expect_host_picks(select_job(name, name == "bald" ? dropped : plain));
+    if (asks_network(select_job(name))) expect_host_picks(name == "bald" ? dropped : plain, select_job(name));
   }
 }
 
@@ -89,32 +110,32 @@ TEST_F(ImageSelection, BaldCountsRoundingAsNoughtOrNot) {
   const TrainedConvNet net = network(0.001);  // passes that agree: what is left of the scores is rounding
   std::vector<std::vector<std::int32_t>> orders;
   for (const bool clamp : {false, true}) {
-    ImageSelectJob job = select_job("bald", net);
+    ImageSelectJob job = select_job("bald");
     job.problem.count = 20;
     job.problem.bald_clamp = clamp;
-    expect_host_picks(job);
-    orders.push_back(by_the_host(job).indices);
+    expect_host_picks(net, job);
+    orders.push_back(by_the_host(net, job).indices);
   }
   EXPECT_NE(orders[0], orders[1]);
 }
 
 TEST_F(ImageSelection, OtherTieRulesAndLayersToo) {
   TrainedConvNet net = network(0.3);
-  ImageSelectJob logits = select_job("coreset", net);
+  ImageSelectJob logits = select_job("coreset");
   logits.layer = FeatureLayer::logits;
-  expect_host_picks(logits);
+  expect_host_picks(net, logits);
   for (const TieRule ties : {TieRule::numpy_isclose, TieRule::random, TieRule::numpy_equal}) {
     for (const char* strategy : {"entropy", "coreset"}) {
-      ImageSelectJob job = select_job(strategy, net);
+      ImageSelectJob job = select_job(strategy);
       job.candidate_rows[4] = job.candidate_rows[9] = job.candidate_rows[1];
       job.problem.ties = ties;
-      expect_host_picks(job);
+      expect_host_picks(net, job);
     }
   }
   std::fill_n(net.parameters.begin(), net.parameters.size(), std::numeric_limits<float>::quiet_NaN());
   for (const char* strategy : {"entropy", "bald", "coreset", "badge"}) {
-    const ImageSelectJob job = select_job(strategy, net);
-    const Picks picks = Machine().executor->select(job);
+    const ImageSelectJob job = select_job(strategy);
+    const Picks picks = by_the_device(net, job);
     EXPECT_TRUE(picks.all_non_finite) << strategy;
     EXPECT_EQ(picks.indices, std::vector<std::int32_t>(job.candidates.begin(), job.candidates.begin() + 6)) << strategy;
   }
@@ -122,27 +143,42 @@ TEST_F(ImageSelection, OtherTieRulesAndLayersToo) {
 
 TEST_F(ImageSelection, OneNumpyStreamGoesOnWhereTheHostsWould) {
   const TrainedConvNet net = network(0);
-  for (const char* strategy : {"random", "badge"}) {
-    NumpyRandom host(9), device(9);
-    ImageSelectJob job = select_job(strategy, net);
-    if (job.strategy == "badge")  // two different candidates: the draws end early
-      for (std::size_t i = 2; i < 20; ++i) job.candidate_rows[i] = job.candidate_rows[i % 2];
-    job.problem.numpy_stream = &host;
-    const Picks want = by_the_host(job);
-    job.problem.numpy_stream = &device;
-    EXPECT_EQ(Machine().executor->select(job).indices, want.indices);
-    EXPECT_EQ(device.drawn(), host.drawn());
-    EXPECT_GT(device.drawn(), 0u);
-  }
+  NumpyRandom host(9), device(9);
+  ImageSelectJob job = select_job("badge");
+  for (std::size_t i = 2; i < 20; ++i)  // two different candidates: the draws end early
+    job.candidate_rows[i] = job.candidate_rows[i % 2];
+  job.problem.numpy_stream = &host;
+  const Picks want = by_the_host(net, job);
+  job.problem.numpy_stream = &device;
+  EXPECT_EQ(by_the_device(net, job).indices, want.indices);
+  EXPECT_EQ(device.drawn(), host.drawn());
+  EXPECT_GT(device.drawn(), 0u);
+}
+
+TEST_F(ImageSelection, RandomChoosesOnTheHost) {
+  NumpyRandom host(9), device(9);
+  ImageSelectJob job = select_job("random");
+  job.problem.numpy_stream = &host;
+  Context context({}, 1);
+  const Picks want = select_without_network(context, job);
+  job.problem.numpy_stream = &device;
+  ImageJob alone;
+  alone.select = job;
+  Picks got;
+  Machine().executor->run(std::span(&alone, 1), [&](std::size_t, ImageResult result) { got = result.picks; });
+  EXPECT_EQ(got.indices.size(), 6u);
+  EXPECT_EQ(got.indices, want.indices);
+  EXPECT_EQ(device.drawn(), host.drawn());
 }
 
 TEST_F(ImageSelection, ScoresDependOnNoBatch) {
   gpu::Session session(0);
   const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-  const TrainedConvNet net = network(0.3);
+  const auto net = on_device(session, network(0.3));
+  const std::size_t bytes = cuda::ConvFleetNet::scoring_memory(net->plan(), 3, 11);
   std::vector<std::vector<float>> logits;
-  for (const std::int64_t most : {3, 11}) {
-    DeviceScorer scorer(session, net, images.pool(), most);
+  for (const std::size_t memory : {bytes, kPlenty}) {  // steps of 2 or 3 images, and of all
+    DeviceScorer scorer(session, {*net, 0, session.memory_in_use() + memory}, images.pool(), 11);
     const gpu::Buffer<float> out(session, 11 * 4);
     scorer.score_pass({0, 5, 9, 3, 4, 1, 30, 39, 2, 8, 7}, 2, 77, out.data());
     gpu::download<float>(session, out.data(), logits.emplace_back(44));
@@ -151,49 +187,44 @@ TEST_F(ImageSelection, ScoresDependOnNoBatch) {
 }
 
 TEST_F(ImageSelection, ScoringMakesDoWithLittleMemory) {
-  const TrainedConvNet net = network(0);
-  const auto bytes = [&](std::int32_t batch) {
-    return cuda::ConvFleetNet::memory(plan_resnet(net.spec), ConvPrecision::fp32, batch, 1, 1);
-  };
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, *tiny(), tiny()->train);
+  const auto net = on_device(session, network(0));
+  const std::size_t before = session.memory_in_use(), one = DeviceScorer::least_memory(net->plan(), 16);
   const auto scorer_with = [&](std::size_t memory) {
-    gpu::fake_gpu().info.memory = memory + (64 << 10);  // for the images
-    gpu::Session session(0);
-    const cuda::DeviceImages images(session, *tiny(), tiny()->train);
-    const DeviceScorer scorer(session, net, images.pool(), 16);
-    EXPECT_LE(gpu::fake_gpu().in_use, gpu::fake_gpu().info.memory);
+    const DeviceScorer scorer(session, {*net, 0, before + memory}, images.pool(), 16);
+    EXPECT_LE(session.memory_in_use(), before + memory);
   };
-  scorer_with(bytes(5) * 10 / 9);
+  scorer_with(one);
+  scorer_with(5 * one);
   try {
-    scorer_with(bytes(1) / 2);
+    scorer_with(one / 2);
     FAIL() << "scored without memory";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::device);
-    EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(bytes(1))));
+    EXPECT_THAT(error.what(), testing::HasSubstr(std::to_string(one)));
   }
 }
 
-TEST_F(ImageSelection, ThePlacesOfTheScoresComeBeforeWhatTheScorerTakes) {
+TEST_F(ImageSelection, ThePlacesOfTheScoresAreLeftToThem) {
   const TrainedConvNet net = network(0);
-  ImageSelectJob job = select_job("coreset", net);
+  ImageSelectJob job = select_job("coreset");
   for (std::int32_t i = 20; i < 600; ++i) {
     job.candidates.push_back(100 + i);
     job.candidate_rows.push_back(i % 40);
   }
-  const Picks want = Machine().executor->select(job);
-  const auto bytes = [&](std::int32_t batch) {
-    return cuda::ConvFleetNet::memory(plan_resnet(net.spec), ConvPrecision::fp32, batch, 1, 1);
-  };
+  const ResNetPlan plan = plan_resnet(net.spec);
   const std::size_t scores = (job.candidate_rows.size() + 3) * (4 + 64) * sizeof(float);
-  std::size_t images = 0;
+  EXPECT_GT(selection_memory(job, plan), scores);
+  std::size_t before = 0;
   {
-    const Machine machine;
-    images = gpu::fake_gpu().in_use;
+    gpu::Session session(0);
+    const cuda::DeviceImages images(session, *tiny(), tiny()->train);
+    const auto networks = on_device(session, net);
+    before = session.memory_in_use() + answer_size(job) * sizeof(std::int32_t);
   }
-  const std::size_t free = bytes(32) * 10 / 9 + 1000;  // a scorer that came first would take nine tenths of it
-  ASSERT_GT(scores, free - bytes(32));
-  ASSERT_LE(bytes(1), (free - scores) / 10 * 9);
-  gpu::fake_gpu().info.memory = images + free;
-  EXPECT_EQ(Machine().executor->select(job).indices, want.indices);
+  const Picks want = by_the_device(net, job);
+  EXPECT_EQ(by_the_device(net, job, before + selection_memory(job, plan)).indices, want.indices);
 }
 
 }  // namespace

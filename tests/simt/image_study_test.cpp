@@ -11,52 +11,40 @@ namespace quarry {
 namespace {
 
 using test::Machine;
-using test::network;
-using test::select_job;
+using test::runs_of;
 using test::TempDir;
 using test::tiny;
+using test::whole_cycle;
 
 class ImageStudy : public test::ImagesOnDevice {};
 
-std::vector<StudyRun> runs_of(std::vector<std::string> overrides) {
-  std::vector<std::string> all = {"preset=hyperparameter_study", "data.name=cifar10",        "model.network=resnet8",
-                                  "training.epochs=1",           "training.warmup_epochs=0", "training.batch_size=4",
-                                  "training.batches=fill_last",  "pool.n_initial=4",         "acquisition.budget=4",
-                                  "acquisition.size=2",          "acquisition.candidates=9", "run.seed=3"};
-  all.insert(all.end(), overrides.begin(), overrides.end());
-  return parse_study("", "test.toml", all).runs;
-}
-
 TEST_F(ImageStudy, FitsDoNotDependOnWhatTrainsBesideThem) {
-  std::vector<ImageFitJob> jobs;
-  for (int cycle = 0; cycle < 3; ++cycle) {
-    jobs.push_back({0, learning_member(runs_of({})[0].config, *tiny(), cycle, {0, 1, 2, 3, 4, 5})});
-  }
-  jobs[1].member.lr = 1e30;  // diverges
-  jobs[2].member.precision = ConvPrecision::bf16;
-  jobs.push_back(jobs[0]);
-  const auto fit = [](const std::vector<ImageFitJob>& some) {
-    std::vector<ConvMemberResult> results(some.size());
+  std::vector<ConvMemberSpec> members;
+  for (int cycle = 0; cycle < 3; ++cycle)
+    members.push_back(learning_member(runs_of({})[0].config, *tiny(), cycle, {0, 1, 2, 3, 4, 5}));
+  members[1].lr = 1e30;  // diverges
+  members[2].precision = ConvPrecision::bf16;
+  members.push_back(members[0]);
+  const auto fit = [](const std::vector<ConvMemberSpec>& some) {
     std::int64_t epochs = 0, all_epochs = 0;
-    Machine().executor->fit(
-        some, [&](std::size_t j, ConvMemberResult r) { results[j] = std::move(r); },
-        [&](std::int64_t done, std::int64_t all) {
+    std::vector<ConvMemberResult> results =
+        test::fit(*Machine().executor, some, [&](std::int64_t done, std::int64_t all) {
           EXPECT_EQ(done, ++epochs);
           all_epochs = all;
         });
     EXPECT_EQ(epochs, all_epochs);
     return results;
   };
-  const std::vector<ConvMemberResult> all = fit(jobs);
+  const std::vector<ConvMemberResult> all = fit(members);
   EXPECT_TRUE(all[1].diverged);
   EXPECT_EQ(all[1].diverged_epoch, 0);
   EXPECT_EQ(all[3].parameters, all[0].parameters);
-  for (const std::size_t j : {0u, 2u}) {
-    EXPECT_FALSE(all[j].diverged);
-    const ConvMemberResult alone = std::move(fit({jobs[j]})[0]);
-    EXPECT_EQ(alone.parameters, all[j].parameters);
-    EXPECT_EQ(alone.buffers, all[j].buffers);
-    EXPECT_EQ(alone.train_loss, all[j].train_loss);
+  for (const std::size_t m : {0u, 2u}) {
+    EXPECT_FALSE(all[m].diverged);
+    const ConvMemberResult alone = std::move(fit({members[m]})[0]);
+    EXPECT_EQ(alone.parameters, all[m].parameters);
+    EXPECT_EQ(alone.buffers, all[m].buffers);
+    EXPECT_EQ(alone.train_loss, all[m].train_loss);
   }
 }
 
@@ -69,7 +57,7 @@ std::string journal_of(const Open& open, int stop_every) {
     auto run = open(out.path(), *machine.executor);
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && test::step(*run, *machine.executor)) ++steps;
-    if (run->want() == std::decay_t<decltype(*run)>::Want::nothing) return read_file(out.path() + "/journal.jsonl");
+    if (run->finished()) return read_file(out.path() + "/journal.jsonl");
   }
 }
 
@@ -89,7 +77,7 @@ TEST_F(ImageStudy, AnActiveLearningRunHasTheSameBytesWhereverItStops) {
     const std::vector<Json> records = parse_journal(whole, "journal").records;
     ASSERT_EQ(records.size(), 4u);
     EXPECT_THAT(records[0].at("engine").string(), testing::HasSubstr("compute capability 9.0"));
-    EXPECT_EQ(journal_of(open, 5), whole);
+    EXPECT_EQ(journal_of(open, 2), whole);
   }
 }
 
@@ -108,23 +96,21 @@ TEST_F(ImageStudy, ASearchHasTheSameBytesWhereverItStops) {
 }
 
 TEST_F(ImageStudy, AFailureAnywhereIsToldAndLeavesNothingBehind) {
-  const TrainedConvNet net = network(0);
-  const ImageFitJob fit{0, learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3})};
+  const ImageJob job = whole_cycle("badge", ConvPrecision::fp32);
   const auto work = [&] {
-    Machine machine;
     std::vector<float> parameters;
-    machine.executor->fit(std::span(&fit, 1), [&](std::size_t, ConvMemberResult r) { parameters = r.parameters; });
-    machine.executor->test({0, &net});
-    machine.executor->select(select_job("badge", net));
+    Machine().executor->run(std::span(&job, 1),
+                            [&](std::size_t, const ImageResult& r) { parameters = r.fit.parameters; });
     return parameters;
   };
   const std::vector<float> want = work();
   const std::int64_t calls = gpu::fake_gpu().calls, pieces = gpu::fake_gpu().work;
-  for (int k = 0; k < 8; ++k) {
+  constexpr int kPlaces = 16;
+  for (int k = 0; k < kPlaces; ++k) {
     for (const bool at_call : {true, false}) {
       gpu::fake_gpu().reset();
       gpu::fake_gpu().fail_code = 700;
-      (at_call ? gpu::fake_gpu().fail_call : gpu::fake_gpu().fail_work) = 1 + (at_call ? calls : pieces) * k / 8;
+      (at_call ? gpu::fake_gpu().fail_call : gpu::fake_gpu().fail_work) = 1 + (at_call ? calls : pieces) * k / kPlaces;
       EXPECT_THROW(work(), gpu::Failure) << k;
       EXPECT_EQ(gpu::fake_gpu().leaked, 0);
       EXPECT_EQ(gpu::fake_gpu().in_use, 0u);
@@ -141,18 +127,31 @@ TEST_F(ImageStudy, ASetWhoseUploadFailedIsUploadedAgain) {
   gpu::fake_gpu().fail_code = gpu::kOutOfMemory;
   EXPECT_THROW(executor->load(tiny()), gpu::Failure);
   const std::int32_t number = executor->load(tiny());
-  const TrainedConvNet net = network(0);
-  EXPECT_EQ(executor->test({number, &net}).loss, Machine().executor->test({0, &net}).loss);
+  EXPECT_EQ(number, 0);
+  const auto loss_of = [](ImageExecutor& on) {
+    const ImageJob job = whole_cycle("entropy", ConvPrecision::fp32);
+    double loss = 0;
+    on.run(std::span(&job, 1), [&](std::size_t, const ImageResult& r) { loss = r.test.loss; });
+    return loss;
+  };
+  EXPECT_EQ(loss_of(*executor), loss_of(*Machine().executor));
 }
 
-TEST_F(ImageStudy, AStopReachesEveryCall) {
-  const std::atomic<bool> stop{true};
-  const Machine machine(&stop);
-  const TrainedConvNet net = network(0);
-  const ImageFitJob fit{0, learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3})};
-  EXPECT_THROW(machine.executor->fit(std::span(&fit, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
-  EXPECT_THROW(machine.executor->test({0, &net}), Interrupted);
-  EXPECT_THROW(machine.executor->select(select_job("entropy", net)), Interrupted);
+TEST_F(ImageStudy, AStopReachesEveryPartOfACycle) {
+  static std::atomic<bool> stop;
+  const ImageJob job = whole_cycle("bald", ConvPrecision::fp32);
+  const auto run = [&](std::int64_t stop_at) {
+    gpu::fake_gpu().reset();
+    stop = false;
+    const Machine machine(&stop);
+    gpu::fake_gpu().fail_work = stop_at;
+    gpu::fake_gpu().at_work = [] { stop = true; };
+    machine.executor->run(std::span(&job, 1), [](std::size_t, ImageResult) {});
+    return gpu::fake_gpu().work;
+  };
+  const std::int64_t whole = run(0);
+  // While the network is loaded, and while the passes of its selection are in the queue.
+  for (const std::int64_t at : {whole / 50, whole / 2}) EXPECT_THROW(run(at), Interrupted) << at << " of " << whole;
 }
 
 TEST_F(ImageStudy, AnotherEngineDoesNotContinueARun) {

@@ -104,9 +104,11 @@ std::vector<std::vector<std::int32_t>> random_acquisitions(std::int64_t seed, co
   executor->load(data);
   const std::string directory = out.path() + "/" + std::to_string(seed);
   ImageLearningRun learning(posix_file_system(), run, data, directory, {});
-  while (learning.want() == ImageLearningRun::Want::selection)
-    learning.give_picks(executor->select(learning.select_job()));
-  EXPECT_EQ(learning.want(), ImageLearningRun::Want::nothing);
+  while (!learning.finished()) {
+    const std::vector<ImageJob> jobs = learning.jobs();
+    EXPECT_FALSE(jobs.at(0).member.has_value());
+    executor->run(jobs, [&](std::size_t job, ImageResult result) { learning.give(job, std::move(result)); });
+  }
   const std::string path = directory + "/journal.jsonl";
   const JournalContents journal = parse_journal(read_file(path), path);
   return parse_queried_indices(learning_cell_files(run, journal.records).at(1).text, "queried_indices.json");

@@ -25,6 +25,7 @@
 namespace quarry {
 namespace {
 
+using test::fit;
 using test::Machine;
 using test::runs_of;
 using test::step;
@@ -42,7 +43,7 @@ void learn_in(const std::string& out, const StudyRun& run, const std::string& ne
     ImageLearningRun learning(posix_file_system(), run, tiny(), out, {std::string(conv_engine_name()), networks});
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(learning, machine.executor)) ++steps;
-    if (learning.want() == ImageLearningRun::Want::nothing) return;
+    if (learning.finished()) return;
   }
 }
 
@@ -61,7 +62,7 @@ void search_in(const std::string& out, const StudyRun& run, const std::string& n
     FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out, {std::string(conv_engine_name()), networks});
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(frozen, machine.executor)) ++steps;
-    if (frozen.want() == FrozenSetRun::Want::nothing) return;
+    if (frozen.finished()) return;
   }
 }
 
@@ -92,15 +93,15 @@ TEST(ImageLearningRun, BytesDoNotDependOnWorkersOrStops) {
     ASSERT_EQ(records.size(), 4u);
     EXPECT_EQ(records[3].at("labelled").integer(), 20);
     EXPECT_EQ(learn(run, 3), whole);
-    // Three steps make a cycle; a stop after five is in the middle of one, where the last network is trained again.
-    EXPECT_EQ(learn(run, 1, 5), whole);
+    // A step makes a cycle; at a stop behind it the picks are lost, and the last network is trained again to select.
+    EXPECT_EQ(learn(run, 1, 2), whole);
   }
 }
 
 TEST(ImageLearningRun, WithPhiloxToo) {
   const StudyRun run = runs_of({"run.rng=philox", "acquisition.strategy=badge"})[0];
   const std::string whole = learn(run);
-  EXPECT_EQ(learn(run, 2, 5), whole);
+  EXPECT_EQ(learn(run, 2, 2), whole);
   EXPECT_EQ(records_of(whole)[2].at("stream").integer(), 0);
 }
 
@@ -150,14 +151,12 @@ TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
   Machine machine(2);
   const RunConfig config = runs_of({})[0].config;
-  std::vector<ImageFitJob> alone, mixed;
+  std::vector<ConvMemberSpec> alone, mixed;
   for (int cycle = 0; cycle < 3; ++cycle)
-    alone.push_back({0, learning_member(config, *tiny(), cycle, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9})});
+    alone.push_back(learning_member(config, *tiny(), cycle, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9}));
   mixed = alone;
-  mixed[1].member.lr = 1e30;
-  std::vector<ConvMemberResult> good(3), bad(3);
-  machine.executor.fit(alone, [&](std::size_t j, ConvMemberResult r) { good[j] = std::move(r); });
-  machine.executor.fit(mixed, [&](std::size_t j, ConvMemberResult r) { bad[j] = std::move(r); });
+  mixed[1].lr = 1e30;
+  const std::vector<ConvMemberResult> good = fit(machine.executor, alone), bad = fit(machine.executor, mixed);
   EXPECT_TRUE(bad[1].diverged);
   EXPECT_FALSE(good[1].diverged);
   for (const std::size_t j : {0u, 2u}) {
@@ -173,30 +172,27 @@ TEST(ImageExecutor, AStopEndsATrainingUnderWay) {
   executor->load(tiny());
   ConvMemberSpec endless = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
   endless.epochs = 100000000;
-  const ImageFitJob job{0, endless};
   std::thread later([&] {
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
     stop = true;
   });
-  EXPECT_THROW(executor->fit(std::span(&job, 1), [](std::size_t, ConvMemberResult) {}), Interrupted);
+  EXPECT_THROW(fit(*executor, std::span(&endless, 1)), Interrupted);
   later.join();
 }
 
 TEST(ImageExecutor, TellsHowManyEpochsItHasTrained) {
   Machine machine(2);
   const RunConfig config = runs_of({})[0].config;
-  std::vector<ImageFitJob> jobs;
+  std::vector<ConvMemberSpec> members;
   for (int cycle = 0; cycle < 4; ++cycle)  // two and two are the same
-    jobs.push_back({0, learning_member(config, *tiny(), cycle % 2, {0, 1, 2, 3, 4, 5, 6, 7})});
+    members.push_back(learning_member(config, *tiny(), cycle % 2, {0, 1, 2, 3, 4, 5, 6, 7}));
   std::mutex mutex;
   std::vector<std::int64_t> told;
-  machine.executor.fit(
-      jobs, [](std::size_t, ConvMemberResult) {},
-      [&](std::int64_t done, std::int64_t total) {
-        const std::lock_guard lock(mutex);
-        told.push_back(done);
-        EXPECT_EQ(total, 2 * 2);
-      });
+  fit(machine.executor, members, [&](std::int64_t done, std::int64_t total) {
+    const std::lock_guard lock(mutex);
+    told.push_back(done);
+    EXPECT_EQ(total, 2 * 2);
+  });
   std::sort(told.begin(), told.end());
   EXPECT_EQ(told, (std::vector<std::int64_t>{1, 2, 3, 4}));
 }
@@ -204,12 +200,28 @@ TEST(ImageExecutor, TellsHowManyEpochsItHasTrained) {
 TEST(ImageExecutor, IdenticalJobsAreTrainedOnceAndHandedToAll) {
   Machine machine(1);
   const ConvMemberSpec member = learning_member(runs_of({})[0].config, *tiny(), 0, {0, 1, 2, 3, 4, 5, 6, 7});
-  const std::vector<ImageFitJob> jobs(3, ImageFitJob{0, member});
-  std::vector<std::vector<float>> parameters(3);
-  machine.executor.fit(jobs, [&](std::size_t j, ConvMemberResult r) { parameters[j] = r.parameters; });
-  EXPECT_FALSE(parameters[0].empty());
-  EXPECT_EQ(parameters[0], parameters[1]);
-  EXPECT_EQ(parameters[0], parameters[2]);
+  const std::vector<ConvMemberResult> results = fit(machine.executor, std::vector(3, member));
+  EXPECT_FALSE(results[0].parameters.empty());
+  EXPECT_EQ(results[0].parameters, results[1].parameters);
+  EXPECT_EQ(results[0].parameters, results[2].parameters);
+}
+
+TEST(ImageExecutor, ATestAndASelectionNeedNoNetworkToBeKept) {
+  Machine machine(1);
+  ImageLearningRun run(posix_file_system(), runs_of({"acquisition.strategy=entropy"})[0], tiny(), TempDir().path(), {});
+  std::vector<ImageJob> jobs = run.jobs();
+  ASSERT_FALSE(jobs.at(0).member->keep_network);
+  std::vector<ImageResult> results;
+  for (const bool keep : {false, true}) {
+    jobs[0].member->keep_network = keep;
+    machine.executor.run(jobs, [&](std::size_t, ImageResult result) { results.push_back(std::move(result)); });
+  }
+  EXPECT_TRUE(results[0].fit.parameters.empty());
+  EXPECT_FALSE(results[1].fit.parameters.empty());
+  EXPECT_EQ(results[0].test.loss, results[1].test.loss);
+  EXPECT_GT(results[0].test.loss, 0);
+  EXPECT_EQ(results[0].picks.indices, results[1].picks.indices);
+  EXPECT_EQ(results[0].picks.indices.size(), 5u);
 }
 
 TEST(FrozenSetRun, BytesDoNotDependOnWorkersOrStops) {
@@ -230,12 +242,11 @@ TEST(FrozenSetRun, ATrialIsCommittedAsSoonAsItsFoldsAreThere) {
   const StudyRun run = search_runs({"search.startup_trials=4"})[0];
   const std::string whole = search(run);
   FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path(), {});
-  std::vector<ImageFitJob> jobs;
-  for (ConvMemberSpec& member : frozen.fits()) jobs.push_back({0, std::move(member)});
+  const std::vector<ImageJob> jobs = frozen.jobs();
   ASSERT_EQ(jobs.size(), 4u * 2) << "four start-up trials of two folds";
   std::size_t given = 0;
-  machine.executor.fit(jobs, [&](std::size_t job, ConvMemberResult result) {
-    frozen.give_fit(job, std::move(result));
+  machine.executor.run(jobs, [&](std::size_t job, ImageResult result) {
+    frozen.give(job, std::move(result));
     ++given;
     EXPECT_EQ(records_of(journal_of(out.path())).size(), 1 + given / 2);
   });

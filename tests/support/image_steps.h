@@ -12,36 +12,22 @@
 
 namespace quarry::test {
 
-/// Takes one step of a run on data set 0, in fp32. False when there is nothing left to do.
-inline bool step(ImageLearningRun& run, ImageExecutor& executor) {
-  switch (run.want()) {
-    case ImageLearningRun::Want::fit: {
-      const ImageFitJob job{0, run.fit()};
-      executor.fit(std::span(&job, 1), [&](std::size_t, ConvMemberResult result) { run.give_fit(std::move(result)); });
-      return true;
-    }
-    case ImageLearningRun::Want::test:
-      run.give_test(executor.test({0, &run.network()}));
-      return true;
-    case ImageLearningRun::Want::selection:
-      run.give_picks(executor.select(run.select_job()));
-      return true;
-    case ImageLearningRun::Want::nothing:
-      break;
-  }
-  return false;
+/// Does what a run on data set 0 wants now. False when there is nothing left to do.
+inline bool step(ImageRun& run, ImageExecutor& executor) {
+  if (run.finished()) return false;
+  executor.run(run.jobs(), [&](std::size_t job, ImageResult result) { run.give(job, std::move(result)); });
+  return true;
 }
 
-inline bool step(FrozenSetRun& run, ImageExecutor& executor) {
-  if (run.want() == FrozenSetRun::Want::nothing) return false;
-  if (run.want() == FrozenSetRun::Want::test) {
-    run.give_test(executor.test({0, &run.network()}));
-    return true;
-  }
-  std::vector<ImageFitJob> jobs;
-  for (ConvMemberSpec& member : run.fits()) jobs.push_back({0, std::move(member)});
-  executor.fit(jobs, [&](std::size_t job, ConvMemberResult result) { run.give_fit(job, std::move(result)); });
-  return true;
+/// What comes of training networks on data set 0, in the order of the members.
+inline std::vector<ConvMemberResult> fit(ImageExecutor& executor, std::span<const ConvMemberSpec> members,
+                                         const EpochsDone& epochs = {}) {
+  std::vector<ImageJob> jobs(members.size());
+  for (std::size_t j = 0; j < jobs.size(); ++j) jobs[j].member = members[j];
+  std::vector<ConvMemberResult> results(jobs.size());
+  executor.run(
+      jobs, [&](std::size_t j, ImageResult r) { results[j] = std::move(r.fit); }, epochs);
+  return results;
 }
 
 }  // namespace quarry::test

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A fleet of residual networks in the memory of a GPU: the same plan for every member, each with its own parameters,
-// hyperparameters and rows. A training step of all members is one recorded graph. Inside a training nothing is read
-// back and nothing waits for the device, except that no more than two epochs are in its queue. A member's numbers are
-// those of any other fleet, bit for bit (conv_device.h), on one kind of device and precision.
+// hyperparameters and rows. A training step of all members is one recorded graph. From the first epoch to the end of
+// what follows a training nothing is read back and nothing waits for the device, except that no more than two calls of
+// an object (epochs, scoring passes) are in its queue. A member's numbers are those of any other fleet, bit for bit
+// (conv_device.h), on one kind of device and precision.
 #pragma once
 
 #include <atomic>
@@ -17,6 +18,7 @@
 #include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/resnet.h"
 #include "quarry/ops/fleet_batch_device.h"
+#include "quarry/ops/fleet_record_device.h"
 
 namespace quarry::cuda {
 
@@ -28,11 +30,25 @@ struct ConvNetMember {
   std::uint64_t augment_key = 0, dropout_key = 0;
 };
 
-/// What has become of a member so far.
-struct ConvNetProgress {
-  double loss_sum = 0;               ///< of the rows of the last epoch, or evaluation, as they came
-  std::int32_t correct = 0;          ///< of the last evaluation
-  std::int32_t diverged_epoch = -1;  ///< first epoch with a training loss that is not finite
+/// Parameters and buffers of networks of one plan in device memory, side by side: what a training leaves there, for
+/// tests and selections to be made with. Needs its session alone.
+class ConvNetworks {
+ public:
+  ConvNetworks(gpu::Session& session, const ResNetPlan& plan, std::int32_t networks);
+  ~ConvNetworks();
+  ConvNetworks(const ConvNetworks&) = delete;
+  ConvNetworks& operator=(const ConvNetworks&) = delete;
+
+  /// Bytes of device memory: a pure function.
+  static std::size_t memory(const ResNetPlan& plan, std::int32_t networks);
+  const ResNetPlan& plan() const;
+  /// Packed parameters and buffers of a network (ResNetPlan), to the host. Blocks.
+  void read(std::int32_t network, std::span<float> parameters, std::span<float> buffers) const;
+
+ private:
+  friend class ConvFleetNet;
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
 };
 
 class ConvFleetNet {
@@ -42,16 +58,24 @@ class ConvFleetNet {
   /// not fit each other; usage, conv_engine's; Failure if the memory does not suffice.
   ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
                const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs = true);
+  /// Scores alone, in fp32, with a network that has been trained; `networks` must stay.
+  ConvFleetNet(gpu::Session& session, const ConvNetworks& networks, std::int32_t network, std::int32_t batch,
+               const ImagePool& pool);
+  /// Waits for what this object has in the queue.
   ~ConvFleetNet();
   ConvFleetNet(const ConvFleetNet&) = delete;
   ConvFleetNet& operator=(const ConvFleetNet&) = delete;
 
-  /// Bytes of device memory of such a fleet: a pure function.
+  /// Bytes of device memory of such a fleet, its networks included and the rows of its calls not: a pure function.
   static std::size_t memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch, std::int32_t members,
                             std::int32_t epochs);
+  /// Of one that scores, beside its network, with room for the rows of a call: a pure function.
+  static std::size_t scoring_memory(const ResNetPlan& plan, std::int32_t batch, std::int64_t rows);
 
+  /// Room for so many rows of a member in a call: a call with more of them waits.
+  void reserve(std::int64_t rows);
   /// Packed parameters and buffers of a member (ResNetPlan). load begins a training: momentum, steps and losses are
-  /// cleared; every member has to be loaded before it trains. Both block.
+  /// cleared; every member has to be loaded before it trains. Waits as train_epoch does; store blocks.
   void load(std::int32_t member, std::span<const float> parameters, std::span<const float> buffers);
   void store(std::int32_t member, std::span<float> parameters, std::span<float> buffers);
 
@@ -68,8 +92,15 @@ class ConvFleetNet {
   void score(std::span<const std::vector<std::int32_t>> rows, std::int32_t pass, std::span<const std::uint64_t> mc_keys,
              std::span<float* const> logits, std::span<float* const> features);
 
-  /// Blocks.
+  /// Looks in every parameter and buffer for what is not finite: ConvNetProgress::non_finite.
+  void check_finite();
+  /// What has become of the members so far, [member] in device memory; progress() brings it to the host and blocks.
+  void note(ConvNetProgress* device);
   std::vector<ConvNetProgress> progress();
+
+  /// The networks; everything else on the device is released in the order of the queue. This object is of no further
+  /// use, but what it has staged is in the queue: destroy it when that has been reached, or it waits.
+  std::shared_ptr<const ConvNetworks> leave_networks();
 
  private:
   struct Impl;
@@ -100,6 +131,13 @@ class DeviceImages {
 /// Images of a scoring step, at most: they fill a device. No result depends on it.
 inline constexpr std::int32_t kScoringImages = 128;
 
+/// Networks of a call that were trained side by side; the device may be at it still.
+struct ConvFleetTrained {
+  std::span<const std::size_t> members;  ///< of the call, in the order of the networks
+  const ConvNetworks& networks;
+  std::size_t memory_limit = 0;  ///< bytes that the session may have in use, these networks included
+};
+
 /// How a fleet is trained; results do not depend on it.
 struct ConvFleetOptions {
   bool graphs = true;
@@ -108,19 +146,24 @@ struct ConvFleetOptions {
   /// Called with 1 for each epoch of each member, when it is in the queue; with minus those of all members when an
   /// allocation has failed and they have to be trained again.
   std::function<void(std::int64_t epochs)> epochs_done;
+  /// Puts in the queue, behind a training, what is made of its networks, and does not wait; it is there before `done`
+  /// is called for them. Called again for members that have to be trained again.
+  std::function<void(const ConvFleetTrained& trained)> follow;
+  std::size_t follow_memory = 0;  ///< bytes of device memory that this takes at least, beside the networks
 };
 
 /// Members of a fleet that its kernels' grids have room for: a pure function. At least 1.
 std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch);
 
-/// Bytes of device memory that a member of a fleet takes: a pure function.
+/// Bytes of device memory that a member of a fleet takes in training: a pure function.
 std::size_t conv_member_memory(const ConvMemberSpec& member);
 
 /// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network,
 /// precision, batch size and number of epochs train together, as many as there is memory for; where an allocation fails
-/// all the same, half as many. `done` gets each result when those it trained with are there too; results are those of
-/// any other division. Errors: as there; device, with the bytes, if there is no memory for a single member;
-/// Interrupted.
+/// all the same, half as many. Results are read back once for those that train together, when they are trained and
+/// followed: a few numbers each, and the parameters where the network is to be kept. `done` gets each of them then;
+/// they are those of any other division. Errors: as there; device, with the bytes, if there is no memory for a single
+/// member; Interrupted.
 void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,
                       std::span<const ConvMemberSpec> members, const ConvFleetOptions& options,
                       const std::function<void(std::size_t member, ConvMemberResult)>& done);

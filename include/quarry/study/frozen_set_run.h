@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // One run of the hyperparameter study's optimisation half (spec 7): learning rate and weight decay are searched by
 // cross-validation on a labelled set that an earlier active-learning run acquired; then one network is trained on the
-// whole set with the best pair, and tested. A state machine like image_learning_run.h.
+// whole set with the best pair, and tested. As image_learning_run.h.
 //
 //   trials: [folds] -> (commit) ... -> [fit on all] -> [test] -> (commit) -> done
 //
@@ -19,37 +19,30 @@
 
 #include "quarry/core/file_system.h"
 #include "quarry/hpo/search.h"
-#include "quarry/study/image_executor.h"
 #include "quarry/study/image_fits.h"
+#include "quarry/study/image_run.h"
 #include "quarry/study/journal.h"
 #include "quarry/study/results.h"
 
 namespace quarry {
 
-class FrozenSetRun {
+class FrozenSetRun final : public ImageRun {
  public:
-  enum class Want { fits, test, nothing };
-
   /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
   /// in `directory`. Of means.networks "every" keeps no more than "final": those of trials are not kept.
   /// Error: failed if the journal belongs to another run, or to one carried out otherwise.
   FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
                std::vector<std::int32_t> acquired, const std::string& directory, ImageRunMeans means);
 
-  Want want() const { return want_; }
-  const std::string& id() const { return run_.id; }
-  std::int32_t committed_trials() const { return committed_trials_; }  ///< when the run was opened
-  bool diverged_once() const { return diverged_once_; }
-  /// Trials (and the final network) committed since the last call of this function.
-  std::int32_t take_commits();
-
-  /// Networks to train now. Call give_fit once for each of them, in any order, before the next fits().
-  std::vector<ConvMemberSpec> fits();
-  /// Commits that a network of the last fits() is worth, for a forecast: a trial has a network for each fold.
-  double commits_per_fit() const { return searching() ? 1.0 / static_cast<double>(splits_.size()) : 1; }
-  void give_fit(std::size_t place, ConvMemberResult result);
-  const TrainedConvNet& network() const { return network_; }
-  void give_test(const TestMetrics& metrics);
+  const std::string& id() const override { return run_.id; }
+  bool finished() const override { return is_finished_; }
+  std::vector<ImageJob> jobs() override;
+  void give(std::size_t place, ImageResult result) override;
+  std::int32_t committed() const override { return committed_trials_; }
+  std::int32_t take_commits() override;
+  /// A trial has a network for each fold.
+  double commits_per_network() const override { return searching() ? 1.0 / static_cast<double>(splits_.size()) : 1; }
+  bool diverged_once() const override { return diverged_once_; }
 
  private:
   /// A trial that is being trained.
@@ -59,7 +52,7 @@ class FrozenSetRun {
     std::size_t wanted = 0, arrived = 0;
     bool pruned = false;
   };
-  /// Whose result a network of the last fits() is; trial -1: the network trained on everything.
+  /// Whose result a network of the last jobs() is; trial -1: the network trained on everything.
   struct Owner {
     std::int32_t trial = -1, fold = 0;
   };
@@ -70,6 +63,7 @@ class FrozenSetRun {
   std::vector<double> reports_of(const Running& trial) const;
   void prune(Running& trial) const;
   void tell_finished();
+  void commit_final(ImageResult result);
   void resume();
   Json run_record() const;
   std::vector<std::int32_t> rows_at(std::span<const std::int32_t> positions) const;
@@ -84,12 +78,10 @@ class FrozenSetRun {
   Journal journal_;
   Search search_;
 
-  Want want_ = Want::fits;
+  bool is_finished_ = false;
   std::vector<Running> running_;  ///< in trial order
-  std::vector<Owner> owners_;     ///< of the last fits()
+  std::vector<Owner> owners_;     ///< of the last jobs()
   std::int32_t told_ = 0;
-  TrainedConvNet network_;
-  ConvMemberResult final_;
   bool diverged_once_ = false;
   std::int32_t committed_trials_ = 0, new_commits_ = 0;
 };

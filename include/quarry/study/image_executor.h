@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,22 +18,8 @@
 
 namespace quarry {
 
-/// Train one network on rows of a loaded data set's pool part.
-struct ImageFitJob {
-  std::int32_t data = 0;  ///< what ImageExecutor::load returned
-  ConvMemberSpec member;
-};
-
-/// Score the test part.
-struct ImageTestJob {
-  std::int32_t data = 0;
-  const TrainedConvNet* network = nullptr;
-};
-
 /// Choose instances of the pool.
 struct ImageSelectJob {
-  std::int32_t data = 0;
-  const TrainedConvNet* network = nullptr;  ///< null for a strategy that needs none
   std::string strategy;
   FeatureLayer layer = FeatureLayer::penultimate;
   std::int32_t mc_passes = 100;
@@ -40,6 +27,21 @@ struct ImageSelectJob {
   std::vector<std::int32_t> candidates;                     ///< ascending pool positions
   std::vector<std::int32_t> candidate_rows, labelled_rows;  ///< rows of the data set
   SelectionProblem problem;                                 ///< as SelectJob's
+};
+
+/// Train a network on rows of a loaded data set's pool part; then, as asked, score the test part with it and choose.
+struct ImageJob {
+  std::int32_t data = 0;                 ///< what ImageExecutor::load returned
+  std::optional<ConvMemberSpec> member;  ///< none: nothing is trained or tested, and the strategy asks no network
+  bool test = false;
+  std::optional<ImageSelectJob> select;
+};
+
+struct ImageResult {
+  ConvMemberResult fit;
+  TestMetrics test;                             ///< if asked for
+  Picks picks;                                  ///< pool positions; if asked for
+  double test_seconds = 0, select_seconds = 0;  ///< of wall clock, where they are told from training: on the CPU
 };
 
 /// How many epochs of the networks of one call have been trained; called from any thread. Fewer than before where
@@ -52,14 +54,11 @@ class ImageExecutor {
   virtual ~ImageExecutor() = default;
   /// Makes a data set known; returns its number. The same object gives the same number.
   virtual std::int32_t load(std::shared_ptr<const ImageDataset> data) = 0;
-  /// Trains the jobs, in their order as far as nothing else is said below, and hands over each result as soon as it is
-  /// there, in the calling thread. Identical jobs are trained once (the first cycle of several strategies).
-  virtual void fit(std::span<const ImageFitJob> jobs,
-                   const std::function<void(std::size_t job, ConvMemberResult)>& done,
+  /// Carries out the jobs, in their order as far as nothing else is said below, and hands over each result as soon as
+  /// it is there, in the calling thread. Identical networks are trained and tested once (the first cycle of several
+  /// strategies).
+  virtual void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
                    const EpochsDone& epochs = {}) = 0;
-  virtual TestMetrics test(const ImageTestJob& job) = 0;
-  /// Picks are pool positions.
-  virtual Picks select(const ImageSelectJob& job) = 0;
   /// What trains such a network: bits are equal under one name alone, so it is recorded with every run.
   virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
 };
@@ -75,9 +74,11 @@ struct DeviceImageOptions {
 };
 
 /// On a GPU. A data set's images are uploaded when it is loaded, and stay. Networks that can train side by side do, as
-/// many as there is memory for; their results are handed over together. Scores and picks are made on the device, and
-/// picks alone come back; only a strategy that asks no network (random) chooses on the host. Results do not depend on
-/// how networks are divided into fleets.
+/// many as there is memory for; they stay on the device for their tests and selections, which are in its queue behind
+/// the training. What comes back is read once for those that trained together: a few numbers of each training and test,
+/// the picks, and the parameters where a network is to be kept. Only a strategy that asks no network (random) chooses
+/// on the host. Results do not depend on how networks are divided into fleets; test metrics are the CPU's, bit for bit,
+/// given the device's logits.
 /// Errors: device, if there is none, or without memory for a single network; gpu::Failure; Interrupted; failed for a
 /// strategy that has no device form.
 std::unique_ptr<ImageExecutor> make_device_image_executor(Context& context, const DeviceImageOptions& options);

@@ -50,7 +50,10 @@ struct PlanGroup {
 /// Bytes on a GPU that runs a study of residual networks: images, one network in training, one at work on the test part
 /// or the candidates with what it says about them.
 struct PlanDeviceMemory {
-  std::int64_t data = 0, network = 0, scoring = 0;
+  std::int64_t data = 0, network = 0;
+  std::int64_t parameters = 0;     ///< of `network`, what stays for its test and selection
+  std::int64_t scoring = 0;        ///< of a test or a selection, beside that
+  std::int64_t least_scoring = 0;  ///< with an image at a time
 };
 
 struct PlanMemory {
