@@ -22,10 +22,11 @@ class Layout {
       layer.site = static_cast<std::uint32_t>(site);
       layer.drop = members(std::int64_t{size_.batch} * padded_channels(layer.conv.out_channels));
     }
-    out_.images = activations(conv_input_size(out_.layers.front().conv));
-    for (void*& gradient : out_.gradients) gradient = activations(largest_);
+    out_.images = in_precision(conv_input_size(out_.layers.front().conv));
+    for (void*& gradient : out_.gradients) gradient = in_precision(largest_);
     out_.statistics = members(statistics_);
     out_.scratch = memory_.take<unsigned char>(static_cast<std::int64_t>(scratch_));
+    if (size_.means.choice == ConvChoice::cudnn) out_.weight_gradient = in_precision(weights_);
     add_head();
     add_members();
     return std::move(out_);
@@ -33,8 +34,8 @@ class Layout {
 
  private:
   float* members(std::int64_t n) { return memory_.take<float>(size_.members * n); }
-  void* activations(std::int64_t n) {
-    const std::int64_t number = size_.precision == ConvPrecision::bf16 ? 2 : 4;
+  void* in_precision(std::int64_t n) {
+    const std::int64_t number = size_.means.precision == ConvPrecision::bf16 ? 2 : 4;
     return memory_.take<unsigned char>(size_.members * n * number);
   }
 
@@ -44,19 +45,21 @@ class Layout {
     layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
     const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
     layer.weights = {members(weights), members(weights), nullptr};
-    if (size_.precision == ConvPrecision::bf16) {
+    if (size_.means.precision == ConvPrecision::bf16) {
       layer.weights.copy = memory_.take<std::uint16_t>(size_.members * weights);
     }
     for (float** each : {&layer.norm.gamma, &layer.norm.beta, &layer.norm.running_mean, &layer.norm.running_variance,
                          &layer.norm.mean, &layer.norm.scale, &layer.gamma_velocity, &layer.beta_velocity}) {
       *each = members(channels);
     }
-    layer.y = activations(conv_output_size(layer.conv));
-    layer.out = activations(conv_output_size(layer.conv));
+    layer.y = in_precision(conv_output_size(layer.conv));
+    layer.out = in_precision(conv_output_size(layer.conv));
     largest_ = std::max({largest_, conv_output_size(layer.conv), conv_input_size(layer.conv)});
     statistics_ = std::max(statistics_, conv_statistics_size(layer.conv));
-    scratch_ =
-        std::max({scratch_, conv_scratch(layer.conv, size_.members), batch_norm_scratch(layer.shape, size_.members)});
+    weights_ = std::max(weights_, weights);
+    const std::size_t of_gradient =
+        size_.means.choice == ConvChoice::cudnn ? 0 : conv_scratch(layer.conv, size_.members);
+    scratch_ = std::max({scratch_, of_gradient, batch_norm_scratch(layer.shape, size_.members)});
     out_.layers.push_back(layer);
   }
 
@@ -93,7 +96,7 @@ class Layout {
   const NetSize& size_;
   DeviceArrays& memory_;
   NetArrays out_;
-  std::int64_t largest_ = 0, statistics_ = 0;
+  std::int64_t largest_ = 0, statistics_ = 0, weights_ = 0;
   std::size_t scratch_ = 0;
 };
 
@@ -104,8 +107,11 @@ ConvShape conv_shape(const ConvLayer& l, std::int32_t batch) {
           l.in_height,   l.in_width,     l.out_height, l.out_width, batch};
 }
 
-LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device) {
-  const auto engine = [&](ConvPass pass) { return conv_engine(shape, pass, precision, device.major, device.minor); };
+LayerEngines layer_engines(const ConvShape& shape, ConvMeans means, const gpu::DeviceInfo& device) {
+  if (means.choice == ConvChoice::cudnn) return {ConvEngine::cudnn, ConvEngine::cudnn, ConvEngine::cudnn};
+  const auto engine = [&](ConvPass pass) {
+    return conv_engine(shape, pass, means.precision, device.major, device.minor);
+  };
   return {engine(ConvPass::forward), engine(ConvPass::input_gradient), engine(ConvPass::weight_gradient)};
 }
 
@@ -114,11 +120,21 @@ NetArrays lay_out(const ResNetPlan& plan, const NetSize& size, DeviceArrays& mem
   return Layout(plan, size, memory).run();
 }
 
-std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-                                 std::int32_t members, std::int32_t epochs) {
+std::size_t most_conv_workspace(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members) {
+  if (means.choice != ConvChoice::cudnn) return 0;
+  std::size_t most = 0;
+  for (const ConvLayer& layer : plan.layers) {
+    const ConvShape shape = conv_shape(layer, batch);
+    most = std::max(most, gpu::most_workspace(convolution_problem(shape, ConvPass::forward, means.precision)));
+  }
+  return most * std::min(static_cast<std::size_t>(members), gpu::kConvolutionQueues);
+}
+
+std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members,
+                                 std::int32_t epochs) {
   DeviceArrays count(nullptr);
-  lay_out(plan, {precision, batch, members, epochs}, count);
-  return count.bytes();
+  lay_out(plan, {means, batch, members, epochs}, count);
+  return count.bytes() + most_conv_workspace(plan, means, batch, members);
 }
 
 std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
@@ -136,7 +152,7 @@ std::size_t conv_member_memory(const ConvMemberSpec& member) {
       std::max(static_cast<std::int64_t>(member.validation.size()),
                batches_per_epoch(static_cast<std::int64_t>(member.train.size()), member.batch_size, member.batches) *
                    member.batch_size);
-  return ConvFleetNet::memory(plan_resnet(member.network), member.precision, member.batch_size, 1,
+  return ConvFleetNet::memory(plan_resnet(member.network), {member.precision, member.convolution}, member.batch_size, 1,
                               std::max(member.epochs, 1)) +
          static_cast<std::size_t>(rows) * sizeof(std::int32_t);
 }

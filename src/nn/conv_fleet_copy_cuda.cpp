@@ -51,7 +51,7 @@ void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, 
       weights[place] = parameters[static_cast<std::size_t>(from.weight) + packed];
     });
     net.staging().send(to.weights.weights + first, weights);
-    if (net.size.precision == ConvPrecision::bf16) {
+    if (net.size.means.precision == ConvPrecision::bf16) {
       std::vector<Bfloat16> copy;
       for (const float w : weights) copy.push_back(to_bfloat16(w));
       net.staging().send(static_cast<Bfloat16*>(to.weights.copy) + first, copy);

@@ -34,7 +34,7 @@ struct ConvFleetNet::Impl {
   std::int64_t stride = 0;
   GraphPointer train_graph{nullptr, nullptr};
 
-  Impl(gpu::Session& s, const ResNetPlan& p, ConvPrecision precision, std::int32_t batch, const ImagePool& images,
+  Impl(gpu::Session& s, const ResNetPlan& p, ConvMeans means, std::int32_t batch, const ImagePool& images,
        std::span<const ConvNetMember> m, bool with_graphs);
 
   /// Waits for everything; then what was staged is free again.

@@ -52,8 +52,8 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec) {
 /// Whether two members can train side by side.
 bool together(const ConvMemberSpec& a, const ConvMemberSpec& b) {
   return a.network.kind == b.network.kind && a.network.classes == b.network.classes &&
-         a.network.dropout == b.network.dropout && a.precision == b.precision && a.batch_size == b.batch_size &&
-         a.epochs == b.epochs && a.augment_validation == b.augment_validation;
+         a.network.dropout == b.network.dropout && a.precision == b.precision && a.convolution == b.convolution &&
+         a.batch_size == b.batch_size && a.epochs == b.epochs && a.augment_validation == b.augment_validation;
 }
 
 ConvNetMember net_member(const ConvMemberSpec& spec) {
@@ -85,8 +85,8 @@ class Group {
       : specs_(std::move(specs)),
         plan_(std::move(plan)),
         options_(options),
-        net_(session, plan_, specs_.front()->precision, specs_.front()->batch_size, pool, net_members(),
-             options.graphs),
+        net_(session, plan_, {specs_.front()->precision, specs_.front()->convolution}, specs_.front()->batch_size, pool,
+             net_members(), options.graphs),
         results_(specs_.size()) {}
 
   std::vector<ConvMemberResult> run() {
@@ -198,9 +198,17 @@ class Group {
 std::size_t members_at_a_time(gpu::Session& session, const ConvMemberSpec& spec) {
   session.synchronize();  // what was released is free only then
   const std::size_t one = conv_member_memory(spec), free = session.memory_free();
-  if (one > free / 10 * 9) no_memory(one, free, "");
-  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan_resnet(spec.network), spec.batch_size));
-  return std::min(free / 10 * 9 / one, in_grids);
+  const std::size_t most = free / 10 * 9;
+  if (one > most) no_memory(one, free, "");
+  const ResNetPlan plan = plan_resnet(spec.network);
+  const auto workspaces = [&](std::int32_t members) {
+    return most_conv_workspace(plan, {spec.precision, spec.convolution}, spec.batch_size, members);
+  };
+  constexpr auto kWide = static_cast<std::int32_t>(gpu::kConvolutionQueues);  // wider fleets have no more of them
+  const std::size_t alone = one - workspaces(1), of_wide = workspaces(kWide);
+  const bool is_wide = kWide * alone + of_wide <= most;
+  const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan, spec.batch_size));
+  return std::min(is_wide ? (most - of_wide) / alone : most / one, in_grids);
 }
 
 std::vector<ConvMemberResult> train(Group&& group) {

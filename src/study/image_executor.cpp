@@ -21,8 +21,8 @@ class CpuImageExecutor final : public ImageExecutor {
            const EpochsDone& epochs) override;
   TestMetrics test(const ImageTestJob& job) override;
   Picks select(const ImageSelectJob& job) override;
-  std::string engine(const ResNetSpec&, ConvPrecision precision, std::int32_t) const override {
-    return std::string(conv_engine_name(precision));
+  std::string engine(const ResNetSpec&, ConvMeans means, std::int32_t) override {
+    return std::string(conv_engine_name(means.precision));
   }
 
  private:

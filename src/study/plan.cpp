@@ -201,6 +201,7 @@ void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, 
     memory.records += more.records;
     memory.device.network = std::max(memory.device.network, more.device.network);
     memory.device.scoring = std::max(memory.device.scoring, more.device.scoring);
+    memory.device.workspace = std::max(memory.device.workspace, more.device.workspace);
     return;
   }
   std::vector<std::int32_t> sizes = {size.features};

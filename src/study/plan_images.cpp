@@ -108,12 +108,17 @@ PlanDeviceMemory device_memory(const RunConfig& run, const DataSize& size, const
   const bool search = run.mode == Mode::frozen_set;
   const std::int64_t labels = search ? run.acquired_labels : run.n_initial < 0 ? pool : run.n_initial + run.budget;
   const std::int64_t candidates = run.candidates > 0 ? std::min(run.candidates, pool) : pool;
-  const auto bytes = [&](ConvPrecision precision, std::int32_t batch, std::int32_t epochs) {
-    return static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, precision, batch, 1, epochs));
+  const auto bytes = [&](ConvMeans means, std::int32_t batch, std::int32_t epochs) {
+    return static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, means, batch, 1, epochs));
   };
   constexpr std::int64_t kNumber = 4;
   PlanDeviceMemory memory;
-  memory.network = bytes(run.precision, run.batch_size, run.epochs) + kNumber * (labels + run.batch_size);
+  const auto workspace = [&](std::int32_t members) {
+    return static_cast<std::int64_t>(cuda::most_conv_workspace(plan, means_of(run), run.batch_size, members));
+  };
+  memory.network =
+      bytes(means_of(run), run.batch_size, run.epochs) - workspace(1) + kNumber * (labels + run.batch_size);
+  memory.workspace = workspace(static_cast<std::int32_t>(gpu::kConvolutionQueues));
   const std::int64_t test = size.test * size.classes,
                      choice = candidates * (2 * std::int64_t{size.classes} + plan.features) + labels * plan.features;
   memory.scoring =

@@ -15,8 +15,8 @@ namespace quarry {
 enum class ConvEngine : std::int32_t {
   fp32_fma,  ///< conv.cu, conv_weights.cu: one chain of fused multiply-adds a number
   bf16_mma,  ///< the same kernels on tensor cores (mma.sync m16n8k16), for compute capability 8.0 and later
-  cudnn,  ///< quarry/core/gpu_convolution.h, one member at a time. No line of the table: what the others are compared
-          ///< with, in tests and benchmarks
+  cudnn,  ///< quarry/core/gpu_convolution.h, one member at a time. No line of the table: a user's choice for the whole
+          ///< network (ConvChoice), and what the others are compared with
 };
 
 enum class ConvPass : std::int32_t { forward, input_gradient, weight_gradient };

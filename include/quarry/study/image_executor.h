@@ -61,7 +61,7 @@ class ImageExecutor {
   /// Picks are pool positions.
   virtual Picks select(const ImageSelectJob& job) = 0;
   /// What trains such a network: bits are equal under one name alone, so it is recorded with every run.
-  virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
+  virtual std::string engine(const ResNetSpec& network, ConvMeans means, std::int32_t batch_size) = 0;
 };
 
 /// On the CPU, in fp32 or bf16 as each job says, as many networks at a time as there are workers. `stop` (may be null)

@@ -51,6 +51,7 @@ struct PlanGroup {
 /// or the candidates with what it says about them.
 struct PlanDeviceMemory {
   std::int64_t data = 0, network = 0, scoring = 0;
+  std::int64_t workspace = 0;  ///< of all networks in training together, with cuDNN
 };
 
 struct PlanMemory {
