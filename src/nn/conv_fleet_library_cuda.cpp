@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: MIT
-#include "src/nn/conv_fleet_library.h"
-
 #include <zlib.h>
 
 #include <algorithm>
@@ -8,6 +6,7 @@
 #include <tuple>
 
 #include "quarry/core/error.h"
+#include "src/nn/conv_fleet_library.h"
 
 namespace quarry::cuda {
 namespace {

@@ -126,14 +126,13 @@ void expect_step(const Fleet& f) {
   for (std::size_t i = 0; i < w.size(); ++i) {
     const std::size_t m = i / size;
     const bool trains = f.images[m] > 0;
-    const float want_v =
-                    trains ? std::fma(kMomentum[m], v[i], std::fma(kDecay[m], w[i], to_float(g[i]))) : v[i],
+    const float want_v = trains ? std::fma(kMomentum[m], v[i], std::fma(kDecay[m], w[i], to_float(g[i]))) : v[i],
                 want_w = trains ? std::fma(-kLr[m], want_v, w[i]) : w[i];
     simt::expect(new_v[i] == want_v && new_w[i] == want_w, "[%zu]: weight %.9g, not %.9g", i,
                  static_cast<double>(new_w[i]), static_cast<double>(want_w));
     if (!bf16 || !trains) continue;
-    test::expect_close(static_cast<double>(to_float(copies[i])),
-                       test::rounded<Bfloat16>(static_cast<double>(want_w)), 0, 0, "copies", i);
+    test::expect_close(static_cast<double>(to_float(copies[i])), test::rounded<Bfloat16>(static_cast<double>(want_w)),
+                       0, 0, "copies", i);
   }
   for (std::size_t m = 0; m < n; ++m) {
     if (f.images[m] == 0 || !bf16) test::expect_untouched(copies, m * size, size, "copies");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // cuDNN of the fake device: convolutions by loops on the host, over tensors as cuDNN is told of them, queued like
-// kernels. Its plans ask for all the workspace that they may, and write to both ends of it, so that one that is too small
-// is found; sums are in an order of its own.
+// kernels. Its plans ask for all the workspace that they may, and write to both ends of it, so that one that is too
+// small is found; sums are in an order of its own.
 #include <algorithm>
 #include <atomic>
 #include <cstring>

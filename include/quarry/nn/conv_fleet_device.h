@@ -116,7 +116,7 @@ struct ConvFleetOptions {
 std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch);
 
 /// Bytes of the workspaces of cuDNN in a fleet's memory, at most; 0 without it. A fleet of more members than
-/// gpu::kConvolutionQueues has no more of them: a pure function.
+/// gpu::kConvolutionQueues has no more of them: a pure function. What the library takes for itself is not counted.
 std::size_t most_conv_workspace(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members);
 
 /// Bytes of device memory that a fleet of one member takes: a pure function.

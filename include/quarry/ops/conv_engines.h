@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Which engine runs a convolution: a table by layer shape, direction and kind of device, and by nothing else. Never by
-// the width of the fleet or by a timing, so that the bits of a member do not depend on where it trained. Sums of two
-// engines differ in their order; results therefore record the version of the table and the engines they used.
+// Which engine runs a convolution: a table by layer shape, direction and kind of device, and by nothing else, unless
+// the user has chosen cuDNN for them all. Never by the width of the fleet or by a timing, so that the bits of a member
+// do not depend on where it trained. Sums of two engines differ in their order; results therefore record the version of
+// the table and the engines they used.
 #pragma once
 
 #include <cstdint>

@@ -23,7 +23,7 @@ struct ConvMeans {
   ConvChoice choice = ConvChoice::table;
 
   constexpr ConvMeans() = default;
-  constexpr ConvMeans(ConvPrecision p, ConvChoice c = ConvChoice::table) : precision(p), choice(c) {}  // NOLINT
+  constexpr ConvMeans(ConvPrecision p, ConvChoice c = ConvChoice::table) : precision(p), choice(c) {}
   friend constexpr bool operator==(const ConvMeans&, const ConvMeans&) = default;
 };
 
