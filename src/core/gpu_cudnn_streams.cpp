@@ -41,9 +41,9 @@ void CudnnStreams::fork(std::size_t n) {
 cudaError_t CudnnStreams::join(std::size_t n) {
   cudaError_t first = cudaSuccess;
   for (std::size_t i = 0; i < n; ++i) {
-    cudaError_t answer = cudaEventRecord(sides_[i].joined, sides_[i].stream);
-    if (answer == cudaSuccess) answer = cudaStreamWaitEvent(main_, sides_[i].joined, 0);
-    if (first == cudaSuccess) first = answer;
+    const cudaError_t recorded = cudaEventRecord(sides_[i].joined, sides_[i].stream);
+    const cudaError_t waits = cudaStreamWaitEvent(main_, sides_[i].joined, 0);
+    if (first == cudaSuccess) first = recorded != cudaSuccess ? recorded : waits;
   }
   return first;
 }
