@@ -18,7 +18,7 @@ struct Fleet {
 };
 const Fleet kStem = {conv_shape(3, 16, 3, 1, 7, 7, 4), {4, 0, 1}};
 // a tile that ends within a pixel, channels that are no multiple of 8
-const Fleet kStride = {conv_shape(16, 20, 3, 2, 7, 5, 35), {35, 2}};
+const Fleet kStride = {conv_shape(8, 20, 3, 2, 7, 5, 11), {11, 2}};
 // more channels than a tile has columns
 const Fleet kWide = {conv_shape(24, 72, 1, 1, 3, 2, 5), {3}};
 

@@ -5,7 +5,7 @@
 //
 // No CUDA header is needed to use it. Two implementations exist and the linker takes one:
 //   src/core/gpu_cudnn*.cpp            cuDNN, loaded on first use
-//   src/core/gpu_convolution_none.cpp  a build without cuDNN: every call but convolution_tensors is refused
+//   src/core/gpu_convolution_none.cpp  a build without cuDNN: all but convolution_tensors and most_workspace is refused
 //
 // The choice. cuDNN has many engines for a convolution, and its heuristics order them for a device. Taken is the first
 // of mode A, then of the fallback mode, of which cuDNN notes nothing but
