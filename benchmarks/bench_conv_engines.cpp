@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How fast are the fleet's convolutions beside cuDNN? Every distinct layer of ResNet-18, batch 32, each pass, in fp32
-// and bf16: our engine for all members in one launch, and cuDNN a member at a time, in our layout and in the one it
-// likes best. cuDNN takes its first deterministic engine of full precision (quarry/core/gpu_convolution.h).
+// and bf16: our engine for all members in one launch, and cuDNN a member at a time on a few queues, in our layout and
+// in the one it likes best. cuDNN takes its first deterministic engine of full precision
+// (quarry/core/gpu_convolution.h).
 //
 //   bench_conv_engines [--members M] [--engine NAME...] [--no-graphs] [--device cuda] [--json]
 //
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -127,12 +129,15 @@ class Work {
                                  scratch_.data());
     }
   }
-  void queue_cudnn(gpu::Convolutions& convolutions, const gpu::ConvolutionPlan& plan, gpu::Scratch workspace) {
+  void queue_cudnn(gpu::Convolutions& convolutions, const gpu::ConvolutionPlan& plan,
+                   std::span<const gpu::Scratch> workspaces) {
+    std::vector<gpu::ConvolutionOperands> networks;
     for (std::size_t m = 0; m < static_cast<std::size_t>(members_); ++m) {
-      convolutions.execute(plan, first_.data() + m * size_of(shape_, roles_.first),
-                           second_.data() + m * size_of(shape_, roles_.second),
-                           result_.data() + m * size_of(shape_, roles_.result), workspace);
+      networks.push_back({first_.data() + m * size_of(shape_, roles_.first),
+                          second_.data() + m * size_of(shape_, roles_.second),
+                          result_.data() + m * size_of(shape_, roles_.result)});
     }
+    convolutions.execute(plan, networks, workspaces);
   }
 
   /// What the last call made, of all members, in our layout, as T.
@@ -223,8 +228,13 @@ class Comparison {
     gpu::ConvolutionProblem problem = convolution_problem(shape, pass, Work<T>::kPrecision);
     problem.layout = layout;
     const gpu::ConvolutionPlan plan = convolutions_->plan(problem);
-    const gpu::Buffer<unsigned char> workspace(session_, plan.workspace);
-    const auto queue = [&] { work.queue_cudnn(*convolutions_, plan, {workspace.data(), workspace.size()}); };
+    std::vector<gpu::Buffer<unsigned char>> memory;
+    std::vector<gpu::Scratch> workspaces;
+    for (std::size_t i = 0; i < gpu::kConvolutionQueues; ++i) {
+      memory.emplace_back(session_, plan.workspace);
+      workspaces.push_back({memory.back().data(), plan.workspace});
+    }
+    const auto queue = [&] { work.queue_cudnn(*convolutions_, plan, workspaces); };
     queue();
     const std::vector<T> got = work.theirs();
     for (std::size_t i = 0; i < got.size(); ++i) {

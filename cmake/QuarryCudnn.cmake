@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # QUARRY_CUDNN=AUTO|ON|OFF decides QUARRY_HAS_CUDNN; the reason is printed. AUTO: on where the CUDA backend is built and
 # the headers of cuDNN 9.11 or later are found. The library itself is loaded when it is used; nothing links it.
-set(QUARRY_CUDNN AUTO CACHE STRING "The door to cuDNN, which our convolutions are compared with: AUTO, ON or OFF")
+set(QUARRY_CUDNN AUTO CACHE STRING "The door to cuDNN, for comparisons and training.convolution: AUTO, ON or OFF")
 set_property(CACHE QUARRY_CUDNN PROPERTY STRINGS AUTO ON OFF)
 set(QUARRY_HAS_CUDNN OFF)
 set(quarry_cudnn_least 9.11)   # the first whose properties of a device can be written and read

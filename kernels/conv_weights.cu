@@ -171,15 +171,27 @@ __global__ void __launch_bounds__(kThreads, 4) conv_weights_kernel(WeightsJob<T>
 }
 
 /// Adds the pieces of each weight in order.
+template <class T>
 __global__ void __launch_bounds__(kSumThreads)
-    conv_pieces_kernel(const std::int32_t* images, const float* scratch, std::int32_t pieces, std::int32_t size,
+    conv_pieces_kernel(const std::int32_t* images, const T* gradients, std::int32_t pieces, std::int32_t size,
                        Target target) {
   const int model = static_cast<int>(blockIdx.y), at = static_cast<int>(blockIdx.x) * kSumThreads + threadIdx.x;
   if (images[model] == 0 || at >= size) return;
-  const float* const first = scratch + std::int64_t{model} * pieces * size + at;
-  float sum = first[0];
-  for (int piece = 1; piece < pieces; ++piece) sum += first[std::int64_t{piece} * size];
+  const T* const first = gradients + std::int64_t{model} * pieces * size + at;
+  float sum = to_float(first[0]);
+  for (int piece = 1; piece < pieces; ++piece) sum += to_float(first[std::int64_t{piece} * size]);
   apply_gradient(target, step_of(target, model), std::int64_t{model} * size + at, sum);
+}
+
+template <class T>
+void launch_pieces(gpu::Session& session, const ConvShape& shape, const FleetImages& fleet, const T* gradients,
+                   std::int32_t pieces, const Target& target) {
+  const auto size = static_cast<std::int32_t>(conv_weight_size(shape));
+  gpu::LaunchShape launch;
+  launch.grid = {static_cast<unsigned>((size + kSumThreads - 1) / kSumThreads), static_cast<unsigned>(fleet.members),
+                 1};
+  launch.block.x = kSumThreads;
+  gpu::launch(session, "conv_pieces", launch, conv_pieces_kernel<T>, fleet.images, gradients, pieces, size, target);
 }
 
 void launch_weights(gpu::Session& session, ConvPrecision precision, const ConvShape& shape, const FleetImages& fleet,
@@ -195,12 +207,7 @@ void launch_weights(gpu::Session& session, ConvPrecision precision, const ConvSh
                                sums,  pieces,       shape.split_rows};
     gpu::launch(session, "conv_weights", launch, conv_weights_kernel<T>, job);
   });
-  if (pieces == 1) return;
-  const auto size = static_cast<std::int32_t>(conv_weight_size(shape));
-  gpu::LaunchShape sum;
-  sum.grid = {static_cast<unsigned>((size + kSumThreads - 1) / kSumThreads), static_cast<unsigned>(fleet.members), 1};
-  sum.block.x = kSumThreads;
-  gpu::launch(session, "conv_pieces", sum, conv_pieces_kernel, fleet.images, sums, pieces, size, target);
+  if (pieces > 1) launch_pieces<float>(session, shape, fleet, sums, pieces, target);
 }
 
 }  // namespace
@@ -216,6 +223,17 @@ void conv_weight_gradient(gpu::Session& session, ConvPrecision precision, const 
 void conv_weight_step(gpu::Session& session, ConvPrecision precision, const ConvShape& shape, const FleetImages& fleet,
                       const void* x, const void* dy, const SgdRates& rates, const SgdWeights& weights, void* scratch) {
   conv::launch_weights(session, precision, shape, fleet, x, dy, {nullptr, rates, weights}, scratch);
+}
+
+void conv_gradient_step(gpu::Session& session, ConvPrecision precision, const ConvShape& shape,
+                        const FleetImages& fleet, const void* gradient, const SgdRates& rates,
+                        const SgdWeights& weights) {
+  static_cast<void>(conv::layer_of(shape));  // a shape that cannot be is refused
+  if (fleet.members == 0) return;
+  fleet::with_numbers(precision, [&](auto number) {
+    using T = decltype(number);
+    conv::launch_pieces(session, shape, fleet, static_cast<const T*>(gradient), 1, {nullptr, rates, weights});
+  });
 }
 
 }  // namespace cuda

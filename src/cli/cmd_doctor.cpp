@@ -66,7 +66,8 @@ void examine_gpus(Examination& doctor) {
   try {
     doctor.note(Finding::ok, "cuDNN", gpu::convolution_library());
   } catch (const Error& error) {
-    doctor.note(Finding::missing, "cuDNN", error.what(), "nothing to do: only comparisons of convolutions need it");
+    doctor.note(Finding::missing, "cuDNN", error.what(),
+                "nothing to do: only training.convolution = \"cudnn\" and comparisons of convolutions need it");
   }
 }
 

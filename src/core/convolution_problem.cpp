@@ -69,6 +69,18 @@ ConvolutionTensors convolution_tensors(const ConvolutionProblem& problem) {
           activations(p, p.out_channels, (p.in_height - 1) / p.stride + 1, (p.in_width - 1) / p.stride + 1)};
 }
 
+std::size_t most_workspace(const ConvolutionProblem& problem) {
+  const ConvolutionTensors tensors = convolution_tensors(problem);
+  std::int64_t numbers = 0;
+  for (const ConvolutionTensor* tensor : {&tensors.input, &tensors.weights, &tensors.output}) {
+    std::int64_t of_one = 1;
+    for (const std::int64_t size : tensor->sizes) of_one *= size;
+    numbers += of_one;
+  }
+  const std::size_t number = problem.precision == Precision::bf16 ? 2 : 4;
+  return static_cast<std::size_t>(numbers) * number + (std::size_t{1} << 20);
+}
+
 std::string to_string(const ConvolutionProblem& p) {
   constexpr const char* kPasses[] = {"forward", "input gradient", "weight gradient"};
   return fmt::format("{} -> {} channels, {}x{}, stride {}, {} images of {} x {}, {}, {}{}", p.in_channels,

@@ -32,7 +32,7 @@ std::string Convolutions::device_properties() const {
 ConvolutionPlan Convolutions::plan(const ConvolutionProblem&) {
   refuse();
 }
-void Convolutions::execute(const ConvolutionPlan&, const void*, const void*, void*, Scratch) {
+void Convolutions::execute(const ConvolutionPlan&, std::span<const ConvolutionOperands>, std::span<const Scratch>) {
   refuse();
 }
 

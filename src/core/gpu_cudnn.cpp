@@ -5,13 +5,17 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "quarry/core/error.h"
 #include "quarry/core/gpu_convolution.h"
 #include "src/core/gpu_check.h"
+#include "src/core/gpu_convolution_check.h"
 #include "src/core/gpu_cudnn_graph.h"
-#include "src/core/gpu_library_check.h"
+#include "src/core/gpu_cudnn_streams.h"
 #include "src/core/gpu_recent.h"
 
 namespace quarry::gpu {
@@ -35,15 +39,15 @@ struct Tensors {
   const void *input, *weights, *output;
 };
 
-Tensors tensors_of(ConvolutionProblem::Pass pass, const void* first, const void* second, void* result) {
+Tensors tensors_of(ConvolutionProblem::Pass pass, const ConvolutionOperands& of) {
   using Pass = ConvolutionProblem::Pass;
   switch (pass) {
     case Pass::forward:
-      return {first, second, result};
+      return {of.first, of.second, of.result};
     case Pass::input_gradient:
-      return {result, second, first};
+      return {of.result, of.second, of.first};
     case Pass::weight_gradient:
-      return {first, result, second};
+      return {of.first, of.result, of.second};
   }
   QUARRY_CHECK(false, "pass {}", static_cast<int>(pass));
 }
@@ -63,6 +67,7 @@ struct Convolutions::Impl {
     try {
       check(cudnn().set_stream(handle, stream), "cudnnSetStream");
       properties = properties_of(handle);
+      sides.emplace(stream, kConvolutionQueues - 1);
     } catch (...) {
       cudnn().destroy(handle);
       throw;
@@ -70,11 +75,46 @@ struct Convolutions::Impl {
   }
   ~Impl() { cudnn().destroy(handle); }
 
+  void run(const ConvolutionPlan& plan, const ConvolutionOperands& operands, Scratch workspace) const;
+  void run_side(std::size_t side, const ConvolutionPlan& plan, std::span<const ConvolutionOperands> networks,
+                std::span<const Scratch> workspaces) const;
+
   Session& session;
   const std::int64_t number = next_number();
   cudnnHandle_t handle = nullptr;
   std::shared_ptr<const CudnnDescriptor> properties;
+  std::optional<CudnnStreams> sides;
 };
+
+void Convolutions::Impl::run(const ConvolutionPlan& plan, const ConvolutionOperands& operands,
+                             Scratch workspace) const {
+  const Tensors tensors = tensors_of(plan.problem.pass, operands);
+  CudnnDescriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
+                std::vector<std::int64_t>{kCudnnInput, kCudnnWeights, kCudnnOutput});
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
+                std::vector<const void*>{tensors.input, tensors.weights, tensors.output});
+  arguments.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace.data);
+  arguments.finalize("the arguments of a convolution of cuDNN");
+  recent_launches().add("cudnnBackendExecute");
+  check(cudnn().execute(handle, plan.native.get(), arguments.get()), "cudnnBackendExecute");
+}
+
+/// The networks of queue `side` + 1.
+void Convolutions::Impl::run_side(std::size_t side, const ConvolutionPlan& plan,
+                                  std::span<const ConvolutionOperands> networks,
+                                  std::span<const Scratch> workspaces) const {
+  check(cudnn().set_stream(handle, (*sides)[side]), "cudnnSetStream");
+  try {
+    for (std::size_t i = side + 1; i < networks.size(); i += workspaces.size()) {
+      run(plan, networks[i], workspaces[side + 1]);
+    }
+  } catch (...) {
+    cudnn().set_stream(handle, sides->main());
+    throw;
+  }
+  check(cudnn().set_stream(handle, sides->main()), "cudnnSetStream");
+}
 
 Convolutions::Convolutions(Session& session) : impl_(std::make_unique<Impl>(session)) {}
 Convolutions::~Convolutions() = default;
@@ -94,22 +134,21 @@ ConvolutionPlan Convolutions::plan(const ConvolutionProblem& problem) {
   return plan;
 }
 
-void Convolutions::execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result,
-                           Scratch workspace) {
-  QUARRY_CHECK(plan.maker == impl_->number, "a convolution planned by another than executes it");
-  QUARRY_CHECK(first != nullptr && second != nullptr && result != nullptr, "a convolution of cuDNN without a tensor");
-  if (plan.workspace > 0) check_scratch(workspace, plan.workspace);
-  const Tensors tensors = tensors_of(plan.problem.pass, first, second, result);
-  CudnnDescriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-  arguments.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64,
-                std::vector<std::int64_t>{kCudnnInput, kCudnnWeights, kCudnnOutput});
-  arguments.set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
-                std::vector<const void*>{tensors.input, tensors.weights, tensors.output});
-  arguments.set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace.data);
-  arguments.finalize("the arguments of a convolution of cuDNN");
-  static_cast<void>(impl_->session.native_stream());  // for the current device
-  recent_launches().add("cudnnBackendExecute");
-  check(cudnn().execute(impl_->handle, plan.native.get(), arguments.get()), "cudnnBackendExecute");
+void Convolutions::execute(const ConvolutionPlan& plan, std::span<const ConvolutionOperands> networks,
+                           std::span<const Scratch> workspaces) {
+  Impl& impl = *impl_;
+  check_execution(plan, impl.number, networks, workspaces);
+  static_cast<void>(impl.session.native_stream());  // for the current device
+  const std::size_t queues = std::min(workspaces.size(), networks.size()), sides = queues > 0 ? queues - 1 : 0;
+  try {
+    impl.sides->fork(sides);
+    for (std::size_t side = 0; side < sides; ++side) impl.run_side(side, plan, networks, workspaces);
+    for (std::size_t i = 0; i < networks.size(); i += workspaces.size()) impl.run(plan, networks[i], workspaces[0]);
+  } catch (...) {
+    static_cast<void>(impl.sides->join(sides));  // what is queued there uses memory that the caller may now free
+    throw;
+  }
+  check_runtime(impl.sides->join(sides), "the streams of cuDNN");
 }
 
 }  // namespace quarry::gpu

@@ -187,13 +187,15 @@ ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<co
       if (!candidate.may_be_taken) continue;
       native->configuration = std::move(configuration);
       if (!make_plan(*native, handle)) continue;
+      const auto workspace =
+          native->plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64);
+      if (static_cast<std::size_t>(workspace) > most_workspace(problem)) continue;
       ConvolutionPlan plan;
       plan.problem = problem;
       plan.name = fmt::format("cuDNN {} engine {}{}", convolution_library(), candidate.engine,
                               knobs_text(native->configuration));
       for (const cudnnBackendNumericalNote_t note : candidate.notes) plan.notes.push_back(note_text(note));
-      plan.workspace = static_cast<std::size_t>(
-          native->plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64));
+      plan.workspace = static_cast<std::size_t>(workspace);
       plan.native = std::shared_ptr<void>(native, native->plan.get());
       return plan;
     }

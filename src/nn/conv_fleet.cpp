@@ -42,6 +42,7 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec, const Re
                "the network takes images of {} x {} x {}, the data has {} x {} x {}", want.channels, want.height,
                want.width, have.channels, have.height, have.width);
   check_conv_precision(spec.precision);
+  QUARRY_CHECK(spec.convolution == ConvChoice::table, "cuDNN on the CPU");
   QUARRY_CHECK(spec.epochs >= 0, "epochs is {}; it must be at least 0", spec.epochs);
   QUARRY_CHECK(spec.batch_size >= 1, "batch size is {}; it must be at least 1", spec.batch_size);
   QUARRY_CHECK(spec.momentum >= 0, "momentum is {}; it must be at least 0", spec.momentum);

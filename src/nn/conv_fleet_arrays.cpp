@@ -22,11 +22,12 @@ class Layout {
       layer.site = static_cast<std::uint32_t>(site);
       layer.drop = members(std::int64_t{size_.batch} * padded_channels(layer.conv.out_channels));
     }
-    out_.images = activations(conv_input_size(out_.layers.front().conv));
+    out_.images = in_precision(conv_input_size(out_.layers.front().conv));
     for (void*& gradient : out_.gradients)
-      if (size_.trains) gradient = activations(largest_);
+      if (size_.trains) gradient = in_precision(largest_);
     out_.statistics = members(statistics_);
     out_.scratch = memory_.take<unsigned char>(static_cast<std::int64_t>(scratch_));
+    if (size_.trains && size_.means.choice == ConvChoice::cudnn) out_.weight_gradient = in_precision(weights_);
     add_head();
     add_members();
     return std::move(out_);
@@ -34,8 +35,8 @@ class Layout {
 
  private:
   float* members(std::int64_t n) { return memory_.take<float>(size_.members * n); }
-  void* activations(std::int64_t n) {
-    const std::int64_t number = size_.precision == ConvPrecision::bf16 ? 2 : 4;
+  void* in_precision(std::int64_t n) {
+    const std::int64_t number = size_.means.precision == ConvPrecision::bf16 ? 2 : 4;
     return memory_.take<unsigned char>(size_.members * n * number);
   }
 
@@ -44,7 +45,7 @@ class Layout {
     layer.conv = conv_shape(l, size_.batch);
     layer.shape = {l.out_channels, l.out_height, l.out_width, size_.batch};
     const std::int64_t channels = padded_channels(l.out_channels), weights = conv_weight_size(layer.conv);
-    if (size_.precision == ConvPrecision::bf16) {
+    if (size_.means.precision == ConvPrecision::bf16) {
       layer.weights.copy = memory_.take<std::uint16_t>(size_.members * weights);
     }
     for (float** each : {&layer.norm.mean, &layer.norm.scale}) *each = members(channels);
@@ -52,12 +53,14 @@ class Layout {
       layer.weights.velocity = members(weights);
       for (float** each : {&layer.gamma_velocity, &layer.beta_velocity}) *each = members(channels);
     }
-    layer.y = activations(conv_output_size(layer.conv));
-    layer.out = activations(conv_output_size(layer.conv));
+    layer.y = in_precision(conv_output_size(layer.conv));
+    layer.out = in_precision(conv_output_size(layer.conv));
     largest_ = std::max({largest_, conv_output_size(layer.conv), conv_input_size(layer.conv)});
     statistics_ = std::max(statistics_, conv_statistics_size(layer.conv));
-    scratch_ =
-        std::max({scratch_, conv_scratch(layer.conv, size_.members), batch_norm_scratch(layer.shape, size_.members)});
+    weights_ = std::max(weights_, weights);
+    const std::size_t of_gradient =
+        size_.means.choice == ConvChoice::cudnn ? 0 : conv_scratch(layer.conv, size_.members);
+    scratch_ = std::max({scratch_, of_gradient, batch_norm_scratch(layer.shape, size_.members)});
     out_.layers.push_back(layer);
   }
 
@@ -97,7 +100,7 @@ class Layout {
   const NetSize& size_;
   DeviceArrays& memory_;
   NetArrays out_;
-  std::int64_t largest_ = 0, statistics_ = 0;
+  std::int64_t largest_ = 0, statistics_ = 0, weights_ = 0;
   std::size_t scratch_ = 0;
 };
 
@@ -108,8 +111,11 @@ ConvShape conv_shape(const ConvLayer& l, std::int32_t batch) {
           l.in_height,   l.in_width,     l.out_height, l.out_width, batch};
 }
 
-LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device) {
-  const auto engine = [&](ConvPass pass) { return conv_engine(shape, pass, precision, device.major, device.minor); };
+LayerEngines layer_engines(const ConvShape& shape, ConvMeans means, const gpu::DeviceInfo& device) {
+  if (means.choice == ConvChoice::cudnn) return {ConvEngine::cudnn, ConvEngine::cudnn, ConvEngine::cudnn};
+  const auto engine = [&](ConvPass pass) {
+    return conv_engine(shape, pass, means.precision, device.major, device.minor);
+  };
   return {engine(ConvPass::forward), engine(ConvPass::input_gradient), engine(ConvPass::weight_gradient)};
 }
 
@@ -156,16 +162,26 @@ std::size_t ConvNetworks::memory(const ResNetPlan& plan, std::int32_t members) {
   return count.bytes();
 }
 
-std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
-                                 std::int32_t members, std::int32_t epochs) {
+std::size_t most_conv_workspace(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members) {
+  if (means.choice != ConvChoice::cudnn) return 0;
+  std::size_t most = 0;
+  for (const ConvLayer& layer : plan.layers) {
+    const ConvShape shape = conv_shape(layer, batch);
+    most = std::max(most, gpu::most_workspace(convolution_problem(shape, ConvPass::forward, means.precision)));
+  }
+  return most * std::min(static_cast<std::size_t>(members), gpu::kConvolutionQueues);
+}
+
+std::size_t ConvFleetNet::memory(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members,
+                                 std::int32_t epochs) {
   DeviceArrays count(nullptr);
-  lay_out(plan, {precision, batch, members, epochs}, count);
-  return count.bytes() + ConvNetworks::memory(plan, members);
+  lay_out(plan, {means, batch, members, epochs}, count);
+  return count.bytes() + ConvNetworks::memory(plan, members) + most_conv_workspace(plan, means, batch, members);
 }
 
 std::size_t ConvFleetNet::scoring_memory(const ResNetPlan& plan, std::int32_t batch, std::int64_t rows) {
   DeviceArrays count(nullptr);
-  NetSize size{ConvPrecision::fp32, batch, 1, 1};
+  NetSize size{{}, batch, 1, 1};
   size.trains = false;
   lay_out(plan, size, count);
   return count.bytes() + static_cast<std::size_t>(rows) * sizeof(std::int32_t);
@@ -182,7 +198,7 @@ std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
 }
 
 std::size_t conv_member_memory(const ConvMemberSpec& member) {
-  return ConvFleetNet::memory(plan_resnet(member.network), member.precision, member.batch_size, 1,
+  return ConvFleetNet::memory(plan_resnet(member.network), {member.precision, member.convolution}, member.batch_size, 1,
                               std::max(member.epochs, 1)) +
          static_cast<std::size_t>(conv_member_rows(member)) * sizeof(std::int32_t);
 }

@@ -67,12 +67,12 @@ class Staging {
   std::size_t used_ = 0;
 };
 
-/// What the table of engines says for a layer.
+/// What the table of engines says for a layer, or the user for all.
 struct LayerEngines {
   ConvEngine forward = ConvEngine::fp32_fma, input_gradient = ConvEngine::fp32_fma,
              weight_gradient = ConvEngine::fp32_fma;
 };
-LayerEngines layer_engines(const ConvShape& shape, ConvPrecision precision, const gpu::DeviceInfo& device);
+LayerEngines layer_engines(const ConvShape& shape, ConvMeans means, const gpu::DeviceInfo& device);
 
 /// Rows of a member's longest call in training.
 std::int64_t conv_member_rows(const ConvMemberSpec& member);
@@ -111,6 +111,7 @@ struct NetArrays {
   void* gradients[4] = {};  ///< of activations, each as large as the largest
   float *statistics = nullptr, *features = nullptr, *logits = nullptr, *losses = nullptr, *d_logits = nullptr;
   void* scratch = nullptr;
+  void* weight_gradient = nullptr;  ///< where cuDNN makes it: of the layer with most weights; else null
   std::int32_t* labels = nullptr;
   // by member
   std::int32_t *slots = nullptr, *epochs = nullptr, *step = nullptr, *epoch = nullptr, *present = nullptr,
@@ -123,7 +124,7 @@ struct NetArrays {
 };
 
 struct NetSize {
-  ConvPrecision precision = ConvPrecision::fp32;
+  ConvMeans means;
   std::int32_t batch = 32, members = 1, epochs = 1;
   bool trains = true;  ///< false: scores alone, without momentum and gradients
 };

@@ -164,7 +164,7 @@ void ConvFleetNet::load(std::int32_t member, std::span<const float> parameters, 
   Impl& net = *impl_;
   QUARRY_CHECK(net.size.trains, "a network is loaded into a fleet that scores alone");
   net.begin();
-  const bool copies = net.size.precision == ConvPrecision::bf16;
+  const bool copies = net.size.means.precision == ConvPrecision::bf16;
   net.networks->impl_->send(member, parameters, buffers, net.staging(),
                             copies ? std::span<const NetLayer>(net.arrays.layers) : std::span<const NetLayer>());
   const auto clear = [&](float* of_fleet, std::int64_t n) {
@@ -208,6 +208,7 @@ void ConvFleetNet::check_finite() {
 }
 
 std::shared_ptr<const ConvNetworks> ConvFleetNet::leave_networks() {
+  impl_->pass.release();
   impl_->memory = DeviceArrays(nullptr);
   impl_->order = {};
   return std::exchange(impl_->networks, nullptr);

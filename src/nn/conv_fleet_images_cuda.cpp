@@ -7,7 +7,7 @@
 
 #include "quarry/core/error.h"
 #include "quarry/nn/conv_fleet_device.h"
-#include "src/nn/conv_fleet_arrays.h"
+#include "src/nn/conv_fleet_library.h"
 
 namespace quarry::cuda {
 
@@ -40,17 +40,22 @@ std::string names_of(std::vector<ConvEngine> engines) {
 
 }  // namespace
 
-std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
-                             std::int32_t batch) {
+std::string conv_engine_name(gpu::Session& session, const ResNetPlan& plan, ConvMeans means, std::int32_t batch) {
+  const gpu::DeviceInfo& device = session.device();
   std::vector<ConvEngine> training, scoring;
   for (const ConvLayer& layer : plan.layers) {
-    const LayerEngines engines = layer_engines(conv_shape(layer, batch), precision, device);
+    const LayerEngines engines = layer_engines(conv_shape(layer, batch), means, device);
     training.insert(training.end(), {engines.forward, engines.input_gradient, engines.weight_gradient});
     scoring.push_back(layer_engines(conv_shape(layer, kScoringImages), ConvPrecision::fp32, device).forward);
   }
-  const std::string trains = names_of(training), scores = names_of(scoring);
+  std::string trains = names_of(training);
+  const std::string scores = names_of(scoring);
+  if (means.choice == ConvChoice::cudnn) {
+    trains += fmt::format(" ({})", library_name(session, library_problems(plan, means.precision, batch)));
+  }
   return fmt::format("CUDA, {}, compute capability {}.{}, {}, {}{}, table {}", device.name, device.major, device.minor,
-                     to_string(precision), trains, scores == trains ? "" : ", scores " + scores, kConvEngineTable);
+                     to_string(means.precision), trains, scores == trains ? "" : ", scores " + scores,
+                     kConvEngineTable);
 }
 
 }  // namespace quarry::cuda

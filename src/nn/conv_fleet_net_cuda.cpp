@@ -40,7 +40,7 @@ ConvFleetNet::Impl::Impl(gpu::Session& s, const ResNetPlan& p, const NetSize& wi
   QUARRY_CHECK(input.channels == pool.channels && input.height == pool.height && input.width == pool.width,
                "the network takes images of {} x {} x {}, the pool has {} x {} x {}", input.channels, input.height,
                input.width, pool.channels, pool.height, pool.width);
-  for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, size.precision, session.device());
+  for (NetLayer& layer : arrays.layers) layer.engines = layer_engines(layer.conv, size.means, session.device());
   try {
     send_members();
   } catch (...) {
@@ -119,7 +119,7 @@ void ConvFleetNet::Impl::enqueue_training_step() {
   fleet_step(session, clock(true));
   FleetRows rows = fleet_rows(true);
   rows.augment = arrays.augment;
-  gather_images(session, size.precision, pool, rows, arrays.images, arrays.labels);
+  gather_images(session, size.means.precision, pool, rows, arrays.images, arrays.labels);
   const bool drop = plan.spec.dropout > 0;
   if (drop) enqueue_drops(arrays.dropout_keys, arrays.steps_done, true);
   const PassMode mode{true, drop ? PassMode::drop_by_image : PassMode::no_drop};
@@ -162,18 +162,18 @@ void ConvFleetNet::Impl::clear_sums(std::span<const std::vector<std::int32_t>> r
   }
 }
 
-ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
+ConvFleetNet::ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvMeans means, std::int32_t batch,
                            const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs)
     : impl_(std::make_unique<Impl>(
-          session, plan, NetSize{precision, batch, static_cast<std::int32_t>(members.size()), most_epochs(members)},
-          pool, members, graphs)) {
+          session, plan, NetSize{means, batch, static_cast<std::int32_t>(members.size()), most_epochs(members)}, pool,
+          members, graphs)) {
   place_networks(impl_->networks->impl_->arrays, 0, impl_->arrays);
 }
 
 ConvFleetNet::ConvFleetNet(gpu::Session& session, const ConvNetworks& networks, std::int32_t network,
                            std::int32_t batch, const ImagePool& pool) {
   const ConvNetMember one;
-  const NetSize size{ConvPrecision::fp32, batch, 1, 1, false};
+  const NetSize size{{}, batch, 1, 1, false};
   QUARRY_CHECK(network >= 0 && network < networks.impl_->networks, "network {} of {}", network,
                networks.impl_->networks);
   impl_ = std::make_unique<Impl>(session, networks.plan(), size, pool, std::span(&one, 1), false);
@@ -218,7 +218,7 @@ void ConvFleetNet::evaluate(std::span<const std::vector<std::int32_t>> rows, boo
   net.clear_sums(rows);
   for (std::int64_t s = 0; s < steps; ++s) {
     fleet_step(net.session, net.clock(false));
-    gather_images(net.session, net.size.precision, net.pool, net.fleet_rows(augment), net.arrays.images,
+    gather_images(net.session, net.size.means.precision, net.pool, net.fleet_rows(augment), net.arrays.images,
                   net.arrays.labels);
     net.pass.forward({false, PassMode::no_drop});
     net.enqueue_loss(false);
@@ -254,7 +254,7 @@ void ConvFleetNet::score(std::span<const std::vector<std::int32_t>> rows, std::i
   };
   for (std::int64_t s = 0; s < steps; ++s) {
     fleet_step(net.session, net.clock(false));
-    gather_images(net.session, net.size.precision, net.pool, net.fleet_rows(false), net.arrays.images, nullptr);
+    gather_images(net.session, net.size.means.precision, net.pool, net.fleet_rows(false), net.arrays.images, nullptr);
     net.pass.forward({false, drop ? PassMode::drop_by_channel : PassMode::no_drop});
     keep(net.arrays.logits, net.plan.spec.classes, s, logits);
     keep(net.arrays.features, padded_channels(net.plan.features), s, features);

@@ -8,7 +8,7 @@ namespace quarry::cuda {
 
 namespace {
 
-/// The engines so far are kernels of conv_device.h, one for each precision.
+/// The table's engines so far are kernels of conv_device.h, one for each precision.
 ConvPrecision kernels_of(ConvEngine engine) {
   if (engine == ConvEngine::bf16_mma) return ConvPrecision::bf16;
   QUARRY_CHECK(engine == ConvEngine::fp32_fma, "the engine {} is none of a fleet's", to_string(engine));
@@ -16,6 +16,11 @@ ConvPrecision kernels_of(ConvEngine engine) {
 }
 
 }  // namespace
+
+FleetPass::FleetPass(gpu::Session& session, const ResNetPlan& plan, const NetSize& size, const NetArrays& arrays)
+    : session_(session), plan_(plan), size_(size), arrays_(arrays) {
+  if (size.means.choice == ConvChoice::cudnn) library_ = std::make_unique<LibraryConvolutions>(session, plan, size);
+}
 
 BatchNormEnd FleetPass::end_of(const NetLayer& l, const PassMode& mode) const {
   BatchNormEnd end;
@@ -26,14 +31,19 @@ BatchNormEnd FleetPass::end_of(const NetLayer& l, const PassMode& mode) const {
 }
 
 void FleetPass::convolve(const NetLayer& l, const void* in, const BatchNormEnd& end, const PassMode& mode) {
-  conv_forward(session_, kernels_of(l.engines.forward), l.conv, fleet(), in, weights_of(l), l.y,
-               mode.training ? arrays_.statistics : nullptr);
+  float* const statistics = mode.training ? arrays_.statistics : nullptr;
+  if (l.engines.forward == ConvEngine::cudnn) {
+    library_->run(l.conv, ConvPass::forward, in, weights_of(l), l.y);
+    if (mode.training) conv_statistics(session_, precision(), l.conv, fleet(), l.y, statistics);
+  } else {
+    conv_forward(session_, kernels_of(l.engines.forward), l.conv, fleet(), in, weights_of(l), l.y, statistics);
+  }
   if (mode.training) {
-    batch_norm_statistics(session_, l.shape, fleet(), arrays_.statistics, l.norm);
+    batch_norm_statistics(session_, l.shape, fleet(), statistics, l.norm);
   } else {
     batch_norm_running(session_, l.shape, fleet(), l.norm);
   }
-  batch_norm_apply(session_, size_.precision, l.shape, fleet(), l.y, l.norm, end, l.out);
+  batch_norm_apply(session_, precision(), l.shape, fleet(), l.y, l.norm, end, l.out);
 }
 
 void FleetPass::forward(const PassMode& mode) {
@@ -53,7 +63,7 @@ void FleetPass::forward(const PassMode& mode) {
     convolve(second, first.out, join, mode);
     in = second.out;
   }
-  head_features(session_, size_.precision, arrays_.head_shape, fleet(), in, arrays_.features);
+  head_features(session_, precision(), arrays_.head_shape, fleet(), in, arrays_.features);
   head_logits(session_, arrays_.head_shape, fleet(), arrays_.features, arrays_.head, arrays_.logits);
 }
 
@@ -68,14 +78,24 @@ void FleetPass::unnormalise(const NetLayer& l, const BatchNormEnd& end, const vo
   gradient.rates = rates();
   gradient.gamma_velocity = l.gamma_velocity;
   gradient.beta_velocity = l.beta_velocity;
-  batch_norm_gradient(session_, size_.precision, l.shape, fleet(), l.norm, end, gradient, arrays_.scratch);
+  batch_norm_gradient(session_, precision(), l.shape, fleet(), l.norm, end, gradient, arrays_.scratch);
 }
 
-void FleetPass::unconvolve(const NetLayer& l, const void* d_y, void* d_in, bool add) {
+void FleetPass::unconvolve(const NetLayer& l, const void* d_y, void* d_in, bool add, void* spare) {
+  if (l.engines.input_gradient == ConvEngine::cudnn) {
+    library_->run(l.conv, ConvPass::input_gradient, d_y, weights_of(l), add ? spare : d_in);
+    if (add) conv_add_input_gradient(session_, precision(), l.conv, fleet(), spare, d_in);
+    return;
+  }
   conv_input_gradient(session_, kernels_of(l.engines.input_gradient), l.conv, fleet(), d_y, weights_of(l), d_in, add);
 }
 
 void FleetPass::step(const NetLayer& l, const void* in, const void* d_y) {
+  if (l.engines.weight_gradient == ConvEngine::cudnn) {
+    library_->run(l.conv, ConvPass::weight_gradient, in, d_y, arrays_.weight_gradient);
+    conv_gradient_step(session_, precision(), l.conv, fleet(), arrays_.weight_gradient, rates(), l.weights);
+    return;
+  }
   conv_weight_step(session_, kernels_of(l.engines.weight_gradient), l.conv, fleet(), in, d_y, rates(), l.weights,
                    arrays_.scratch);
 }
@@ -83,7 +103,7 @@ void FleetPass::step(const NetLayer& l, const void* in, const void* d_y) {
 void FleetPass::backward(const PassMode& mode) {
   void *d_out = arrays_.gradients[0],
        *d_in = arrays_.gradients[1], *const d_second = arrays_.gradients[2], *const d_first = arrays_.gradients[3];
-  head_gradient(session_, size_.precision, arrays_.head_shape, fleet(), arrays_.d_logits, arrays_.head, d_out);
+  head_gradient(session_, precision(), arrays_.head_shape, fleet(), arrays_.d_logits, arrays_.head, d_out);
   head_step(session_, arrays_.head_shape, fleet(), arrays_.d_logits, arrays_.features, rates(), arrays_.head);
   for (std::size_t b = plan_.blocks.size(); b-- > 0;) {
     const ResNetBlock& block = plan_.blocks[b];
@@ -91,7 +111,7 @@ void FleetPass::backward(const PassMode& mode) {
     const void* const in = b == 0 ? layer(0).out : layer(plan_.blocks[b - 1].conv2).out;
     // A layer's weights take their step when the gradient of its input has been through them.
     unnormalise(second, {}, d_out, d_second, d_out);  // d_out becomes the shortcut's
-    unconvolve(second, d_second, d_first, false);
+    unconvolve(second, d_second, d_first, false, nullptr);
     step(second, first.out, d_second);
     unnormalise(first, end_of(first, mode), d_first, d_first, nullptr);
     if (block.shortcut >= 0) {
@@ -99,11 +119,11 @@ void FleetPass::backward(const PassMode& mode) {
       BatchNormEnd plain;
       plain.relu = false;
       unnormalise(shortcut, plain, d_out, d_out, nullptr);
-      unconvolve(shortcut, d_out, d_in, false);
+      unconvolve(shortcut, d_out, d_in, false, nullptr);
       step(shortcut, in, d_out);
       std::swap(d_out, d_in);
     }
-    unconvolve(first, d_first, d_out, true);
+    unconvolve(first, d_first, d_out, true, d_second);
     step(first, in, d_first);
   }
   unnormalise(layer(0), end_of(layer(0), mode), d_out, d_out, nullptr);

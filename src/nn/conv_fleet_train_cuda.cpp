@@ -53,8 +53,8 @@ void check_member(const ImageDataset& data, const ConvMemberSpec& spec) {
 /// Whether two members can train side by side.
 bool together(const ConvMemberSpec& a, const ConvMemberSpec& b) {
   return a.network.kind == b.network.kind && a.network.classes == b.network.classes &&
-         a.network.dropout == b.network.dropout && a.precision == b.precision && a.batch_size == b.batch_size &&
-         a.epochs == b.epochs && a.augment_validation == b.augment_validation;
+         a.network.dropout == b.network.dropout && a.precision == b.precision && a.convolution == b.convolution &&
+         a.batch_size == b.batch_size && a.epochs == b.epochs && a.augment_validation == b.augment_validation;
 }
 
 ConvNetMember net_member(const ConvMemberSpec& spec) {
@@ -89,8 +89,8 @@ class Group {
         options_(options),
         notes_(session, slots() * specs_.size()),
         noted_(session, notes_.size()),
-        net_(session, plan_, specs_.front()->precision, specs_.front()->batch_size, pool, net_members(),
-             options.graphs),
+        net_(session, plan_, {specs_.front()->precision, specs_.front()->convolution}, specs_.front()->batch_size, pool,
+             net_members(), options.graphs),
         results_(specs_.size()),
         last_rows_(specs_.size()) {
     std::int64_t rows = 0;
@@ -231,8 +231,14 @@ std::size_t members_at_a_time(const ConvMemberSpec& spec, std::size_t follow_mem
         "a residual network, its test and its selection take {} bytes of GPU memory; {} are free, a tenth stays free; "
         "use a smaller acquisition.candidates, or --device cpu",
         left + follow_memory, free);
+  const auto workspaces = [&](std::int32_t members) {
+    return most_conv_workspace(plan, {spec.precision, spec.convolution}, spec.batch_size, members);
+  };
+  constexpr auto kWide = static_cast<std::int32_t>(gpu::kConvolutionQueues);  // wider fleets have no more of them
+  const std::size_t alone = one - workspaces(1), of_wide = workspaces(kWide);
+  const std::size_t in_training = kWide * alone + of_wide <= room ? (room - of_wide) / alone : room / one;
   const auto in_grids = static_cast<std::size_t>(most_fleet_members(plan, spec.batch_size));
-  return std::min({room / one, (room - follow_memory) / left, in_grids});
+  return std::min({in_training, (room - follow_memory) / left, in_grids});
 }
 
 std::vector<ConvMemberResult> train(Group&& group, std::span<const std::size_t> members, std::size_t memory_limit) {

@@ -158,6 +158,7 @@ Problem check_perceptron(const RunConfig& run) {
                                                        {"training.schedule", run.schedule != usual.schedule},
                                                        {"training.augment", run.augment != usual.augment},
                                                        {"training.precision", run.precision != usual.precision},
+                                                       {"training.convolution", run.convolution != usual.convolution},
                                                        {"search.mode", run.mode == Mode::frozen_set},
                                                        {"search.measure", run.measure != usual.measure},
                                                        {"search.first_point", run.first_point != usual.first_point},

@@ -48,6 +48,10 @@ void add_training(std::vector<ConfigRow>& t) {
       "training", "precision", {"fp32", "bf16"},
       "residual networks: what convolutions read in training; bf16 needs a GPU, or a CPU with "
       "AVX-512 BF16"));
+  t.push_back(choice<&D::run, &R::convolution>(
+      "training", "convolution", {"table", "cudnn"},
+      "residual networks, training on a GPU: our convolutions by the versioned table of engines, or cuDNN's, a network "
+      "at a time, to compare with; another one does not continue a run"));
   t.push_back(faithful(true, row<&D::run, &R::drop_last>(
                                  kBoolean, "training", "drop_last",
                                  "mlp: skip the rows beyond the last full batch of an epoch (never the only batch)")));

@@ -43,8 +43,8 @@ class DeviceImageExecutor final : public ImageExecutor {
     }
   }
 
-  std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const override {
-    return cuda::conv_engine_name(session_.device(), plan_resnet(network), precision, batch_size);
+  std::string engine(const ResNetSpec& network, ConvMeans means, std::int32_t batch_size) override {
+    return cuda::conv_engine_name(session_, plan_resnet(network), means, batch_size);
   }
 
  private:

@@ -21,8 +21,8 @@ class CpuImageExecutor final : public ImageExecutor {
   }
   void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
            const EpochsDone& epochs) override;
-  std::string engine(const ResNetSpec&, ConvPrecision precision, std::int32_t) const override {
-    return std::string(conv_engine_name(precision));
+  std::string engine(const ResNetSpec&, ConvMeans means, std::int32_t) override {
+    return std::string(conv_engine_name(means.precision));
   }
 
  private:

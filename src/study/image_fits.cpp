@@ -47,6 +47,7 @@ ConvMemberSpec bare_member(const RunConfig& config, const ImageDataset& data, do
   member.batches = batches;
   member.augment = config.augment;
   member.precision = config.precision;
+  member.convolution = config.convolution;
   member.train = std::move(train);
   return member;
 }

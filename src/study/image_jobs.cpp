@@ -22,7 +22,8 @@ class SpecKey {
          {static_cast<std::int32_t>(net.kind), net.input.channels, net.input.height, net.input.width, net.classes,
           static_cast<std::int32_t>(m.schedule), m.epochs, m.warmup_epochs, m.batch_size,
           static_cast<std::int32_t>(m.batches), std::int32_t{m.augment}, std::int32_t{m.augment_validation},
-          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}, static_cast<std::int32_t>(m.precision)})
+          std::int32_t{m.validate_every_epoch}, std::int32_t{m.keep_network}, static_cast<std::int32_t>(m.precision),
+          static_cast<std::int32_t>(m.convolution)})
       add(v);
     for (const double v : {net.dropout, m.lr, m.weight_decay, m.momentum, m.warmup_start}) add(v);
     for (const std::uint64_t k : {m.init_key, m.order_key, m.augment_key, m.dropout_key}) add(k);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/core/gpu_convolution.h"
 #include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/cells.h"
 #include "quarry/study/frozen_set_run.h"
@@ -37,12 +38,25 @@ std::int64_t commits_total(const RunConfig& config) {
   return config.mode == Mode::frozen_set ? std::int64_t{config.trials} + 1 : learning_cycles(config);
 }
 
-/// Of training on the CPU.
-void check_precision(ConvPrecision precision) {
+/// What trains on the CPU.
+void check_cpu(const RunConfig& config) {
+  if (config.convolution == ConvChoice::cudnn)
+    usage_error(
+        "training.convolution = \"cudnn\" needs a GPU, and this study runs on the CPU; use --device cuda, or "
+        "training.convolution = \"table\"");
   try {
-    check_conv_precision(precision);
+    check_conv_precision(config.precision);
   } catch (const Error& e) {
     usage_error("training.precision: {}", e.what());
+  }
+}
+
+void check_gpu(const RunConfig& config) {
+  if (config.convolution != ConvChoice::cudnn) return;
+  try {
+    static_cast<void>(gpu::convolution_library());
+  } catch (const Error& e) {
+    device_error("training.convolution = \"cudnn\": {}; or use training.convolution = \"table\"", e.what());
   }
 }
 
@@ -54,8 +68,7 @@ class ImageRunner final : public StudyRunner {
   bool on_device() const { return options_.device.kind == DeviceKind::cuda; }
 
   void load_data() override {
-    for (const StudyRun* run : runs_)
-      if (!on_device()) check_precision(run->config.precision);
+    for (const StudyRun* run : runs_) on_device() ? check_gpu(run->config) : check_cpu(run->config);
     if (options_.profile && on_device())
       usage_error(
           "--profile marks a cycle of a study of perceptrons; residual networks have none to mark: leave it out and "
@@ -87,7 +100,7 @@ class ImageRunner final : public StudyRunner {
     const std::size_t all = gpu::device_info(options_.device.ordinal).memory,
                       images = cuda::DeviceImages::memory(data.shape, data.train.n) +
                                cuda::DeviceImages::memory(data.shape, data.test.n),
-                      network = cuda::ConvFleetNet::memory(plan, config.precision, config.batch_size, 1, config.epochs);
+                      network = cuda::ConvFleetNet::memory(plan, means_of(config), config.batch_size, 1, config.epochs);
     const std::size_t room = images <= all ? (all - images) / 10 * 9 : 0;  // a tenth stays free
     const PlanDeviceMemory planned =
         image_run_memory(config, {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()),
@@ -117,7 +130,7 @@ class ImageRunner final : public StudyRunner {
     active.of = &run;
     active.data = executor_->load(data);
     const ImageRunMeans means = {
-        executor_->engine(network_of(run.config, *data), run.config.precision, run.config.batch_size), study_.networks};
+        executor_->engine(network_of(run.config, *data), means_of(run.config), run.config.batch_size), study_.networks};
     const std::string directory = run_directory(run);
     if (run.config.mode == Mode::frozen_set) {
       active.run = std::make_unique<FrozenSetRun>(files_, run, data, acquired_.at(run.id), directory, means);

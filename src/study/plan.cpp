@@ -211,6 +211,7 @@ void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, 
     memory.device.parameters = std::max(memory.device.parameters, more.device.parameters);
     memory.device.scoring = std::max(memory.device.scoring, more.device.scoring);
     memory.device.least_scoring = std::max(memory.device.least_scoring, more.device.least_scoring);
+    memory.device.workspace = std::max(memory.device.workspace, more.device.workspace);
     return;
   }
   std::vector<std::int32_t> sizes = {size.features};

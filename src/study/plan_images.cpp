@@ -131,9 +131,13 @@ PlanDeviceMemory device_memory(const RunConfig& run, const DataSize& size, const
     return static_cast<std::int64_t>(cuda::ConvFleetNet::scoring_memory(plan, batch, rows)) + scores;
   };
   PlanDeviceMemory memory;
+  const auto workspace = [&](std::int32_t members) {
+    return static_cast<std::int64_t>(cuda::most_conv_workspace(plan, means_of(run), run.batch_size, members));
+  };
   memory.network =
-      static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, run.precision, run.batch_size, 1, run.epochs)) +
-      std::int64_t{sizeof(std::int32_t)} * (labels + run.batch_size);
+      static_cast<std::int64_t>(cuda::ConvFleetNet::memory(plan, means_of(run), run.batch_size, 1, run.epochs)) -
+      workspace(1) + std::int64_t{sizeof(std::int32_t)} * (labels + run.batch_size);
+  memory.workspace = workspace(static_cast<std::int32_t>(gpu::kConvolutionQueues));
   memory.parameters = static_cast<std::int64_t>(cuda::ConvNetworks::memory(plan, 1));
   memory.scoring = scoring(cuda::kScoringImages);
   memory.least_scoring = scoring(1);

@@ -63,12 +63,14 @@ std::string plan_text(const Plan& plan) {
                      bytes_text(m.networks), bytes_text(m.scores), bytes_text(m.records));
   if (m.device.network > 0) {
     out += fmt::format(
-        "GPU memory, with --device cuda: images {}; {} for each network in training, of which as many train side by\n"
+        "GPU memory, with --device cuda: images {}; {}{} for each network in training, of which as many train side by\n"
         "side as there is room for ({} at most are ready together); {} of each stays until it is tested and has "
         "chosen, which\n"
         "takes {}, one after the other.\n",
-        bytes_text(m.device.data), bytes_text(m.device.network), plan.total.startup_members,
-        bytes_text(m.device.parameters), bytes_text(m.device.scoring));
+        bytes_text(m.device.data),
+        m.device.workspace > 0 ? fmt::format("{} for workspaces of cuDNN; ", bytes_text(m.device.workspace)) : "",
+        bytes_text(m.device.network), plan.total.startup_members, bytes_text(m.device.parameters),
+        bytes_text(m.device.scoring));
   }
   const bool measured = plan.machine.gflops > 0;
   out += fmt::format("Time: about {} on {} {} at {:.1f} GFLOP/s each ({}).\n\n", time_text(plan.seconds),

@@ -64,6 +64,19 @@ TEST(HyperparameterProgram, RefusesBf16OnACpuWithoutItBeforeReadingAnything) {
   EXPECT_FALSE(posix_file_system().exists(folder / "out/study/runs"));
 }
 
+TEST(HyperparameterProgram, RefusesTheConvolutionsOfCudnnOnACpuBeforeReadingAnything) {
+  const TempDir folder;
+  posix_file_system().write_atomically(folder / "s.toml",
+                                       "preset = \"hyperparameter_study\"\n[data]\nname = "
+                                       "\"cifar10\"\npath = \"/nowhere\"\n");
+  const ProgramResult result = run_program(QUARRY_PROGRAM, {"run", folder / "s.toml", "--device", "cpu", "--out",
+                                                            folder / "out", "--set", "training.convolution=cudnn"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_THAT(result.err, HasSubstr("training.convolution = \"cudnn\" needs a GPU"));
+  EXPECT_THAT(result.err, HasSubstr("use --device cuda, or training.convolution = \"table\""));
+  EXPECT_FALSE(posix_file_system().exists(folder / "out/study/runs"));
+}
+
 TEST(HyperparameterProgram, CompareTellsByItsExitCode) {
   const TempDir folder;
   const CellWriter cells(folder.path());

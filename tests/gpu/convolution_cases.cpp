@@ -60,9 +60,10 @@ std::vector<T> run(const ConvShape& s, ConvPass pass, const Tensors& tensors) {
   std::vector<T> first;
   for (int i = 0; i < kRepeats; ++i) {
     const Guarded<T> result(session, static_cast<std::size_t>(size));
-    convolutions.execute(plan, pass == ConvPass::input_gradient ? out.data() : in.data(),
-                         pass == ConvPass::weight_gradient ? out.data() : w.data(), result.data(),
-                         {workspace.data(), workspace.size()});
+    const gpu::ConvolutionOperands operands{pass == ConvPass::input_gradient ? out.data() : in.data(),
+                                            pass == ConvPass::weight_gradient ? out.data() : w.data(), result.data()};
+    const gpu::Scratch scratch{workspace.data(), workspace.size()};
+    convolutions.execute(plan, {&operands, 1}, {&scratch, 1});
     const std::vector<T> got = result.read("cuDNN");
     if (i == 0) first = got;
     test::expect_same_bytes(got, 0, first, 0, got.size(), plan.name.c_str());

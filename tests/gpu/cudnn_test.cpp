@@ -7,9 +7,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quarry/core/error.h"
@@ -41,8 +43,8 @@ struct FakeCudnn {
   std::string failing;  ///< a function that fails
   std::vector<Offer> offers;
   std::vector<std::string> calls;
-  std::map<int, std::string> executed;  ///< attributes of the last variant pack
-  int descriptors = 0;                  ///< alive
+  std::vector<std::map<int, std::string>> executed;  ///< attributes of the variant packs
+  int descriptors = 0;                               ///< alive
 };
 FakeCudnn& fake() {
   static FakeCudnn library;
@@ -50,6 +52,32 @@ FakeCudnn& fake() {
 }
 
 int stream, handle;
+
+/// The CUDA runtime, which makes streams and events that are none.
+struct FakeRuntime {
+  std::vector<int*> streams, events;  ///< alive
+  bool refuses_events = false;
+};
+FakeRuntime& runtime() {
+  static FakeRuntime one;
+  return one;
+}
+template <class T>
+cudaError_t make(T* made, std::vector<int*>& alive) {
+  alive.push_back(new int);
+  *made = reinterpret_cast<T>(alive.back());
+  return cudaSuccess;
+}
+cudaError_t drop(void* which, std::vector<int*>& alive) {
+  delete static_cast<int*>(which);
+  std::erase(alive, which);
+  return cudaSuccess;
+}
+std::string name_of(cudaStream_t which) {
+  if (static_cast<void*>(which) == &stream) return "main";
+  const auto& all = runtime().streams;
+  return "side " + std::to_string(std::find(all.begin(), all.end(), static_cast<void*>(which)) - all.begin());
+}
 
 cudnnStatus_t call(const std::string& name) {
   fake().calls.push_back(name);
@@ -73,7 +101,7 @@ cudnnStatus_t destroy(cudnnHandle_t) {
   return call("destroy");
 }
 cudnnStatus_t set_stream(cudnnHandle_t, cudaStream_t given) {
-  return call(static_cast<void*>(given) == &stream ? "stream" : "another stream");
+  return call("stream " + name_of(given));
 }
 cudnnStatus_t create_descriptor(cudnnBackendDescriptorType_t type, cudnnBackendDescriptor_t* made) {
   ++fake().descriptors;
@@ -170,7 +198,7 @@ std::size_t attribute_count(cudnnBackendDescriptor_t descriptor, cudnnBackendAtt
   return static_cast<FakeDescriptor*>(descriptor)->attributes.count(name);
 }
 cudnnStatus_t execute(cudnnHandle_t given, cudnnBackendDescriptor_t plan, cudnnBackendDescriptor_t arguments) {
-  fake().executed = static_cast<FakeDescriptor*>(arguments)->attributes;
+  fake().executed.push_back(static_cast<FakeDescriptor*>(arguments)->attributes);
   EXPECT_EQ(static_cast<void*>(given), &handle);
   EXPECT_EQ(attribute_count(plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE), 1u);
   EXPECT_EQ(attribute_count(plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP), 0u);
@@ -179,6 +207,33 @@ cudnnStatus_t execute(cudnnHandle_t given, cudnnBackendDescriptor_t plan, cudnnB
 }
 
 }  // namespace
+
+// Found before the runtime's own.
+extern "C" {
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t* made, unsigned) {
+  return make(made, runtime().streams);
+}
+cudaError_t cudaStreamDestroy(cudaStream_t which) {
+  return drop(which, runtime().streams);
+}
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t* made, unsigned) {
+  return runtime().refuses_events ? cudaErrorMemoryAllocation : make(made, runtime().events);
+}
+cudaError_t cudaEventDestroy(cudaEvent_t which) {
+  return drop(which, runtime().events);
+}
+cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t where) {
+  fake().calls.push_back("record " + name_of(where));
+  return cudaSuccess;
+}
+cudaError_t cudaStreamWaitEvent(cudaStream_t which, cudaEvent_t, unsigned) {
+  fake().calls.push_back(name_of(which) + " waits");
+  return cudaSuccess;
+}
+cudaError_t cudaPeekAtLastError() {
+  return cudaSuccess;
+}
+}
 
 // Found before the C library's own.
 extern "C" void* dlopen(const char*, int) noexcept {
@@ -214,7 +269,9 @@ Session::~Session() = default;
 void* Session::native_stream() const {
   return &stream;
 }
-void check_runtime(int, const char*) {}
+void check_runtime(int code, const char* call) {
+  if (code != cudaSuccess) throw Failure(code, false, call);
+}
 
 namespace {
 
@@ -278,17 +335,22 @@ TEST(Cudnn, IsLoadedWhenNeededAndSaysWhatIsWrongWithIt) {
 
   const auto construct = [&] { const Convolutions convolutions(session); };
   EXPECT_EQ(failure_of(construct), "none");
-  EXPECT_THAT(fake().calls, ElementsAre("create", "stream", "properties", "destroy"));
+  EXPECT_THAT(fake().calls, ElementsAre("create", "stream main", "properties", "destroy"));
   fake().failing = "create";
   EXPECT_THAT(failure_of(construct), HasSubstr("cudnnCreate: a status (a reason)"));
   EXPECT_THAT(fake().calls, ElementsAre("create"));
   fake().failing = "properties";
   EXPECT_THAT(failure_of(construct), HasSubstr("a reason"));
-  EXPECT_THAT(fake().calls, ElementsAre("create", "stream", "properties", "destroy"));
+  EXPECT_THAT(fake().calls, ElementsAre("create", "stream main", "properties", "destroy"));
   EXPECT_THAT(failure_of([] { plan_convolution(problem_of(Problem::Precision::fp32), "{}"); }, ErrorKind::usage),
               HasSubstr("does not take these properties"));
   fake().failing.clear();
+  runtime().refuses_events = true;
+  EXPECT_THAT(failure_of(construct), HasSubstr("cudaEventCreateWithFlags"));
+  EXPECT_THAT(fake().calls, ElementsAre("create", "stream main", "properties", "destroy"));
+  runtime().refuses_events = false;
   EXPECT_EQ(Convolutions(session).device_properties(), "{}");
+  EXPECT_TRUE(runtime().streams.empty() && runtime().events.empty());
   EXPECT_EQ(fake().descriptors, 0);
 }
 
@@ -326,11 +388,17 @@ TEST(Cudnn, AnEngineWithoutAPlanIsPassedOver) {
               }),
               HasSubstr("an execution plan of cuDNN: a status (a reason)"));
   EXPECT_THAT(failure_of([] { chosen(fp32, {}); }), HasSubstr("no deterministic engine"));
+  const auto most = static_cast<std::int64_t>(most_workspace(problem_of(fp32)));
+  EXPECT_EQ(most, (2 * 2 * 4 * 4 * 8 + 3 * 3 * 8 * 8) * 4 + (1 << 20));
+  const auto wants = [](int number, std::int64_t bytes) {
+    return Offer{kA, number, {}, {}, CUDNN_STATUS_SUCCESS, bytes};
+  };
+  EXPECT_EQ(chosen(fp32, {wants(2, most + 1), wants(3, most)}), engine(3));
 }
 
 template <class T>
 std::vector<T> handed_over(cudnnBackendAttributeName_t name) {
-  const std::string& bytes = fake().executed.at(name);
+  const std::string& bytes = fake().executed.back().at(name);
   std::vector<T> values(bytes.size() / sizeof(T));
   std::memcpy(values.data(), bytes.data(), bytes.size());
   return values;
@@ -352,6 +420,10 @@ TEST(Cudnn, AnExecutionHandsOverWhatItWasGiven) {
   const std::map<const void*, std::string> names = {{&first, "first"}, {&second, "second"}, {&result, "result"}};
   {
     Convolutions convolutions(session);
+    const auto execute = [&](const ConvolutionPlan& plan, const void* weights, Scratch workspace) {
+      const ConvolutionOperands operands{&first, weights, &result};
+      convolutions.execute(plan, {&operands, 1}, {&workspace, 1});
+    };
     fake().offers = {{kA, 4, {}, {}, CUDNN_STATUS_SUCCESS, 1000}};
     for (const auto& [pass, want] :
          std::map<Problem::Pass, std::string>{{Problem::Pass::forward, "first second result"},
@@ -360,36 +432,76 @@ TEST(Cudnn, AnExecutionHandsOverWhatItWasGiven) {
       const ConvolutionPlan plan = convolutions.plan(problem_of(Problem::Precision::fp32, pass));
       EXPECT_EQ(plan.workspace, 1000u);
       fake().calls.clear();
-      convolutions.execute(plan, &first, &second, &result, {&scratch, 1000});
+      execute(plan, &second, {&scratch, 1000});
       EXPECT_THAT(fake().calls, ElementsAre("execute engine 4"));
       EXPECT_EQ(roles(names), want);
       EXPECT_EQ(handed_over<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE).front(), &scratch);
     }
     const ConvolutionPlan plan = convolutions.plan(problem_of(Problem::Precision::bf16));
     const auto run = [&](const void* weights, Scratch workspace) {
-      return failure_of([&] { convolutions.execute(plan, &first, weights, &result, workspace); }, ErrorKind::failed);
+      return failure_of([&] { execute(plan, weights, workspace); }, ErrorKind::failed);
     };
     EXPECT_THAT(run(&second, {&scratch, 999}), HasSubstr("999 bytes of scratch where 1000 are needed"));
     EXPECT_THAT(run(nullptr, {&scratch, 1000}), HasSubstr("without a tensor"));
-    EXPECT_THAT(failure_of([&] { convolutions.execute({}, &first, &second, &result, {}); }, ErrorKind::failed),
-                HasSubstr("planned by another"));
+    EXPECT_THAT(failure_of([&] { execute({}, &second, {}); }, ErrorKind::failed), HasSubstr("planned by another"));
     const ConvolutionPlan away = plan_convolution(problem_of(Problem::Precision::bf16), "{}");
     EXPECT_EQ(away.name, plan.name);
     EXPECT_THAT(failure_of(
                     [&] {
-                      convolutions.execute(away, &first, &second, &result, {&scratch, 1000});
+                      execute(away, &second, {&scratch, 1000});
                     },
                     ErrorKind::failed),
                 HasSubstr("planned by another"));
+    EXPECT_THAT(failure_of([&] { convolutions.execute(plan, {}, {}); }, ErrorKind::failed), HasSubstr("0 workspaces"));
     EXPECT_THAT(fake().calls, ElementsAre());
     fake().failing = "execute engine 4";
     EXPECT_THAT(failure_of([&] {
-                  convolutions.execute(plan, &first, &second, &result, {&scratch, 1000});
+                  execute(plan, &second, {&scratch, 1000});
                 }),
                 HasSubstr("cudnnBackendExecute: a status (a reason)"));
     fake().failing.clear();
   }
   EXPECT_EQ(fake().descriptors, 0);
+}
+
+TEST(Cudnn, NetworksGoSideBySideAndTheSessionWaitsForThem) {
+  Session session(0);
+  int first, second, results[5], scratch[3];
+  {
+    Convolutions convolutions(session);
+    fake().offers = {{kA, 4, {}, {}, CUDNN_STATUS_SUCCESS, 8}};
+    const ConvolutionPlan plan = convolutions.plan(problem_of(Problem::Precision::fp32));
+    std::vector<ConvolutionOperands> networks;
+    std::vector<Scratch> workspaces;
+    for (int& result : results) networks.push_back({&first, &second, &result});
+    for (int& one : scratch) workspaces.push_back({&one, 8});
+    fake().calls.clear();
+    fake().executed.clear();
+    convolutions.execute(plan, networks, workspaces);
+    const std::string run = "execute engine 4";
+    EXPECT_THAT(fake().calls, ElementsAre("record main", "side 0 waits", "side 1 waits", "stream side 0", run, run,
+                                          "stream main", "stream side 1", run, "stream main", run, run, "record side 0",
+                                          "main waits", "record side 1", "main waits"));
+    std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places;  // of the result, and of the workspace
+    for (const auto& attributes : fake().executed) {
+      int *pointers[3], *workspace;
+      std::memcpy(pointers, attributes.at(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS).data(), sizeof pointers);
+      std::memcpy(&workspace, attributes.at(CUDNN_ATTR_VARIANT_PACK_WORKSPACE).data(), sizeof workspace);
+      places.emplace_back(pointers[2] - results, workspace - scratch);
+    }
+    using Places = std::pair<std::ptrdiff_t, std::ptrdiff_t>;
+    EXPECT_THAT(places, ElementsAre(Places{1, 1}, Places{4, 1}, Places{2, 2}, Places{0, 0}, Places{3, 0}));
+    fake().failing = run;
+    EXPECT_THAT(failure_of([&] { convolutions.execute(plan, networks, workspaces); }), HasSubstr("a reason"));
+    fake().failing.clear();
+    EXPECT_THAT(fake().calls, ElementsAre("record main", "side 0 waits", "side 1 waits", "stream side 0", run,
+                                          "stream main", "record side 0", "main waits", "record side 1", "main waits"));
+    workspaces.resize(5, {&first, 8});
+    EXPECT_THAT(failure_of([&] { convolutions.execute(plan, networks, workspaces); }, ErrorKind::failed),
+                HasSubstr("5 workspaces"));
+  }
+  EXPECT_EQ(fake().descriptors, 0);
+  EXPECT_TRUE(runtime().streams.empty() && runtime().events.empty());
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr std::int32_t kPool = 9, kClasses = 3;
 using Orders = std::vector<std::vector<std::int32_t>>;
 
 struct Problem {
-  ConvPrecision precision = ConvPrecision::fp32;
+  ConvMeans means;
   std::int32_t batch = 4;
   double dropout = 0;
   std::vector<ConvNetMember> members;
@@ -154,7 +154,7 @@ Trained train(const Problem& p, std::size_t first, std::size_t n) {
   const DevicePool pool(session);
   const ResNetPlan plan = plan_of(p);
   const std::span<const ConvNetMember> members = std::span(p.members).subspan(first, n);
-  ConvFleetNet net(session, plan, p.precision, p.batch, pool.view(), members);
+  ConvFleetNet net(session, plan, p.means, p.batch, pool.view(), members);
   Trained out;
   out.parameters.resize(n);
   out.buffers.resize(n);
@@ -260,10 +260,23 @@ SIMT_CASE(conv_fleet_trains_in_fp32) {
 }
 SIMT_CASE(conv_fleet_trains_in_bf16) {
   Problem p = two_members();
-  p.precision = ConvPrecision::bf16;
+  p.means.precision = ConvPrecision::bf16;
   p.epochs.pop_back();
   expect_fleet(p, 0.1);
 }
+#if !QUARRY_ON_GPU || QUARRY_HAS_CUDNN
+SIMT_CASE(conv_fleet_trains_by_the_convolutions_of_cudnn) {
+  Problem p = two_members();
+  p.means.choice = ConvChoice::cudnn;
+  expect_fleet(p, 2e-5);
+}
+SIMT_CASE(conv_fleet_trains_by_the_convolutions_of_cudnn_in_bf16) {
+  Problem p = two_members();
+  p.means = {ConvPrecision::bf16, ConvChoice::cudnn};
+  p.epochs.pop_back();
+  expect_fleet(p, 0.1);
+}
+#endif
 SIMT_CASE(conv_fleet_trains_with_dropout) {
   Problem p = two_members();
   p.dropout = 0.25;
@@ -277,7 +290,7 @@ SIMT_CASE(conv_fleet_ends_while_it_trains) {
   const Problem p = two_members();
   const ResNetPlan plan = plan_of(p);
   {
-    ConvFleetNet net(session, plan, p.precision, p.batch, pool.view(), std::span(p.members).first(1));
+    ConvFleetNet net(session, plan, p.means, p.batch, pool.view(), std::span(p.members).first(1));
     net.load(0, first_parameters(plan, 50), first_buffers(plan));
     session.synchronize();  // the second epoch would wait for the load
     net.train_epoch(0, Orders{{1, 2}});

@@ -103,10 +103,11 @@ SIMT_CASE(conv_fleet_memory_is_known_beforehand) {
   const ResNetPlan plan = test::tiny_plan({3, 6, 5}, 16, 4, 0.5);
   const std::vector<cuda::ConvNetMember> members(3, {{0.1f, 0.1f}, 0, 0, false, 0, 0});
   const ImagePool pool{nullptr, nullptr, 3, 6, 5, nullptr, nullptr};
-  for (const ConvPrecision precision : {ConvPrecision::fp32, ConvPrecision::bf16}) {
+  for (const ConvMeans means : {ConvMeans(ConvPrecision::fp32), ConvMeans(ConvPrecision::bf16),
+                                ConvMeans(ConvPrecision::bf16, ConvChoice::cudnn)}) {
     gpu::Session session(0);
-    const cuda::ConvFleetNet net(session, plan, precision, 4, pool, members);
-    const std::size_t takes = session.memory_in_use(), planned = cuda::ConvFleetNet::memory(plan, precision, 4, 3, 2);
+    const cuda::ConvFleetNet net(session, plan, means, 4, pool, members);
+    const std::size_t takes = session.memory_in_use(), planned = cuda::ConvFleetNet::memory(plan, means, 4, 3, 2);
     simt::expect(takes <= planned && planned < takes + 256 * 200, "%zu bytes, planned %zu", takes, planned);
   }
   gpu::Session session(0);

@@ -244,6 +244,107 @@ TEST_F(ConvTrain, SingleLaunchesGiveTheSameBits) {
   EXPECT_EQ(graphs[0].buffers, launches[0].buffers);
 }
 
+TEST_F(ConvTrain, TheConvolutionsOfCudnnTrainAFleetAsTheyTrainAMemberAlone) {
+  for (const ConvPrecision precision : {ConvPrecision::fp32, ConvPrecision::bf16}) {
+    std::vector<ConvMemberSpec> members;
+    const bool fp32 = precision == ConvPrecision::fp32;
+    for (std::int32_t m = 0; m < (fp32 ? 6 : 2); ++m) {  // six are more than there are queues
+      members.push_back(member(m % 2 == 0 ? 4 : 6, 2, 7 + static_cast<std::uint64_t>(m)));
+      members.back().epochs = 1;
+      members.back().precision = precision;
+      members.back().convolution = ConvChoice::cudnn;
+    }
+    if (fp32) members[3].convolution = ConvChoice::table;  // a group of its own
+    const std::vector<ConvMemberResult> all = on_gpu(members);
+    for (const std::size_t m : fp32 ? std::vector<std::size_t>{3, 5} : std::vector<std::size_t>{1}) {
+      const ConvMemberResult alone = on_gpu({members[m]}, false)[0];
+      EXPECT_EQ(all[m].parameters, alone.parameters) << m;
+      EXPECT_EQ(all[m].buffers, alone.buffers) << m;
+      EXPECT_EQ(all[m].validation.loss, alone.validation.loss) << m;
+    }
+    ConvMemberSpec ours = members[0];
+    ours.convolution = ConvChoice::table;
+    const ConvMemberResult table = on_gpu({ours})[0];
+    EXPECT_LT(off(ours, table.parameters, all[0].parameters), fp32 ? 1e-4 : 0.1);
+    EXPECT_NE(table.parameters, all[0].parameters) << "sums of another order";
+  }
+}
+
+TEST_F(ConvTrain, AFleetOfCudnnIsSplitWhereMemoryIsTooSmallForIt) {
+  std::vector<ConvMemberSpec> members;
+  for (std::uint64_t m = 0; m < 6; ++m) {
+    members.push_back(member(4, 2, 7 + m));
+    members.back().epochs = 0;
+    members.back().convolution = ConvChoice::cudnn;
+  }
+  const ResNetPlan plan = plan_resnet(members[0].network);
+  const ConvMeans means(ConvPrecision::fp32, ConvChoice::cudnn);
+  const std::size_t of_one = cuda::conv_member_memory(members[0]),
+                    workspace = cuda::most_conv_workspace(plan, means, 4, 1), of_five = 5 * of_one - workspace;
+  EXPECT_GT(workspace, std::size_t{1} << 20);
+  EXPECT_EQ(cuda::most_conv_workspace(plan, means, 4, 5), 4 * workspace);
+  EXPECT_LE(cuda::ConvFleetNet::memory(plan, means, 4, 5, 1), of_five) << "a workspace for each member";
+  // Members of the first group: the device is not called while the results of one are handed over.
+  const auto first_group = [&](std::size_t for_members) {
+    gpu::fake_gpu().reset();
+    gpu::Session session(0);
+    const cuda::DeviceImages images(session, data_, data_.train);
+    gpu::fake_gpu().info.memory = for_members / 9 * 10 + gpu::fake_gpu().in_use + 4096;
+    gpu::Session small(0);
+    std::vector<std::int64_t> calls;
+    cuda::train_conv_fleet(small, data_, images.pool(), members, {},
+                           [&](std::size_t, ConvMemberResult) { calls.push_back(gpu::fake_gpu().calls); });
+    EXPECT_EQ(calls.size(), members.size());
+    return std::count(calls.begin(), calls.end(), calls.front());
+  };
+  EXPECT_EQ(first_group(of_five), 5);
+  EXPECT_EQ(first_group(of_five - 8192), 4);
+  EXPECT_EQ(first_group(2 * of_one), 2);
+  EXPECT_EQ(first_group(2 * of_one - 8192), 1);
+}
+
+TEST_F(ConvTrain, WhatCudnnRefusesIsTold) {
+  ConvMemberSpec spec = member(4, 2, 7);
+  spec.convolution = ConvChoice::cudnn;
+  gpu::fake_gpu().cudnn_fault = "cuDNN cannot be loaded";
+  try {
+    on_gpu({spec});
+    FAIL() << "trained without cuDNN";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_STREQ(error.what(), "cuDNN cannot be loaded");
+  }
+  gpu::fake_gpu().cudnn_fault.clear();
+  gpu::Session session(0);
+  const cuda::DeviceImages images(session, data_, data_.train);
+  cuda::ConvNetMember one;
+  one.rates = {0.1f};
+  const ResNetPlan plan = plan_resnet(spec.network);
+  const std::vector<std::vector<std::int32_t>> rows = {{0, 1, 2, 3}};
+  const auto loss = [&](std::int64_t failing_call) {
+    cuda::ConvFleetNet net(session, plan, {ConvPrecision::fp32, ConvChoice::cudnn}, 4, images.pool(),
+                           std::span(&one, 1), true);
+    net.load(0, initial_parameters(plan, spec.init_key), initial_buffers(plan));
+    gpu::fake_gpu().fail_call = failing_call == 0 ? 0 : gpu::fake_gpu().calls + failing_call;
+    gpu::fake_gpu().fail_code = 900;
+    std::string failure;
+    try {
+      net.train_epoch(0, rows);
+    } catch (const gpu::Failure& error) {
+      failure = error.what();
+      net.train_epoch(0, rows);
+    }
+    return std::pair(net.progress()[0].loss_sum, failure);
+  };
+  const double want = loss(0).first;
+  EXPECT_GT(want, 0);
+  std::pair<double, std::string> failed;
+  for (std::int64_t call = 1; call < 60 && failed.second.find("convolution of cuDNN") == std::string::npos; ++call)
+    failed = loss(call);
+  EXPECT_NE(failed.second.find("convolution of cuDNN"), std::string::npos) << failed.second;
+  EXPECT_EQ(failed.first, want) << "a recording that failed leaves nothing behind";
+}
+
 TEST_F(ConvTrain, UploadsNoImagesAndReadsNothingBackBetweenEpochs) {
   data_ = testing::striped_set(6, 3, 20000, 1);
   gpu::Session session(0);
@@ -287,12 +388,19 @@ TEST_F(ConvTrain, WhatIsStagedAgainAndAgainAllocatesNothing) {
 }
 
 TEST_F(ConvTrain, TheEngineSaysWhatBitsDependOn) {
-  const gpu::DeviceInfo device = gpu::device_info(0);
+  gpu::Session session(0);
   const ResNetPlan plan = plan_resnet(member(4, 2, 7).network);
-  EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::fp32, 32),
+  EXPECT_EQ(cuda::conv_engine_name(session, plan, ConvPrecision::fp32, 32),
             "CUDA, host threads, compute capability 9.0, fp32, fp32_fma, table 1");
-  EXPECT_EQ(cuda::conv_engine_name(device, plan, ConvPrecision::bf16, 32),
+  EXPECT_EQ(cuda::conv_engine_name(session, plan, ConvPrecision::bf16, 32),
             "CUDA, host threads, compute capability 9.0, bf16, bf16_mma, scores fp32_fma, table 1");
+  const ConvMeans theirs(ConvPrecision::fp32, ConvChoice::cudnn);
+  const std::string name = cuda::conv_engine_name(session, plan, theirs, 32),
+                    start = "CUDA, host threads, compute capability 9.0, fp32, cudnn (cuDNN 0.1.2, choices ";
+  EXPECT_EQ(name.substr(0, start.size()), start);
+  EXPECT_EQ(name.substr(start.size() + 8), "), scores fp32_fma, table 1");
+  EXPECT_EQ(name, cuda::conv_engine_name(session, plan, theirs, 32));
+  EXPECT_NE(name, cuda::conv_engine_name(session, plan, theirs, 16)) << "other choices";
 }
 
 TEST_F(ConvTrain, RefusesWhatTheCpuRefuses) {

@@ -29,6 +29,7 @@ struct FakeGpu {
   std::int64_t work = 0;        ///< launches, copies and fills that the queue has run so far
   std::int64_t fail_work = 0;   ///< number of the piece of work that fails while it runs: the next call says so
   void (*at_work)() = nullptr;  ///< called instead of failing at fail_work, which then runs as ever
+  std::string cudnn_fault;      ///< what loading cuDNN says; empty: it can be loaded
   int sticky = 0;               ///< code that every call returns from now on; 0: none
   std::size_t in_use = 0;       ///< bytes on the device, all sessions
   std::int64_t copies_out = 0, bytes_out = 0;    ///< asked for so far, by all sessions

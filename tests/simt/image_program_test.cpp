@@ -14,6 +14,7 @@
 #include "quarry/core/rng.h"
 #include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/runner.h"
+#include "tests/simt/fake_gpu.h"
 #include "tests/support/byte_writers.h"
 #include "tests/support/faulty_file_system.h"
 #include "tests/support/program.h"
@@ -158,6 +159,43 @@ TEST_F(ImageProgram, RunsInBf16) {
     EXPECT_THAT(bytes, HasSubstr(R"(bf16, bf16_mma, scores fp32_fma, table 1","precision":"bf16")"));
   }
   EXPECT_EQ(journals, 1);
+}
+
+TEST_F(ImageProgram, TrainsByTheConvolutionsOfCudnn) {
+  const std::vector<std::string> theirs = {"--set", "acquisition.strategy=random", "--set",
+                                           "training.convolution=cudnn"};
+  const ProgramResult result = run("out", "", theirs);
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  int journals = 0;
+  for (const auto& [name, bytes] : files("out")) {
+    if (!name.ends_with("journal.jsonl")) continue;
+    ++journals;
+    EXPECT_THAT(bytes, HasSubstr("fp32, cudnn (cuDNN 0.1.2, choices "));
+    EXPECT_THAT(bytes, HasSubstr(R"(), scores fp32_fma, table 1","precision":"fp32")"));
+    EXPECT_THAT(bytes, HasSubstr(R"("cycle":1)"));
+  }
+  EXPECT_EQ(journals, 1);
+}
+
+TEST_F(ImageProgram, RefusesTheConvolutionsOfACudnnThatIsMissing) {
+  gpu::fake_gpu().reset();
+  gpu::fake_gpu().cudnn_fault = "cuDNN cannot be loaded; install it";
+  FaultyFileSystem files;
+  RunOptions options;
+  options.workers = 1;
+  options.device = {DeviceKind::cuda, 0};
+  options.progress = ProgressMode::quiet;
+  const std::vector<std::string> theirs = {"training.convolution=cudnn"};
+  try {
+    run_study(files, parse_study(read_file(config), config, theirs), options);
+    ADD_FAILURE() << "ran without cuDNN";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::device);
+    EXPECT_STREQ(error.what(),
+                 "training.convolution = \"cudnn\": cuDNN cannot be loaded; install it; or use training.convolution = "
+                 "\"table\"");
+  }
+  gpu::fake_gpu().reset();
 }
 
 TEST_F(ImageProgram, ARunThatFailsAloneIsLeftOut) {

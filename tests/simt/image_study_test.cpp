@@ -61,15 +61,15 @@ std::string journal_of(const Open& open, int stop_every) {
   }
 }
 
-std::string engine_of(const StudyRun& run, const ImageExecutor& executor) {
-  return executor.engine(network_of(run.config, *tiny()), run.config.precision, run.config.batch_size);
+std::string engine_of(const StudyRun& run, ImageExecutor& executor) {
+  return executor.engine(network_of(run.config, *tiny()), means_of(run.config), run.config.batch_size);
 }
 
 TEST_F(ImageStudy, AnActiveLearningRunHasTheSameBytesWhereverItStops) {
   for (const StudyRun& run :
        runs_of({"acquisition.strategy=[badge, bald]", "model.dropout=0.2", "acquisition.mc_passes=2"})) {
     SCOPED_TRACE(run.config.strategy);
-    const auto open = [&](const std::string& out, const ImageExecutor& executor) {
+    const auto open = [&](const std::string& out, ImageExecutor& executor) {
       return std::make_unique<ImageLearningRun>(posix_file_system(), run, tiny(), out,
                                                 ImageRunMeans{engine_of(run, executor)});
     };
@@ -85,7 +85,7 @@ TEST_F(ImageStudy, ASearchHasTheSameBytesWhereverItStops) {
   const StudyRun run =
       runs_of({"search.mode=frozen_set", "pool.acquired=somewhere", "pool.acquired_labels=8", "search.trials=3",
                "search.startup_trials=1", "search.folds=2", "model.lr=0.05", "model.weight_decay=0.001"})[0];
-  const auto open = [&](const std::string& out, const ImageExecutor& executor) {
+  const auto open = [&](const std::string& out, ImageExecutor& executor) {
     return std::make_unique<FrozenSetRun>(posix_file_system(), run, tiny(),
                                           std::vector<std::int32_t>{3, 1, 4, 15, 9, 2, 6, 5}, out,
                                           ImageRunMeans{engine_of(run, executor)});

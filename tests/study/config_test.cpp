@@ -355,9 +355,9 @@ std::string random_value(const ConfigKey& key, std::uint64_t stream, std::uint64
 
 // Keys that a study of perceptrons, or one of residual networks, has no use for.
 bool is_foreign(const ConfigKey& key, bool residual) {
-  static const std::set<std::string_view> only_residual = {"holdout_share", "tested",   "batches",     "schedule",
-                                                           "augment",       "measure",  "first_point", "lag",
-                                                           "warmup_epochs", "precision"};
+  static const std::set<std::string_view> only_residual = {"holdout_share", "tested",    "batches",     "schedule",
+                                                           "augment",       "measure",   "first_point", "lag",
+                                                           "warmup_epochs", "precision", "convolution"};
   static const std::set<std::string_view> only_perceptron = {
       "optimizer", "loss",           "updates",      "drop_last",        "refit_on_all", "scaler",     "val_share",
       "mode",      "early_stopping", "train_report", "stop_when_beaten", "tune_dropout", "log_epsilon"};

@@ -146,6 +146,8 @@ TEST(ImageLearningRun, PrecisionIsPartOfWhatARunIs) {
   EXPECT_EQ(learning_member(runs[1].config, *tiny(), 0, {0, 1}).precision, ConvPrecision::bf16);
   EXPECT_EQ(trial_member(runs[1].config, *tiny(), 0.1, 0, {}, {0, 1}, {2}).precision, ConvPrecision::bf16);
   EXPECT_EQ(final_member(runs[1].config, *tiny(), 0.1, 0, {0, 1}).precision, ConvPrecision::bf16);
+  EXPECT_EQ(learning_member(runs_of({"training.convolution=cudnn"})[0].config, *tiny(), 0, {0, 1}).convolution,
+            ConvChoice::cudnn);
 }
 
 TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {

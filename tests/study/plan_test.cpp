@@ -266,7 +266,16 @@ TEST(Plan, ImagesStateTheMemoryOfAGpu) {
   const PlanDeviceMemory bf16 = of({"training.precision=bf16"}).memory.device;
   EXPECT_LT(bf16.network, fp32.network);
   EXPECT_GT(bf16.network, fp32.network / 2);
-  EXPECT_THAT(plan_text(plan), testing::HasSubstr("GPU memory, with --device cuda: images 176.0 MiB"));
+  EXPECT_EQ(fp32.workspace, 0);
+  // The three tensors of the widest layer and 1 MiB, on four queues.
+  const std::int64_t widest = (2 * 32 * 32 * 32 * 64 + 9 * 64 * 64) * 4 + (1 << 20);
+  const Plan theirs = of({"training.convolution=cudnn"});
+  EXPECT_EQ(theirs.memory.device.workspace, 4 * widest);
+  EXPECT_LT(theirs.memory.device.network, fp32.network + 4 * 9 * 512 * 512);
+  EXPECT_EQ(theirs.memory.device.scoring, fp32.scoring);
+  EXPECT_THAT(plan_text(theirs), testing::HasSubstr("; 68.6 MiB for workspaces of cuDNN; "));
+  EXPECT_THAT(plan_text(plan), testing::HasSubstr("GPU memory, with --device cuda: images 176.0 MiB; "));
+  EXPECT_THAT(plan_text(plan), testing::Not(testing::HasSubstr("cuDNN")));
   EXPECT_THAT(plan_text(plan_study(parse_study("", "plan.toml", {}), [](const DataConfig&) { return kMoons; }, {})),
               testing::Not(testing::HasSubstr("GPU memory")));
 }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: MIT
-// The door to cuDNN: convolutions of one network, by the library's graph interface. What our own kernels
-// (quarry/ops/conv_device.h) are compared with, in results and in time. No study uses it.
+// The door to cuDNN: convolutions of single networks, by the library's graph interface. What our own kernels
+// (quarry/ops/conv_device.h) are compared with, in results and in time, and what trains fleets in their place where the
+// user chooses so (training.convolution = "cudnn").
 //
 // No CUDA header is needed to use it. Two implementations exist and the linker takes one:
 //   src/core/gpu_cudnn*.cpp            cuDNN, loaded on first use
-//   src/core/gpu_convolution_none.cpp  a build without cuDNN: every call but convolution_tensors is refused
+//   src/core/gpu_convolution_none.cpp  a build without cuDNN: all but convolution_tensors and most_workspace is refused
 //
 // The choice. cuDNN has many engines for a convolution, and its heuristics order them for a device. Taken is the first
 // of mode A, then of the fallback mode, of which cuDNN notes nothing but
 //   fp32: that it propagates NaN (so no TF32, no Winograd, no FFT)
 //   bf16: the same, and that it uses tensor cores
 // above all not that it is nondeterministic, sums in reduced precision, or is compiled while the program runs; and
-// whose execution plan cuDNN makes. Nothing is timed: the choice is a function of the problem, the device's properties
-// and the version of cuDNN, and its name says all that has to be recorded. The order of an engine's sums is cuDNN's.
+// whose execution plan cuDNN makes and needs no more workspace than most_workspace. Nothing is timed: the choice is a
+// function of the problem, the device's properties and the version of cuDNN, and its name says all that has to be
+// recorded. The order of an engine's sums is cuDNN's.
 //
 // A plan needs no GPU: the properties of one, as text, are enough (Convolutions::device_properties). It is then there
 // to be looked at; what is executed is planned with the handle of the session.
@@ -20,6 +22,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,6 +59,10 @@ struct ConvolutionTensors {
 /// Error: usage, naming the field and what it may be, where the problem cannot be.
 ConvolutionTensors convolution_tensors(const ConvolutionProblem& problem);
 
+/// Bytes of workspace that an engine may ask for: as much as the three tensors, to turn them round in, and 1 MiB.
+/// Errors: as convolution_tensors.
+std::size_t most_workspace(const ConvolutionProblem& problem);
+
 /// "64 -> 128 channels, 3x3, stride 2, 32 images of 32 x 32, bf16, forward".
 std::string to_string(const ConvolutionProblem& problem);
 
@@ -78,8 +85,22 @@ std::string convolution_library();
 /// cuDNN has no engine that may be taken.
 ConvolutionPlan plan_convolution(const ConvolutionProblem& problem, const std::string& properties);
 
-/// cuDNN for one session: a handle on its device and stream. Construction loads cuDNN and may block; make it before a
-/// cycle. Executions never do.
+/// What an execution reads and makes, by the pass:
+///   forward          first: input    second: weights   result: output
+///   input_gradient   first: dy       second: weights   result: gradient of the input
+///   weight_gradient  first: input    second: dy        result: gradient of the weights, in the precision of the
+///                    problem: cuDNN 9.19 has no engine that makes a gradient in float of tensors in bf16
+/// Device pointers aligned to 16 bytes; the result is overwritten whole and overlaps nothing.
+struct ConvolutionOperands {
+  const void *first = nullptr, *second = nullptr;
+  void* result = nullptr;
+};
+
+/// Queues that the convolutions of several networks may be spread over.
+inline constexpr std::size_t kConvolutionQueues = 4;
+
+/// cuDNN for one session: a handle on its device and stream, and a few streams beside it. Construction loads cuDNN and
+/// may block; make it before a cycle. Executions never do, and may be recorded.
 class Convolutions {
  public:
   /// Error: device, as convolution_library.
@@ -94,16 +115,13 @@ class Convolutions {
   /// As plan_convolution for the session's device, to be executed by this object.
   ConvolutionPlan plan(const ConvolutionProblem& problem);
 
-  /// Queues the convolution. By the pass:
-  ///   forward          first: input    second: weights   result: output
-  ///   input_gradient   first: dy       second: weights   result: gradient of the input
-  ///   weight_gradient  first: input    second: dy        result: gradient of the weights, in the precision of the
-  ///                    problem: cuDNN 9.19 has no engine that makes a gradient in float of tensors in bf16
-  /// Device pointers aligned to 16 bytes; the result is overwritten whole and overlaps nothing. Scratch: the plan's
-  /// workspace. Equal bits are promised between calls of one plan on one kind of device.
-  /// Errors: a check fails on a plan of another maker, a null pointer or too small scratch; Failure or device if cuDNN
-  /// refuses.
-  void execute(const ConvolutionPlan& plan, const void* first, const void* second, void* result, Scratch workspace);
+  /// Queues the convolution of each network, number i on queue i mod workspaces.size(). Queue 0 is the session's; the
+  /// others begin where it is and it waits for them. Each queue has its workspace, of the plan's bytes. Equal bits are
+  /// promised between calls of one plan on one kind of device, whatever the queues and whatever is beside.
+  /// Errors: a check fails on a plan of another maker, a null pointer, too small scratch, or no or more than
+  /// kConvolutionQueues workspaces; Failure or device if cuDNN refuses, and then some of them may be queued.
+  void execute(const ConvolutionPlan& plan, std::span<const ConvolutionOperands> networks,
+               std::span<const Scratch> workspaces);
 
  private:
   struct Impl;

@@ -73,6 +73,7 @@ struct ConvMemberSpec {
   bool keep_network = true;              ///< return parameters and buffers
   /// Of training and of the validation that goes with it. Look at check_conv_precision first.
   ConvPrecision precision = ConvPrecision::fp32;
+  ConvChoice convolution = ConvChoice::table;  ///< cudnn: on a GPU alone
 };
 
 struct ConvMemberResult {

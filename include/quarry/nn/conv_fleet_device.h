@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "quarry/core/gpu.h"
+#include "quarry/core/gpu_convolution.h"
 #include "quarry/nn/conv_fleet.h"
 #include "quarry/nn/resnet.h"
 #include "quarry/ops/fleet_batch_device.h"
@@ -54,9 +55,10 @@ class ConvNetworks {
 class ConvFleetNet {
  public:
   /// pool: in device memory, with labels; it must stay. batch: most images of a step. graphs: false for single
-  /// launches. The engine of each layer is the table's (ops/conv_engines.h). Errors: a check fails on shapes that do
-  /// not fit each other; usage, conv_engine's; Failure if the memory does not suffice.
-  ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch,
+  /// launches. The engine of each layer is the table's (ops/conv_engines.h), or cuDNN (src/nn/conv_fleet_library.h).
+  /// Errors: a check fails on shapes that do not fit each other; usage, conv_engine's; with cuDNN those of
+  /// gpu::Convolutions; Failure if the memory does not suffice.
+  ConvFleetNet(gpu::Session& session, const ResNetPlan& plan, ConvMeans means, std::int32_t batch,
                const ImagePool& pool, std::span<const ConvNetMember> members, bool graphs = true);
   /// Scores alone, in fp32, with a network that has been trained; `networks` must stay.
   ConvFleetNet(gpu::Session& session, const ConvNetworks& networks, std::int32_t network, std::int32_t batch,
@@ -66,8 +68,9 @@ class ConvFleetNet {
   ConvFleetNet(const ConvFleetNet&) = delete;
   ConvFleetNet& operator=(const ConvFleetNet&) = delete;
 
-  /// Bytes of device memory of such a fleet, its networks included and the rows of its calls not: a pure function.
-  static std::size_t memory(const ResNetPlan& plan, ConvPrecision precision, std::int32_t batch, std::int32_t members,
+  /// Bytes of device memory of such a fleet, with cuDNN at most, its networks included and the rows of its calls not: a
+  /// pure function.
+  static std::size_t memory(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members,
                             std::int32_t epochs);
   /// Of one that scores, beside its network, with room for the rows of a call: a pure function.
   static std::size_t scoring_memory(const ResNetPlan& plan, std::int32_t batch, std::int64_t rows);
@@ -109,9 +112,9 @@ class ConvFleetNet {
 
 /// What trains a network there, for the record of a run: equal bits are promised under one name alone. Names the kind
 /// of device, the precision, the engines of the network's layers and the version of their table; and the engines of
-/// scoring in fp32, if they are others. Error: usage, conv_engine's.
-std::string conv_engine_name(const gpu::DeviceInfo& device, const ResNetPlan& plan, ConvPrecision precision,
-                             std::int32_t batch);
+/// scoring in fp32, if they are others. cuDNN is named with its version and a checksum of what it chooses for the
+/// layers. Errors: usage, conv_engine's; with cuDNN those of gpu::Convolutions.
+std::string conv_engine_name(gpu::Session& session, const ResNetPlan& plan, ConvMeans means, std::int32_t batch);
 
 /// A part of an image set in device memory, as bytes. Construction blocks.
 class DeviceImages {
@@ -155,7 +158,11 @@ struct ConvFleetOptions {
 /// Members of a fleet that its kernels' grids have room for: a pure function. At least 1.
 std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch);
 
-/// Bytes of device memory that a member of a fleet takes in training: a pure function.
+/// Bytes of the workspaces of cuDNN in a fleet's memory, at most; 0 without it. A fleet of more members than
+/// gpu::kConvolutionQueues has no more of them: a pure function. What the library takes for itself is not counted.
+std::size_t most_conv_workspace(const ResNetPlan& plan, ConvMeans means, std::int32_t batch, std::int32_t members);
+
+/// Bytes of device memory that a fleet of one member takes in training: a pure function.
 std::size_t conv_member_memory(const ConvMemberSpec& member);
 
 /// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network,

@@ -94,5 +94,17 @@ void conv_weight_gradient(gpu::Session& session, ConvPrecision precision, const 
 void conv_weight_step(gpu::Session& session, ConvPrecision precision, const ConvShape& shape, const FleetImages& fleet,
                       const void* x, const void* dy, const SgdRates& rates, const SgdWeights& weights, void* scratch);
 
+/// What the kernels above do beside a convolution, for one that a library has made.
+/// The statistics that conv_forward leaves behind of the same y, bit for bit.
+void conv_statistics(gpu::Session& session, ConvPrecision precision, const ConvShape& shape, const FleetImages& fleet,
+                     const void* y, float* statistics);
+/// sum += gradient, both of the layer's input; rounded once more.
+void conv_add_input_gradient(gpu::Session& session, ConvPrecision precision, const ConvShape& shape,
+                             const FleetImages& fleet, const void* gradient, void* sum);
+/// The step of conv_weight_step with a gradient that is there, in numbers of the precision.
+void conv_gradient_step(gpu::Session& session, ConvPrecision precision, const ConvShape& shape,
+                        const FleetImages& fleet, const void* gradient, const SgdRates& rates,
+                        const SgdWeights& weights);
+
 }  // namespace cuda
 }  // namespace quarry

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
-// Which engine runs a convolution: a table by layer shape, direction and kind of device, and by nothing else. Never by
-// the width of the fleet or by a timing, so that the bits of a member do not depend on where it trained. Sums of two
-// engines differ in their order; results therefore record the version of the table and the engines they used.
+// Which engine runs a convolution: a table by layer shape, direction and kind of device, and by nothing else, unless
+// the user has chosen cuDNN for them all. Never by the width of the fleet or by a timing, so that the bits of a member
+// do not depend on where it trained. Sums of two engines differ in their order; results therefore record the version of
+// the table and the engines they used.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +16,8 @@ namespace quarry {
 enum class ConvEngine : std::int32_t {
   fp32_fma,  ///< conv.cu, conv_weights.cu: one chain of fused multiply-adds a number
   bf16_mma,  ///< the same kernels on tensor cores (mma.sync m16n8k16), for compute capability 8.0 and later
-  cudnn,  ///< quarry/core/gpu_convolution.h, one member at a time. No line of the table: what the others are compared
-          ///< with, in tests and benchmarks
+  cudnn,  ///< quarry/core/gpu_convolution.h, one member at a time. No line of the table: a user's choice for the whole
+          ///< network (ConvChoice), and what the others are compared with
 };
 
 enum class ConvPass : std::int32_t { forward, input_gradient, weight_gradient };

@@ -85,6 +85,7 @@ struct RunConfig {
   std::int32_t warmup_epochs = 0;
   bool augment = false;
   ConvPrecision precision = ConvPrecision::fp32;
+  ConvChoice convolution = ConvChoice::table;
   bool drop_last = false;  ///< B15
   Optimizer optimizer = Optimizer::sgd;
   Loss loss = Loss::ce_on_logits;                      ///< B7

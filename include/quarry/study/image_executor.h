@@ -60,7 +60,7 @@ class ImageExecutor {
   virtual void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
                    const EpochsDone& epochs = {}) = 0;
   /// What trains such a network: bits are equal under one name alone, so it is recorded with every run.
-  virtual std::string engine(const ResNetSpec& network, ConvPrecision precision, std::int32_t batch_size) const = 0;
+  virtual std::string engine(const ResNetSpec& network, ConvMeans means, std::int32_t batch_size) = 0;
 };
 
 /// On the CPU, in fp32 or bf16 as each job says, as many networks at a time as there are workers. `stop` (may be null)

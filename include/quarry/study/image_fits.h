@@ -55,6 +55,9 @@ struct ImageRunMeans {
 std::int64_t pool_size(const RunConfig& config, std::int64_t n);
 
 ResNetSpec network_of(const RunConfig& config, const ImageDataset& data);
+inline ConvMeans means_of(const RunConfig& config) {
+  return {config.precision, config.convolution};
+}
 
 /// A network of the active-learning half: cycle 0 is the one before the first query. `train` are rows of the data set.
 ConvMemberSpec learning_member(const RunConfig& config, const ImageDataset& data, std::int32_t cycle,

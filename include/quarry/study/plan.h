@@ -51,6 +51,7 @@ struct PlanGroup {
 /// or the candidates with what it says about them.
 struct PlanDeviceMemory {
   std::int64_t data = 0, network = 0;
+  std::int64_t workspace = 0;      ///< of all networks in training together, with cuDNN
   std::int64_t parameters = 0;     ///< of `network`, what stays for its test and selection
   std::int64_t scoring = 0;        ///< of a test or a selection, beside that
   std::int64_t least_scoring = 0;  ///< with an image at a time
