@@ -199,9 +199,11 @@ Claim honeypots(const std::vector<SettingSummary>& summaries) {
     for (const ArmSummary& arm : summary.arms) {
       if (arm.queried == 0) continue;
       add_row(claim, place_of(*summary.setting), arm.arm->strategy + ", " + arm.arm->mode,
-              by_seed(&arm, [&](const RunSummary& run) {
-                return static_cast<double>(run.run->rows.back().honeypots) / arm.queried - 0.5;
-              }));
+              by_seed(&arm,
+                      [&](const RunSummary& run) {
+                        return static_cast<double>(run.run->rows.back().honeypots) / arm.queried - 0.5;
+                      }),
+              arm.arm->strategy != "random");
     }
   }
   return claim;

@@ -19,24 +19,25 @@ namespace quarry {
 namespace {
 
 Table verdict_table(const std::vector<Claim>& claims) {
-  Table table{"", "", {"question", "verdict", "because"}, {}, 3, -1};
+  Table table{"Verdicts", "", {"question", "verdict", "because"}, {}, 3, -1};
   for (const Claim& claim : claims) table.rows.push_back({claim.name, to_string(claim.verdict()), claim.why()});
   return table;
 }
 
 Table claim_table(const Claim& claim) {
-  Table table{"",
+  Table table{"Paired by seed",
               fmt::format("The difference is {}; p of the paired sign-flip test, Holm over the rows of this table. Not "
-                          "supported: the other way round, or the interval ends below {}.",
+                          "supported: the other way round, or the interval ends below {}. Rows marked (beside) have "
+                          "no part in the verdict.",
                           claim.measured, kSmallestEffect),
-              {"setting", "compared", "n", "difference", "95 % interval", "p", "p (Holm)", "verdict"},
+              {"setting", "compared", "verdict", "n", "difference", "95 % interval", "p", "p (Holm)"},
               {},
-              2,
+              3,
               -1};
   for (const ClaimRow& row : claim.rows)
-    table.rows.push_back({row.setting, row.compared, std::to_string(row.difference.n),
-                          fmt::format("{:+.3f}", row.difference.mean), interval_text(row.difference), p_text(row.p),
-                          p_text(row.p_holm), to_string(row.verdict)});
+    table.rows.push_back({row.setting, row.compared, to_string(row.verdict) + (row.counts ? "" : " (beside)"),
+                          std::to_string(row.difference.n), fmt::format("{:+.3f}", row.difference.mean),
+                          interval_text(row.difference), p_text(row.p), p_text(row.p_holm)});
   return table;
 }
 
