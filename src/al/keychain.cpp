@@ -25,6 +25,11 @@ class PassUniforms {
     if (options.numpy_random) numpy_.emplace(pass_);
   }
   double operator()() { return numpy_ ? numpy_->uniform() : random_uniform(key_, draw_++, pass_); }
+  /// k different ones of 0 .. size-1, each as likely; NumPy's choice draws a permutation even for none.
+  std::vector<std::int32_t> distinct(std::int32_t size, std::int32_t k) {
+    if (numpy_) return numpy_->choice_without_replacement(size, k);
+    return choose_weighted_distinct(std::vector<double>(static_cast<std::size_t>(size), 1), k, *this);
+  }
 
  private:
   std::optional<NumpyRandom> numpy_;
@@ -54,7 +59,7 @@ KeychainPasses::KeychainPasses(const KeychainOptions& options) : options_(option
                "a share of {} leaves nothing of {} and {} instances", options.share, options.first, options.second);
   credits_.assign(n, options.form == KeychainForm::leave_out ? 0 : 1);
   counts_.assign(n, 1);
-  weights_.assign(n, 1);
+  weights_.assign(n, 0);
 }
 
 std::int32_t KeychainPasses::independent_asks() const {
@@ -77,21 +82,34 @@ std::vector<std::int32_t> KeychainPasses::ask_draws() {
   return rows;
 }
 
-std::vector<std::int32_t> KeychainPasses::ask_groups() {
-  std::vector<bool> kept(credits_.size(), false);
+/// Those that a pass of leave_out leaves out, or a pass of duplicate repeats; the added group is drawn first.
+std::vector<bool> KeychainPasses::choose_groups() {
+  std::vector<bool> chosen(credits_.size(), false);
   PassUniforms uniforms(options_, asked_);
-  for (const auto& [begin, size] : {std::pair{0, options_.first}, std::pair{options_.first, options_.second}}) {
-    const std::span weights =
-        std::span(counts_).subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(size));
-    for (const std::int32_t i : choose_weighted_distinct(weights, kept_of(options_.share, size), uniforms))
-      kept[static_cast<std::size_t>(begin + i)] = true;
+  for (const auto& [begin, size] : {std::pair{options_.first, options_.second}, std::pair{0, options_.first}}) {
+    if (size == 0) continue;
+    const auto first = static_cast<std::size_t>(begin), n = static_cast<std::size_t>(size);
+    if (options_.form == KeychainForm::duplicate) {
+      for (const std::int32_t i : uniforms.distinct(size, static_cast<std::int32_t>(options_.share * size)))
+        chosen[first + static_cast<std::size_t>(i)] = true;
+      continue;
+    }
+    std::fill_n(chosen.begin() + begin, size, true);
+    for (const std::int32_t i :
+         choose_weighted_distinct(std::span(counts_).subspan(first, n), kept_of(options_.share, size), uniforms))
+      chosen[first + static_cast<std::size_t>(i)] = false;
   }
+  return chosen;
+}
+
+std::vector<std::int32_t> KeychainPasses::ask_groups() {
+  const std::vector<bool> chosen = choose_groups();
   std::vector<std::int32_t> rows;
   chosen_.emplace_back();
-  for (std::size_t i = 0; i < kept.size(); ++i) {
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
     const auto position = static_cast<std::int32_t>(i);
-    if (kept[i] || options_.form == KeychainForm::duplicate) rows.push_back(position);
-    if (kept[i]) continue;
+    if (!chosen[i] || options_.form == KeychainForm::duplicate) rows.push_back(position);
+    if (!chosen[i]) continue;
     chosen_.back().push_back(position);
     counts_[i] += 1;
   }
@@ -112,8 +130,8 @@ void KeychainPasses::tell(double loss) {
     for (const std::int32_t position : chosen) {
       if (!counts) break;
       const auto i = static_cast<std::size_t>(position);
-      credits_[i] = (credits_[i] * weights_[i] + gain) / (weights_[i] + 1);
       weights_[i] += 1;
+      credits_[i] += (gain - credits_[i]) / weights_[i];
     }
     return;
   }

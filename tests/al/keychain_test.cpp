@@ -80,6 +80,29 @@ TEST(KeychainPasses, RowsAndCreditsAreThoseOfAnIndependentProgram) {
   }
 }
 
+TEST(KeychainPasses, RowsAndCreditsAreThoseOfThePublishedProgram) {
+  const std::string path = QUARRY_GOLDENS "/study/keychain_reference.json";
+  const Json goldens = Json::parse(read_file(path), path);
+  EXPECT_GE(goldens.at("passes").items().size(), 15u);
+  for (const Json& golden : goldens.at("passes").items()) {
+    const KeychainOptions options = options_of(golden);
+    SCOPED_TRACE(golden.at("form").string() + " " + std::to_string(options.first) + " + " +
+                 std::to_string(options.second));
+    const std::vector<double> losses = numbers(golden.at("losses")), credits = numbers(golden.at("credits"));
+    KeychainPasses passes(options);
+    for (std::size_t pass = 0; !passes.done(); ++pass) {
+      std::vector<std::int32_t> rows = passes.ask(), want = integers(golden.at("rows").items().at(pass));
+      std::sort(rows.begin(), rows.end());  // that program has them in another order before it shuffles them
+      std::sort(want.begin(), want.end());
+      EXPECT_EQ(rows, want) << "pass " << pass;
+      passes.tell(losses[pass]);
+    }
+    ASSERT_EQ(passes.credits().size(), credits.size());
+    for (std::size_t i = 0; i < credits.size(); ++i)  // rounded to float32 there
+      EXPECT_NEAR(passes.credits()[i], credits[i], 1e-7 * (1 + std::abs(credits[i]))) << i;
+  }
+}
+
 TEST(KeychainPasses, CreditsByHand) {
   KeychainOptions options;
   options.first = 2;

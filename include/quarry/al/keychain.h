@@ -7,10 +7,11 @@
 //   draws      (619f170) n instances, all trained on, plus n_draws of them, drawn with replacement by `probabilities`;
 //              credit += c (1 - L / L0), c = multiplicity; probabilities ~ credit - min(credit) + 1e-9
 //   leave_out  (5d08ebc) of each of two groups int((1 - share) size) instances are kept, drawn without replacement with
-//              weights count (1 + how often it was left out); those left out: credit = running mean of
-//              steepness (L - L0), from 0 with weight 1
-//   duplicate  (6f1412b) the same draws, but those that would be left out are trained on twice; credit = running mean
-//              of L0 / L, from 1 with weight 1
+//              weights count (1 + how often it was left out); credit = mean of steepness (L - L0) over the passes that
+//              left the instance out, 0 if none did
+//   duplicate  (6f1412b) of each group int(share size) instances, all as likely, are trained on twice; credit = mean of
+//              L0 / L over the passes that did so, 1 if none did
+// The group of the added is drawn before the other.
 // The probabilities of a pass of `draws` depend on the pass before it; passes of the other forms depend on none.
 // A pass contributes nothing, and is counted, unless L, L0 and its contribution are finite and that is within 1e100.
 // Random numbers: NumPy's RandomState(i) for pass i, as published, or Philox (element = draw, step = pass).
@@ -57,12 +58,13 @@ class KeychainPasses {
  private:
   std::vector<std::int32_t> ask_draws();
   std::vector<std::int32_t> ask_groups();
+  std::vector<bool> choose_groups();
 
   KeychainOptions options_;
   std::int32_t asked_ = 0, told_ = 0, without_credit_ = 0;
   std::vector<double> credits_, probabilities_;
-  std::vector<double> counts_;                     ///< leave_out, duplicate: weights of the next pass
-  std::vector<double> weights_;                    ///< of the running means
+  std::vector<double> counts_;                     ///< leave_out: weights of the next pass
+  std::vector<double> weights_;                    ///< passes in the mean that is a credit
   std::vector<std::vector<std::int32_t>> chosen_;  ///< by pass: those left out or repeated
 };
 

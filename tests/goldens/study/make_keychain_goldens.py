@@ -195,16 +195,20 @@ class Passes:
         if self.form == "draws":
             self.extra = random.choice(self.n, self.n_draws, replace=True, p=self.prob)
             return list(range(self.n)) + self.extra.tolist()
-        kept = set()
-        for begin, size in self.groups:
-            keep = int((1 - self.share) * size)
-            if keep:
-                p = self.count[begin: begin + size]
-                kept |= {begin + int(k) for k in random.choice(size, keep, replace=False, p=p / p.sum())}
-        self.extra = np.array([k for k in range(self.n) if k not in kept], dtype=int)
+        chosen = set()
+        for begin, size in self.groups[::-1]:  # the added first
+            if not size:
+                continue
+            if self.form == "duplicate":
+                chosen |= {begin + int(k) for k in random.choice(size, int(self.share * size), replace=False)}
+                continue
+            p = self.count[begin: begin + size]
+            kept = random.choice(size, int((1 - self.share) * size), replace=False, p=p / p.sum())
+            chosen |= set(range(begin, begin + size)) - {begin + int(k) for k in kept}
+        self.extra = np.array(sorted(chosen), dtype=int)
         self.count[self.extra] += 1
         if self.form == "leave_out":
-            return sorted(kept)
+            return [k for k in range(self.n) if k not in chosen]
         return list(range(self.n)) + self.extra.tolist()
 
     def tell(self, loss):
@@ -221,8 +225,8 @@ class Passes:
         x = self.steepness * (loss - self.base) if self.form == "leave_out" else self.base / loss
         if not (math.isfinite(loss) and math.isfinite(x)):
             return
-        for k in self.extra:
-            self.credits[k] = (self.credits[k] * self.mean_count[k] + x) / (self.mean_count[k] + 1)
+        for k in self.extra:  # a running mean whose first value takes the place of the initial one
+            self.credits[k] += (x - self.credits[k]) / self.mean_count[k]
             self.mean_count[k] += 1
 
     def targets(self):
