@@ -4,6 +4,7 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <map>
 #include <optional>
@@ -14,8 +15,8 @@
 namespace quarry {
 namespace {
 
-constexpr const char* kConstant = "constant_initial";
 constexpr const char* kOnline = "online_dynamic";
+constexpr const char* kConstant[] = {"constant_whole", "constant_initial"};
 
 /// A figure of each completed run, by its seed.
 using BySeed = std::map<std::int64_t, double>;
@@ -42,8 +43,17 @@ BySeed minus(const BySeed& first, const BySeed& second) {
 }
 
 std::string place_of(const Setting& setting) {
-  std::string place = fmt::format("{}, {}", setting_name(setting), setting.preset);
-  return place + fmt::format(", {} first labels, {:.4g} % validation", setting.n_initial, 100 * setting.val_share);
+  return fmt::format("{}, {}, {} first labels, {:.4g} % validation", setting_name(setting), setting.preset,
+                     setting.n_initial, 100 * setting.val_share);
+}
+
+/// With the study's name where another study has a setting of the same description.
+std::string place_of(const SettingSummary& summary, const std::vector<SettingSummary>& all) {
+  const std::string place = place_of(*summary.setting);
+  for (const SettingSummary& other : all)
+    if (other.setting->study != summary.setting->study && place_of(*other.setting) == place)
+      return place + ", study " + summary.setting->study;
+  return place;
 }
 
 void add_row(Claim& claim, const std::string& place, const std::string& compared, const BySeed& differences,
@@ -54,41 +64,64 @@ void add_row(Claim& claim, const std::string& place, const std::string& compared
   claim.rows.push_back({place, compared, estimate(values), sign_flip_p(values), 1, Verdict::undecided, counts});
 }
 
-Verdict verdict_of(const ClaimRow& row) {
-  if (row.p_holm <= 0.05) return row.difference.mean > 0 ? Verdict::supported : Verdict::not_supported;
-  const double high = row.difference.mean + row.difference.half_width;
-  return row.difference.n > 1 && high < kSmallestEffect ? Verdict::not_supported : Verdict::undecided;
+/// `rows`: in the family, for which the intervals hold together (Bonferroni).
+Verdict verdict_of(const ClaimRow& row, std::size_t rows) {
+  const Estimate& e = row.difference;
+  if (e.n < 2) return Verdict::undecided;
+  const double t = t_quantile(1 - 0.025 / static_cast<double>(rows), static_cast<double>(e.n - 1));
+  const bool no_room = e.mean + t * e.sd / std::sqrt(static_cast<double>(e.n)) < kSmallestEffect;
+  if (no_room || (row.p_holm <= 0.05 && e.mean < 0)) return Verdict::not_supported;
+  return row.p_holm <= 0.05 ? Verdict::supported : Verdict::undecided;
 }
 
-/// The rows of a claim are one family.
+/// The rows that count are one family; those beside them another.
 void judge(Claim& claim) {
-  std::vector<double> p_values;
-  for (const ClaimRow& row : claim.rows) p_values.push_back(row.p);
-  const std::vector<double> adjusted = holm(p_values);
-  for (std::size_t i = 0; i < claim.rows.size(); ++i) {
-    claim.rows[i].p_holm = adjusted[i];
-    claim.rows[i].verdict = verdict_of(claim.rows[i]);
+  for (const bool counts : {true, false}) {
+    std::vector<ClaimRow*> rows;
+    std::vector<double> p_values;
+    for (ClaimRow& row : claim.rows) {
+      if (row.counts != counts) continue;
+      rows.push_back(&row);
+      p_values.push_back(row.p);
+    }
+    const std::vector<double> adjusted = holm(p_values);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      rows[i]->p_holm = adjusted[i];
+      rows[i]->verdict = verdict_of(*rows[i], rows.size());
+    }
   }
 }
 
-bool has_both_modes(const SettingSummary& summary) {
+bool has_mode(const SettingSummary& summary, std::string_view mode) {
   const auto& modes = summary.setting->modes;
-  return std::find(modes.begin(), modes.end(), kConstant) != modes.end() &&
-         std::find(modes.begin(), modes.end(), kOnline) != modes.end();
+  return std::find(modes.begin(), modes.end(), mode) != modes.end();
+}
+
+/// Calls with every setting and constant mode that has online_dynamic beside it, and how to name the two.
+template <class Each>
+void each_contrast(const std::vector<SettingSummary>& summaries, Each each) {
+  for (const SettingSummary& summary : summaries)
+    for (const char* constant : kConstant)
+      if (has_mode(summary, kOnline) && has_mode(summary, constant))
+        each(summary, constant, place_of(summary, summaries), fmt::format(", against {}", constant));
+}
+
+/// Gain of tuning again, for each seed; empty if a mode has no run.
+BySeed gain_of(const SettingSummary& summary, const std::string& strategy, const char* constant) {
+  return minus(areas(summary.find(strategy, kOnline)), areas(summary.find(strategy, constant)));
 }
 
 Claim gain(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Does tuning again help?",
-              "Hyperparameters tuned again after every label beat those tuned once on the first labels: the study's "
-              "title and conclusion.",
-              "mean accuracy along the curve, online_dynamic minus constant_initial",
+              "Hyperparameters tuned again after every label beat those that stay: the study's title and conclusion.",
+              "mean accuracy along the curve, online_dynamic minus the constant mode",
+              false,
               {}};
-  for (const SettingSummary& summary : summaries) {
-    if (!has_both_modes(summary)) continue;
+  each_contrast(summaries, [&](const SettingSummary& summary, const char* constant, const std::string& place,
+                               const std::string& against) {
     for (const std::string& strategy : summary.setting->strategies)
-      add_row(claim, place_of(*summary.setting), strategy,
-              minus(areas(summary.find(strategy, kOnline)), areas(summary.find(strategy, kConstant))));
-  }
+      add_row(claim, place, strategy + against, gain_of(summary, strategy, constant));
+  });
   return claim;
 }
 
@@ -101,39 +134,38 @@ double largest_drop(const RunSummary& run) {
 
 Claim drops(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Do constant hyperparameters degrade the network?",
-              "With hyperparameters fixed at the start the network becomes unsuitable and every now and then degrades "
-              "drastically (the study's README, claim 1).",
-              "largest fall of test accuracy from one label to the next in a run, constant_initial minus "
+              "With hyperparameters that stay, the network becomes unsuitable and every now and then degrades "
+              "drastically (the study's README, claim 1; said of hyperparameters tuned on the whole labelled pool, "
+              "constant_whole; constant_initial is the same question of those tuned on the first labels).",
+              "largest fall of test accuracy from one label to the next in a run, the constant mode minus "
               "online_dynamic",
+              false,
               {}};
-  for (const SettingSummary& summary : summaries) {
-    if (!has_both_modes(summary)) continue;
+  each_contrast(summaries, [&](const SettingSummary& summary, const char* constant, const std::string& place,
+                               const std::string& against) {
     for (const std::string& strategy : summary.setting->strategies)
-      add_row(claim, place_of(*summary.setting), strategy,
-              minus(by_seed(summary.find(strategy, kConstant), largest_drop),
+      add_row(claim, place, strategy + against,
+              minus(by_seed(summary.find(strategy, constant), largest_drop),
                     by_seed(summary.find(strategy, kOnline), largest_drop)));
-  }
+  });
   return claim;
-}
-
-/// Gain of tuning again, for each seed; empty if a mode has no run.
-BySeed gain_of(const SettingSummary& summary, const std::string& strategy) {
-  return minus(areas(summary.find(strategy, kOnline)), areas(summary.find(strategy, kConstant)));
 }
 
 Claim bald(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Does BALD suffer most?",
-              "BALD suffers most from hyperparameters that are not tuned again (the study's README, claim 2).",
-              "gain of online_dynamic over constant_initial with BALD, minus the same gain with the other strategy "
+              "BALD suffers most from hyperparameters that are not tuned again (the study's README, claim 2; said of "
+              "constant_whole).",
+              "gain of online_dynamic over the constant mode with BALD, minus the same gain with the other strategy "
               "(mean accuracy along the curve)",
+              true,
               {}};
-  for (const SettingSummary& summary : summaries) {
-    if (!has_both_modes(summary) || summary.find("bald", kOnline) == nullptr) continue;
+  each_contrast(summaries, [&](const SettingSummary& summary, const char* constant, const std::string& place,
+                               const std::string& against) {
     for (const std::string& strategy : summary.setting->strategies)
       if (strategy != "bald")
-        add_row(claim, place_of(*summary.setting), "bald against " + strategy,
-                minus(gain_of(summary, "bald"), gain_of(summary, strategy)));
-  }
+        add_row(claim, place, "bald and " + strategy + against,
+                minus(gain_of(summary, "bald", constant), gain_of(summary, strategy, constant)));
+  });
   return claim;
 }
 
@@ -155,6 +187,7 @@ Claim dropout(const std::vector<SettingSummary>& summaries) {
               "doing, what BALD gains over random must grow with the rate.",
               "mean accuracy along the curve, BALD minus random, at this rate; the last row of each setting: the gain "
               "at the highest rate minus that at the lowest",
+              false,
               {}};
   struct Group {
     std::string place;
@@ -167,13 +200,11 @@ Claim dropout(const std::vector<SettingSummary>& summaries) {
     Setting general = *summary.setting;
     general.arms.clear();
     general.variant = rate->second;
-    for (const std::string& mode : summary.setting->modes) {
-      const ArmSummary *first = summary.find("bald", mode), *second = summary.find("random", mode);
-      if (first == nullptr || second == nullptr) continue;
-      Group& group = groups[general.study + " " + place_of(general) + " " + mode];
-      group.place = fmt::format("{}, {}", place_of(general), mode);
-      group.gains[rate->first] = minus(areas(first), areas(second));
-    }
+    const ArmSummary *first = summary.find("bald", "fixed"), *second = summary.find("random", "fixed");
+    if (first == nullptr || second == nullptr) continue;  // the other modes tune the rate
+    Group& group = groups[general.study + " " + place_of(general)];
+    group.place = place_of(general);
+    group.gains[rate->first] = minus(areas(first), areas(second));
   }
   for (const auto& [key, group] : groups) {
     for (const auto& [rate, gains] : group.gains)
@@ -186,24 +217,29 @@ Claim dropout(const std::vector<SettingSummary>& summaries) {
   return claim;
 }
 
+bool has_honeypots(const SettingSummary& summary) {
+  return summary.setting->dataset == "adversarial_moons" || summary.setting->dataset == "blobs" ||
+         std::any_of(summary.arms.begin(), summary.arms.end(),
+                     [](const ArmSummary& arm) { return arm.honeypots.n > 0 && arm.honeypots.mean > 0; });
+}
+
 Claim honeypots(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Do strategies pick mostly noise?",
               "Without hyperparameters found on the whole data set, all acquisition functions picked mostly honeypots "
               "(the study's README, claim 3).",
               "share of a run's queries spent on honeypots, minus one half",
+              true,
               {}};
   for (const SettingSummary& summary : summaries) {
-    if (std::none_of(summary.arms.begin(), summary.arms.end(),
-                     [](const ArmSummary& arm) { return arm.honeypots.n > 0 && arm.honeypots.mean > 0; }))
-      continue;
+    if (!has_honeypots(summary)) continue;
     for (const ArmSummary& arm : summary.arms) {
       if (arm.queried == 0) continue;
-      add_row(claim, place_of(*summary.setting), arm.arm->strategy + ", " + arm.arm->mode,
+      add_row(claim, place_of(summary, summaries), arm.arm->strategy + ", " + arm.arm->mode,
               by_seed(&arm,
                       [&](const RunSummary& run) {
                         return static_cast<double>(run.run->rows.back().honeypots) / arm.queried - 0.5;
                       }),
-              arm.arm->strategy != "random");
+              arm.arm->strategy != "random" && arm.arm->mode != "constant_whole");
     }
   }
   return claim;
@@ -225,31 +261,44 @@ Claim spread(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Does tuning narrow the differences between strategies?",
               "Good hyperparameters reduce the gap between acquisition strategies (Huseljic, Herde, Hahn and Sick "
               "2022).",
-              "best minus worst strategy of a seed (mean accuracy along the curve), constant_initial minus "
+              "best minus worst strategy of a seed (mean accuracy along the curve), the constant mode minus "
               "online_dynamic",
+              false,
               {}};
-  for (const SettingSummary& summary : summaries)
-    if (has_both_modes(summary) && summary.setting->strategies.size() > 1)
-      add_row(claim, place_of(*summary.setting), fmt::format("{} strategies", summary.setting->strategies.size()),
-              minus(spread_of(summary, kConstant), spread_of(summary, kOnline)));
+  each_contrast(summaries, [&](const SettingSummary& summary, const char* constant, const std::string& place,
+                               const std::string& against) {
+    if (summary.setting->strategies.size() > 1)
+      add_row(claim, place, fmt::format("{} strategies{}", summary.setting->strategies.size(), against),
+              minus(spread_of(summary, constant), spread_of(summary, kOnline)));
+  });
   return claim;
 }
 
+std::int32_t budget_of(const Setting& setting) {
+  return setting.arms.empty() || setting.arms.front().runs.empty()
+             ? 0
+             : setting.arms.front().runs.front().request.last_iteration;
+}
+
 bool same_but_preset(const Setting& a, const Setting& b) {
-  return a.dataset == b.dataset && a.variant == b.variant && a.n_initial == b.n_initial && a.val_share == b.val_share;
+  return a.dataset == b.dataset && a.variant == b.variant && a.n_initial == b.n_initial && a.val_share == b.val_share &&
+         budget_of(a) == budget_of(b);
 }
 
 Claim corrected(const std::vector<SettingSummary>& summaries) {
   Claim claim{"Do the published program's quirks matter?",
               "The corrected preset does better than the faithful one, which repeats the published program's quirks.",
-              "mean accuracy along the curve, preset corrected minus preset faithful",
+              "mean accuracy along the curve, preset corrected minus preset faithful, where data set, first labels, "
+              "validation share and budget agree; runs of one seed have only its number in common, since the presets "
+              "draw by different random streams",
+              false,
               {}};
   for (const SettingSummary& first : summaries)
     for (const SettingSummary& second : summaries) {
       if (first.setting->preset != "corrected" || second.setting->preset != "faithful") continue;
       if (!same_but_preset(*first.setting, *second.setting)) continue;
       for (const ArmSummary& arm : first.arms)
-        add_row(claim, setting_name(*first.setting), arm.arm->strategy + ", " + arm.arm->mode,
+        add_row(claim, place_of(first, summaries), arm.arm->strategy + ", " + arm.arm->mode,
                 minus(areas(&arm), areas(second.find(arm.arm->strategy, arm.arm->mode))));
     }
   return claim;
@@ -282,27 +331,36 @@ std::string to_string(Verdict verdict) {
       return "not supported";
     case Verdict::undecided:
       return "undecided";
+    case Verdict::mixed:
+      return "mixed";
   }
   return "";
 }
 
 Verdict Claim::verdict() const {
   const Count count = count_of(rows);
-  if (2 * (count.yes + count.no) < count.all || (count.yes > 0 && count.no > 0)) return Verdict::undecided;
+  if (of_all) {
+    if (count.no > 0) return Verdict::not_supported;
+    return count.yes == count.all ? Verdict::supported : Verdict::undecided;
+  }
+  if (count.yes > 0 && count.no > 0) return Verdict::mixed;
+  if (2 * (count.yes + count.no) < count.all) return Verdict::undecided;
   return count.yes > 0 ? Verdict::supported : count.no > 0 ? Verdict::not_supported : Verdict::undecided;
 }
 
 std::string Claim::why() const {
   const Count count = count_of(rows);
-  return fmt::format("of {} comparisons {} support it, {} speak against it, {} are undecided ({})", count.all,
-                     count.yes, count.no, count.all - count.yes - count.no, seeds_text(count.fewest, count.most));
+  const std::string few = too_few_seeds(count.fewest, count.all);
+  return fmt::format("of {} comparisons {} support it, {} speak against it, {} are undecided ({}{}{})", count.all,
+                     count.yes, count.no, count.all - count.yes - count.no, seeds_text(count.fewest, count.most),
+                     few.empty() ? "" : "; ", few);
 }
 
 std::vector<Claim> online_tuning_claims(const std::vector<SettingSummary>& summaries) {
   std::vector<Claim> claims;
   for (auto make : {gain, drops, bald, dropout, honeypots, spread, corrected}) {
     Claim claim = make(summaries);
-    if (claim.rows.empty()) continue;
+    if (std::none_of(claim.rows.begin(), claim.rows.end(), [](const ClaimRow& row) { return row.counts; })) continue;
     judge(claim);
     claims.push_back(std::move(claim));
   }

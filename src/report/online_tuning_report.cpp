@@ -25,15 +25,16 @@ Table verdict_table(const std::vector<Claim>& claims) {
 }
 
 Table claim_table(const Claim& claim) {
-  Table table{"Paired by seed",
-              fmt::format("The difference is {}; p of the paired sign-flip test, Holm over the rows of this table. Not "
-                          "supported: the other way round, or the interval ends below {}. Rows marked (beside) have "
-                          "no part in the verdict.",
-                          claim.measured, kSmallestEffect),
-              {"setting", "compared", "verdict", "n", "difference", "95 % interval", "p", "p (Holm)"},
-              {},
-              3,
-              -1};
+  Table table{
+      "Paired by seed",
+      fmt::format("The difference is {}; p of the paired sign-flip test, Holm over the rows. Not supported: the "
+                  "other way round, or no room for {} by intervals that hold for all rows together. Rows "
+                  "marked (beside) are a family of their own and have no part in the verdict.",
+                  claim.measured, kSmallestEffect),
+      {"setting", "compared", "verdict", "n", "difference", "95 % interval", "p", "p (Holm)"},
+      {},
+      3,
+      -1};
   for (const ClaimRow& row : claim.rows)
     table.rows.push_back({row.setting, row.compared, to_string(row.verdict) + (row.counts ? "" : " (beside)"),
                           std::to_string(row.difference.n), fmt::format("{:+.3f}", row.difference.mean),

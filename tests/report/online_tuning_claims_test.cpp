@@ -84,8 +84,34 @@ TEST(OnlineTuningClaims, RowsThatContradictEachOtherAreUndecided) {
     if (row.mode == "online_dynamic" && row.strategy == "random") row.test_acc -= 0.06;
   const Held all = held({study});
   const Claim& claim = claim_of(all, "tuning again");
-  EXPECT_EQ(claim.verdict(), Verdict::undecided);
+  EXPECT_EQ(claim.verdict(), Verdict::mixed);
   EXPECT_NE(claim.why().find("3 support it, 1 speak against it"), std::string::npos);
+}
+
+TEST(OnlineTuningClaims, AGainBelowTheSmallestEffectIsNone) {
+  const Held all = held({made_up(ten_seeds(), 0.8, 0.003)});
+  for (const ClaimRow& row : claim_of(all, "tuning again").rows) EXPECT_LE(row.p_holm, 0.05);
+  EXPECT_EQ(claim_of(all, "tuning again").verdict(), Verdict::not_supported);
+}
+
+TEST(OnlineTuningClaims, BothConstantModesWhereTheyAre) {
+  Synthetic wanted = ten_seeds();
+  wanted.modes = {"constant_whole", "constant_initial", "online_dynamic"};
+  const Held all = held({made_up(wanted, 0.8, 0.03)});
+  const Claim& claim = claim_of(all, "tuning again");
+  ASSERT_EQ(claim.rows.size(), 8u);
+  EXPECT_EQ(claim.rows[0].compared, "random, against constant_whole");
+  EXPECT_EQ(claim.rows[4].compared, "random, against constant_initial");
+}
+
+TEST(OnlineTuningClaims, StudiesOfOneSettingAreToldApart) {
+  Synthetic other = ten_seeds();
+  other.study = "other";
+  const Held all = held({made_up(ten_seeds(), 0.8, 0.03), made_up(other, 0.8, 0.03)});
+  const Claim& claim = claim_of(all, "tuning again");
+  ASSERT_EQ(claim.rows.size(), 8u);
+  EXPECT_NE(claim.rows[0].setting.find("study study"), std::string::npos);
+  EXPECT_NE(claim.rows[4].setting.find("study other"), std::string::npos);
 }
 
 TEST(OnlineTuningClaims, DropsAreOfOneStep) {
@@ -106,6 +132,10 @@ TEST(OnlineTuningClaims, BaldAgainstEachOtherStrategy) {
   const Claim& claim = claim_of(all, "BALD suffer");
   ASSERT_EQ(claim.rows.size(), 3u);
   for (const ClaimRow& row : claim.rows) EXPECT_NEAR(row.difference.mean, 0.05, 1e-12);
+  EXPECT_EQ(claim.verdict(), Verdict::supported);
+  for (ResultRow& row : study.rows)
+    if (row.mode == "online_dynamic" && row.strategy == "coreset") row.test_acc += 0.1;  // it gains more
+  EXPECT_EQ(claim_of(held({study}), "BALD suffer").verdict(), Verdict::not_supported) << "one is enough";
 }
 
 TEST(OnlineTuningClaims, SpreadIsBestMinusWorstOfASeed) {
@@ -150,7 +180,20 @@ TEST(OnlineTuningClaims, DropoutRatesAreOneGroup) {
   EXPECT_NEAR(claim.rows[2].difference.mean, 0.045, 1e-12);
   EXPECT_FALSE(claim.rows[0].counts);
   EXPECT_TRUE(claim.rows[2].counts);
+  EXPECT_DOUBLE_EQ(claim.rows[2].p_holm, claim.rows[2].p) << "rows beside are another family";
   EXPECT_EQ(claim.why(), "of 1 comparisons 1 support it, 0 speak against it, 0 are undecided (n = 10 seeds)");
+}
+
+TEST(OnlineTuningClaims, DropoutIsReadInModeFixedAloneAndTakesTwoRates) {
+  for (const char* mode : {"fixed", "constant_initial"}) {
+    Synthetic wanted = ten_seeds();
+    wanted.strategies = {"random", "bald"};
+    wanted.modes = {mode};
+    StudyDirectory study = made_up(wanted, 0.8, 0);
+    for (RequestedRun& run : study.requested) run.variant = "model.dropout=0.5";
+    for (ResultRow& row : study.rows) row.variant = "model.dropout=0.5";
+    for (const Claim& claim : held({study}).claims) EXPECT_EQ(claim.name.find("dropout"), std::string::npos) << mode;
+  }
 }
 
 TEST(OnlineTuningClaims, HoneypotsAgainstOneHalf) {
@@ -170,6 +213,9 @@ TEST(OnlineTuningClaims, PresetsAreCompared) {
   const Claim& claim = claim_of(all, "quirks");
   ASSERT_EQ(claim.rows.size(), 8u);
   for (const ClaimRow& row : claim.rows) EXPECT_NEAR(row.difference.mean, 0.05, 1e-12);
+  other.budget = 4;  // another budget is another question
+  for (const Claim& unlike : held({made_up(ten_seeds(), 0.8, 0), made_up(other, 0.75, 0, "faithful")}).claims)
+    EXPECT_EQ(unlike.name.find("quirks"), std::string::npos);
 }
 
 TEST(OnlineTuningReport, PageAndTable) {
