@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: MIT
 # Installs the Debian packages that quarry needs, if any is missing. Silent when there is nothing to do.
-# usage: scripts/setup.sh [--tests]     --tests: also what only the test suite needs (clang and its tools)
+# usage: scripts/setup.sh [--tests]     --tests: also what only the test suite needs (clang and its tools, Pillow)
 set -euo pipefail
 
 packages=(
@@ -15,7 +15,7 @@ packages=(
 )
 case "${1:-}" in
   "") ;;
-  --tests) packages+=(clang libclang-rt-14-dev clang-format) ;;
+  --tests) packages+=(clang libclang-rt-14-dev clang-format python3-pil) ;;
   *) echo "usage: scripts/setup.sh [--tests]" >&2; exit 2 ;;
 esac
 

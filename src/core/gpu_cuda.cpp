@@ -151,15 +151,16 @@ void* Session::allocate(std::size_t bytes) {
   impl_->use_device();
   void* device = nullptr;
   if (impl_->pool != nullptr) {
-    cudaError_t answer = cudaMallocAsync(&device, bytes, impl_->stream);
+    const cudaError_t answer = cudaMallocAsync(&device, bytes, impl_->stream);
     if (answer == cudaErrorMemoryAllocation) {
       // What was released behind work in the queue may lie in pieces: once it is there, the driver gets it back.
       static_cast<void>(cudaGetLastError());
       synchronize();
       QUARRY_CUDA(cudaMemPoolTrimTo, impl_->pool, 0);
-      answer = cudaMallocAsync(&device, bytes, impl_->stream);
+      QUARRY_CUDA(cudaMallocAsync, &device, bytes, impl_->stream);
+    } else {
+      check_runtime(answer, "cudaMallocAsync");
     }
-    check_runtime(answer, "cudaMallocAsync");
   } else {
     QUARRY_CUDA(cudaMalloc, &device, bytes);
   }

@@ -142,13 +142,13 @@ TEST(Gif, PillowReadsTheSamePixels) {
   const std::string script =
       "import sys\nfrom PIL import Image\nim=Image.open('a.gif')\nfor i in range(im.n_frames):\n im.seek(i)\n "
       "sys.stdout.buffer.write(im.convert('RGB').tobytes())\n";
-  const ProgramResult found = run_program({"python3", "-c", "import PIL.Image"}, "/", 60);
-  if (!found.found || found.status != 0) GTEST_SKIP() << "python3 has no Pillow";
+  const ProgramResult found = run_program({"/usr/bin/python3", "-c", "import PIL.Image"}, "/", 60);
+  if (!found.found || found.status != 0) GTEST_SKIP() << "Debian's package python3-pil is not installed";
   const std::vector<Raster> frames = {random_frame(203, 111, 64, 1), random_frame(203, 111, 64, 2),
                                       random_frame(203, 111, 20, 3)};
   const test::TempDir folder;
   posix_file_system().write_atomically(folder / "a.gif", gif_of_rasters(frames, palette_of(frames)));
-  const ProgramResult read = run_program({"python3", "-c", script}, folder.path(), 60);
+  const ProgramResult read = run_program({"/usr/bin/python3", "-c", script}, folder.path(), 60);
   ASSERT_EQ(read.status, 0) << read.errors;
   std::string expected;
   for (const Raster& frame : frames) expected.append(frame.rgb.begin(), frame.rgb.end());
