@@ -97,9 +97,9 @@ int main(int argc, char** argv) {
   Settings s;
   return main_of(
       argc, argv, "bench_badge", "microseconds per BADGE pick",
-      [&](CLI::App& app) {
-        s.add_to(app);
-        app.add_option("--classes", s.classes, "classes")->check(CLI::Range(2, 1 << 16))->capture_default_str();
+      [&](Arguments& arguments) {
+        s.add_to(arguments);
+        arguments.number("--classes", s.classes, "classes", 2, 1 << 16);
       },
       [&](const Options& options, Report& report) {
         s.each([&](std::int64_t n, bool clustered) { time_pool(s, n, clustered, options, report); });

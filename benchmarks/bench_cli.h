@@ -7,18 +7,21 @@
 
 #include <fmt/core.h>
 
-#include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <string>
-#include <utility>
+#include <vector>
 
 #include "benchmarks/bench.h"
 #include "quarry/core/device.h"
 #include "quarry/core/error.h"
-#include "quarry/core/gpu.h"
 #include "quarry/core/json.h"
-#include "quarry/study/environment.h"
+
+namespace CLI {
+class App;
+}
 
 namespace quarry::bench {
 
@@ -48,73 +51,36 @@ double best_seconds(int rounds, const Work& work) {
 /// Rows of results; all rows have the keys of the first.
 class Report {
  public:
-  Report(const std::string& benchmark, const Options& options) : options_(options) {
-    whole_.set("benchmark", benchmark).set("device", to_string(options.device)).set("device_name", device_name());
-    whole_.set("commit", build_info().commit);
-    if (!options.json) {
-      fmt::print("# {}, {} ({}), commit {}\n", benchmark, to_string(options.device), device_name(),
-                 build_info().commit);
-    }
-  }
-  void row(const Json& values) {
-    if (!options_.json) {
-      if (rows_.items().empty()) print(values, true);
-      print(values, false);
-    }
-    rows_.push(values);
-  }
-  void finish() {
-    if (options_.json) fmt::print("{}\n", whole_.set("rows", std::move(rows_)).dump());
-  }
+  Report(const std::string& benchmark, const Options& options);
+  void row(const Json& values);
+  void finish();
 
  private:
-  std::string device_name() const {
-    if (options_.device.kind == DeviceKind::cuda) return gpu::device_info(options_.device.ordinal).name;
-    const MachineInfo machine = machine_info();
-    return fmt::format("{}, {} cores, {}", machine.cpu, machine.cores, to_string(simd_level()));
-  }
-  static void print(const Json& values, bool names) {
-    const char* separator = "";
-    for (const auto& [name, value] : values.members()) {
-      const bool real = value.type() == Json::Type::real;
-      const std::string text = value.type() == Json::Type::string ? value.string() : value.dump();
-      fmt::print("{}{}", separator, names ? name : real ? fmt::format("{:.4g}", value.number()) : text);
-      separator = "\t";
-    }
-    fmt::print("\n");
-    std::fflush(stdout);
-  }
-
   const Options& options_;
   Json whole_ = Json::object(), rows_ = Json::array();
 };
 
+/// A program's own options. It hides the library that reads the command line, which costs seconds of compile time.
+class Arguments {
+ public:
+  explicit Arguments(CLI::App& app) : app_(app) {}
+  void number(const std::string& name, std::int32_t& value, const std::string& help, int low, int high);
+  void number(const std::string& name, std::int64_t& value, const std::string& help, int low, int high);
+  void numbers(const std::string& name, std::vector<std::int32_t>& values, const std::string& help, int low, int high);
+  void numbers(const std::string& name, std::vector<std::int64_t>& values, const std::string& help, int low, int high);
+  void text(const std::string& name, std::string& value, const std::string& help);
+  /// `allowed`: empty for any.
+  void texts(const std::string& name, std::vector<std::string>& values, const std::string& help,
+             const std::vector<std::string>& allowed = {});
+  void flag(const std::string& name, bool& value, const std::string& help);
+
+ private:
+  CLI::App& app_;
+};
+
 /// Reads the command line, chooses the device, runs `body`, and turns errors into exit codes.
 /// `more` adds a program's own options.
-inline int main_of(int argc, char** argv, const std::string& name, const std::string& question,
-                   const std::function<void(CLI::App&)>& more,
-                   const std::function<void(const Options&, Report&)>& body) {
-  Options options;
-  CLI::App app(question, name);
-  app.add_option("--device", options.device_name, "auto, cpu, cuda or cuda:i")->capture_default_str();
-  app.add_flag("--json", options.json, "one JSON object instead of a table");
-  more(app);
-  try {
-    app.parse(argc, argv);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : static_cast<int>(ErrorKind::usage);
-  }
-  try {
-    options.device = parse_device(options.device_name);
-    Report report(name, options);
-    body(options, report);
-    report.finish();
-    return 0;
-  } catch (const Error& error) {
-    fmt::print(stderr, "{}: {}\n", name, error.what());
-    return error.exit_code();
-  }
-}
+int main_of(int argc, char** argv, const std::string& name, const std::string& question,
+            const std::function<void(Arguments&)>& more, const std::function<void(const Options&, Report&)>& body);
 
 }  // namespace quarry::bench

@@ -293,13 +293,11 @@ int main(int argc, char** argv) {
   Settings settings;
   return main_of(
       argc, argv, "bench_conv_engines", "Convolutions of a fleet beside cuDNN",
-      [&](CLI::App& app) {
-        app.add_option("--members", settings.members, "networks in the fleet")
-            ->check(CLI::Range(1, 64))
-            ->capture_default_str();
-        app.add_option("--engine", settings.engines, "engines to time (default: all)")
-            ->check(CLI::IsMember({"fp32_fma", "bf16_mma", "cudnn", "cudnn_images"}));
-        app.add_flag("--no-graphs", settings.no_graphs, "queue single launches");
+      [&](Arguments& arguments) {
+        arguments.number("--members", settings.members, "networks in the fleet", 1, 64);
+        arguments.texts("--engine", settings.engines, "engines to time (default: all)",
+                        {"fp32_fma", "bf16_mma", "cudnn", "cudnn_images"});
+        arguments.flag("--no-graphs", settings.no_graphs, "queue single launches");
       },
       [&](const Options& options, Report& report) { run(settings, options, report); });
 }

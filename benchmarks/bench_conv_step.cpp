@@ -139,8 +139,8 @@ int main(int argc, char** argv) {
   std::string peer_file;
   return quarry::bench::main_of(
       argc, argv, "bench_conv_step", "Training steps and evaluations of residual networks on one CPU thread",
-      [&](CLI::App& app) {
-        app.add_option("--peer-json", peer_file, "what benchmarks/peers/conv_step.py --json wrote");
+      [&](quarry::bench::Arguments& arguments) {
+        arguments.text("--peer-json", peer_file, "what benchmarks/peers/conv_step.py --json wrote");
       },
       [&](const quarry::bench::Options& options, quarry::bench::Report& report) {
         quarry::bench::run(options, peer_file, report);

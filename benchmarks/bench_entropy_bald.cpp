@@ -205,12 +205,10 @@ int main(int argc, char** argv) {
   Settings s;
   return main_of(
       argc, argv, "bench_entropy_bald", "microseconds to score a pool by entropy and by BALD",
-      [&](CLI::App& app) {
-        app.add_option("--n", s.n, "pool sizes")->check(CLI::Range(1, 1 << 24))->capture_default_str();
-        app.add_option("--classes", s.classes, "classes (entropy)")
-            ->check(CLI::Range(1, 1 << 16))
-            ->capture_default_str();
-        app.add_option("--passes", s.passes, "passes (BALD)")->check(CLI::Range(1, 1 << 16))->capture_default_str();
+      [&](Arguments& arguments) {
+        arguments.numbers("--n", s.n, "pool sizes", 1, 1 << 24);
+        arguments.number("--classes", s.classes, "classes (entropy)", 1, 1 << 16);
+        arguments.number("--passes", s.passes, "passes (BALD)", 1, 1 << 16);
       },
       [&](const Options& options, Report& report) {
         for (const std::int64_t n : s.n) time_scores(s, n, options, report);

@@ -87,9 +87,9 @@ int main(int argc, char** argv) {
   Settings s;
   return main_of(
       argc, argv, "bench_k_center", "microseconds per k-center pick",
-      [&](CLI::App& app) {
-        s.add_to(app);
-        app.add_option("--labelled", s.labelled, "labelled rows")->check(CLI::Range(1, 1 << 24))->capture_default_str();
+      [&](Arguments& arguments) {
+        s.add_to(arguments);
+        arguments.number("--labelled", s.labelled, "labelled rows", 1, 1 << 24);
       },
       [&](const Options& options, Report& report) {
         s.each([&](std::int64_t n, bool clustered) { time_pool(s, n, clustered, options, report); });

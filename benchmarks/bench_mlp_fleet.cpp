@@ -137,12 +137,10 @@ int main(int argc, char** argv) {
   Settings s;
   return main_of(
       argc, argv, "bench_mlp_fleet", "training steps per second of fleets of perceptrons",
-      [&](CLI::App& app) {
-        app.add_option("--studies", s.studies, "studies side by side, 6 networks each")
-            ->check(CLI::Range(1, 10000))
-            ->capture_default_str();
-        app.add_option("--epochs", s.epochs, "epochs")->check(CLI::Range(1, 100000))->capture_default_str();
-        app.add_option("--workers", s.workers, "CPU workers, 0: one per core")->check(CLI::Range(0, 1024));
+      [&](Arguments& arguments) {
+        arguments.numbers("--studies", s.studies, "studies side by side, 6 networks each", 1, 10000);
+        arguments.number("--epochs", s.epochs, "epochs", 1, 100000);
+        arguments.number("--workers", s.workers, "CPU workers, 0: one per core", 0, 1024);
       },
       [&](const Options& options, Report& report) { time_fleets(s, options, report); });
 }

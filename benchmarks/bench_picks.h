@@ -24,11 +24,11 @@ struct PoolSettings {
   std::int32_t picks = 200;
   std::string write;
 
-  void add_to(CLI::App& app) {
-    app.add_option("--n", n, "pool sizes")->check(CLI::Range(2, 1 << 30))->capture_default_str();
-    app.add_option("--width", width, "features")->check(CLI::Range(1, 1 << 20))->capture_default_str();
-    app.add_option("--picks", picks, "picks")->check(CLI::Range(2, 1 << 20))->capture_default_str();
-    app.add_option("--write", write, "folder for the pools as NPY files");
+  void add_to(Arguments& arguments) {
+    arguments.numbers("--n", n, "pool sizes", 2, 1 << 30);
+    arguments.number("--width", width, "features", 1, 1 << 20);
+    arguments.number("--picks", picks, "picks", 2, 1 << 20);
+    arguments.text("--write", write, "folder for the pools as NPY files");
   }
   /// body(n, clustered) for every pool.
   template <class Body>

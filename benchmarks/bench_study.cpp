@@ -84,13 +84,11 @@ int main(int argc, char** argv) {
   Settings s;
   return main_of(
       argc, argv, "bench_study", "seconds of a whole study",
-      [&](CLI::App& app) {
-        app.add_option("--config", s.config, "study")->capture_default_str();
-        app.add_option("--set", s.overrides, "override a key, section.key=value");
-        app.add_option("--studies", s.studies, "seeds side by side")
-            ->check(CLI::Range(1, 10000))
-            ->capture_default_str();
-        app.add_option("--workers", s.workers, "CPU workers, 0: one per core")->check(CLI::Range(0, 1024));
+      [&](Arguments& arguments) {
+        arguments.text("--config", s.config, "study");
+        arguments.texts("--set", s.overrides, "override a key, section.key=value");
+        arguments.numbers("--studies", s.studies, "seeds side by side", 1, 10000);
+        arguments.number("--workers", s.workers, "CPU workers, 0: one per core", 0, 1024);
       },
       [&](const Options& options, Report& report) {
         for (const std::int32_t studies : s.studies) time_study(s, studies, options, report);

@@ -193,9 +193,7 @@ int main(int argc, char** argv) {
   std::uint32_t seeds = 20;
   return bench::main_of(
       argc, argv, "bench_tpe", "microseconds per TPE ask",
-      [&](CLI::App& app) {
-        app.add_option("--seeds", seeds, "histories")->check(CLI::Range(1, 10000))->capture_default_str();
-      },
+      [&](quarry::bench::Arguments& arguments) { arguments.number("--seeds", seeds, "histories", 1, 10000); },
       [&](const bench::Options& options, bench::Report& report) {
         check();
 #if QUARRY_HAS_CUDA
