@@ -190,17 +190,17 @@ void time_gpu(Device device, bench::Report& report) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::uint32_t seeds = 20;
+  std::int32_t seeds = 20;
   return bench::main_of(
       argc, argv, "bench_tpe", "microseconds per TPE ask",
-      [&](quarry::bench::Arguments& arguments) { arguments.number("--seeds", seeds, "histories", 1, 10000); },
+      [&](bench::Arguments& arguments) { arguments.number("--seeds", seeds, "histories", 1, 10000); },
       [&](const bench::Options& options, bench::Report& report) {
         check();
 #if QUARRY_HAS_CUDA
         if (options.device.kind == DeviceKind::cuda) return time_gpu(options.device, report);
 #endif
         QUARRY_CHECK(options.device.kind == DeviceKind::cpu, "this build has no CUDA backend");
-        time_cpu(seeds, false, report);
-        time_cpu(seeds, true, report);
+        time_cpu(static_cast<std::uint32_t>(seeds), false, report);
+        time_cpu(static_cast<std::uint32_t>(seeds), true, report);
       });
 }

@@ -84,8 +84,7 @@ void Arguments::flag(const std::string& name, bool& value, const std::string& he
 }
 
 int main_of(int argc, char** argv, const std::string& name, const std::string& question,
-            const std::function<void(Arguments&)>& more,
-            const std::function<void(const Options&, Report&)>& body) {
+            const std::function<void(Arguments&)>& more, const std::function<void(const Options&, Report&)>& body) {
   Options options;
   CLI::App app(question, name);
   Arguments arguments(app);
