@@ -222,6 +222,13 @@ TEST(Keychain, WhatItCannotDoIsRefusedBeforehand) {
   EXPECT_EQ(refusal({"acquisition.strategy=keychain", "acquisition.keychain_share=0.95",
                      "acquisition.keychain_form=duplicate"}),
             "accepted");
+  const auto duplicating = [](const char* n_initial, const char* share) {  // val_share is 0.25
+    return refusal({"acquisition.strategy=keychain", "acquisition.keychain_form=duplicate",
+                    fmt::format("pool.n_initial={}", n_initial), fmt::format("acquisition.keychain_share={}", share)});
+  };
+  EXPECT_THAT(duplicating("6", "0"), HasSubstr("acquisition.keychain_share = 0.2 repeats none of 4 instances"));
+  EXPECT_EQ(duplicating("7", "0"), "accepted");  // int(0.2 * 5) is 1
+  EXPECT_EQ(duplicating("6", "0.25"), "accepted");
   EXPECT_THAT(refusal({"data.name=fashion_mnist", "model.network=resnet8", "pool.val_share=0"}),
               HasSubstr("is for perceptrons"));
   EXPECT_THAT(refusal({"acquisition.keychain_form=both"}), HasSubstr("keychain_form"));
