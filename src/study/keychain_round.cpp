@@ -60,7 +60,8 @@ KeychainRound::KeychainRound(const RunConfig& config, const Dataset& data, const
   scorer_.error = config.keychain_ae_error;
 }
 
-MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) {
+/// Starts from the weights of the network that gave L0, so that L / L0 tells of the rows alone.
+MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) const {
   FitRows rows;
   rows.validation = validation_;
   rows.unviolated = n_initial_;
@@ -69,8 +70,13 @@ MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) {
     // The published rule takes all of a multiset as newly labelled, the initial training part as well (spec 9.1).
     rows.added += settings_.form == KeychainForm::draws || position >= first_group_;
   }
-  return make_member(config_, data_.n_features, data_.n_classes, start_.hyperparameters,
-                     FitPlace{start_.iteration, asked_++, 0, FitModel::keychain_pass}, rows);
+  MemberSpec member =
+      make_member(config_, data_.n_features, data_.n_classes, start_.hyperparameters, FitPlace{start_.iteration}, rows);
+  member.init_key = start_.keys.init;
+  member.order_key = start_.keys.order;
+  member.dropout_key = start_.keys.dropout;
+  member.train_report = TrainReport::evaluated;  // of which nobody reads
+  return member;
 }
 
 std::vector<MemberSpec> KeychainRound::fits() {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -155,6 +156,77 @@ TEST(Keychain, ValidationRowsAreNeverTrainedOnByAPass) {
     EXPECT_EQ(fit.train.size(), 9u + 1u);  // int(0.2 x 9) of 9 twice
     for (const std::int32_t row : fit.train) EXPECT_FALSE(validation.contains(row));
     EXPECT_EQ(std::set<std::int32_t>(fit.validation.begin(), fit.validation.end()), validation);
+  }
+}
+
+/// What trains in an iteration of a mode: trials, a network unless it is a trial's, 3 passes, 4 x 2 + 1 of the meta
+/// model.
+struct Sequence {
+  const char* mode;
+  std::size_t trials;
+  bool keeps_trial;
+};
+constexpr Sequence kSequences[] = {{"fixed", 0, false}, {"online_static", 3, true}, {"online_dynamic", 6, false}};
+
+StudyConfig in_mode(const Sequence& sequence, const char* strategy, std::vector<std::string> more = {}) {
+  more.insert(more.end(), {fmt::format("acquisition.strategy={}", strategy),
+                           fmt::format("search.mode={}", sequence.mode), "search.trials=3", "search.folds=2"});
+  return small(std::move(more));
+}
+
+// L / L0 is to tell of the rows, not of the initialisation; with initial_weights = "per_use" as well.
+TEST(Keychain, APassStartsWhereTheNetworkItIsComparedWithDid) {
+  for (const Sequence& sequence : kSequences) {
+    for (const char* strategy : {"keychain", "keychain_naive"}) {
+      const Driver run(in_mode(sequence, strategy), moons());
+      std::vector<std::size_t> chosen;
+      for (const Json& record : run.records)
+        if (record.at("type").string() == "tuning")
+          chosen.push_back(static_cast<std::size_t>(record.at("chosen").integer()));
+      const std::size_t passes = sequence.trials + (sequence.keeps_trial ? 0 : 1), period = passes + 3 + 9;
+      std::set<std::uint64_t> starts;
+      for (std::size_t iteration = 0; iteration < 2; ++iteration) {
+        const std::size_t begin = iteration * period;
+        const MemberSpec& kept = run.fits.at(begin + (sequence.keeps_trial ? chosen.at(iteration) : sequence.trials));
+        for (std::size_t pass = 0; pass < 3; ++pass) {
+          const MemberSpec& again = run.fits.at(begin + passes + pass);
+          EXPECT_EQ(again.sizes, kept.sizes) << sequence.mode << strategy << iteration;
+          EXPECT_EQ(again.init_key, kept.init_key) << sequence.mode << strategy << iteration;
+          EXPECT_EQ(again.order_key, kept.order_key);
+          EXPECT_EQ(again.dropout_key, kept.dropout_key);
+        }
+        starts.insert(kept.init_key);
+      }
+      EXPECT_EQ(starts.size(), 2u) << "per_use";
+    }
+  }
+}
+
+// A running train loss evaluates every batch; nobody reads that of a trial of several folds or of a pass.
+TEST(Keychain, ARunningTrainReportIsOfNetworksThatAreReported) {
+  for (const Sequence& sequence : kSequences) {
+    const auto with = [&](const char* report) {
+      return Driver(in_mode(sequence, "keychain_autoencoder",
+                            {fmt::format("training.train_report={}", report), "training.dropout_epochs=none"}),
+                    moons());
+    };
+    const Driver running = with("running"), evaluated = with("evaluated");
+    const auto reporting = std::count_if(running.fits.begin(), running.fits.end(), [](const MemberSpec& fit) {
+      return fit.train_report == TrainReport::running;
+    });
+    // 3 networks, or the 3 trials before each of them; and the last fits of 2 autoencoders and 2 meta models.
+    EXPECT_EQ(reporting, (sequence.keeps_trial ? 9 : 3) + 4) << sequence.mode;
+    ASSERT_EQ(running.records.size(), evaluated.records.size());
+    for (std::size_t r = 1; r < running.records.size(); ++r) {
+      const Json &one = running.records[r], &other = evaluated.records[r];
+      if (one.at("type").string() != "cycle") {
+        EXPECT_EQ(one.dump(), other.dump()) << sequence.mode << r;
+      } else {
+        EXPECT_NE(one.at("train_loss").dump(), other.at("train_loss").dump());
+        for (const char* key : {"added", "val_loss", "test_loss", "diverged"})
+          EXPECT_EQ(one.at(key).dump(), other.at(key).dump());
+      }
+    }
   }
 }
 
