@@ -26,8 +26,9 @@ double sigma(const ToyOptions& options, double ordinary) {
   return value;
 }
 
-[[noreturn]] void no_such_version(std::string_view set, std::string_view versions) {
-  usage_error("the data set '{}' has no such data.version; expected {}", set, versions);
+[[noreturn]] void no_such_version(std::string_view set, ToyVersion version, std::string_view versions) {
+  usage_error("the data set '{}' has no data.version '{}'; expected {}", set,
+              toy_versions()[static_cast<std::size_t>(version)], versions);
 }
 
 std::uint32_t honeypot_seed(const ToyOptions& options) {
@@ -118,6 +119,12 @@ ToyPoints with_cloud(ToyPoints points, Point center, std::size_t n, double noise
 
 }  // namespace
 
+std::span<const std::string_view> toy_versions() {
+  static constexpr std::array<std::string_view, 10> kNames = {"final",   "keychain", "seed",    "june_22", "july_10",
+                                                              "july_12", "july_14",  "july_15", "july_16", "july_17"};
+  return kNames;
+}
+
 ToyPoints make_moons(const ToyOptions& options) {
   switch (options.version) {
     case ToyVersion::final:
@@ -128,7 +135,7 @@ ToyPoints make_moons(const ToyOptions& options) {
     case ToyVersion::july_17:
       return half_circles(250, sigma(options, 0.05));
     default:
-      no_such_version("moons", "final, keychain, seed or july_17");
+      no_such_version("moons", options.version, "final, keychain, seed or july_17");
   }
 }
 
@@ -151,7 +158,8 @@ ToyPoints make_adversarial_moons(const ToyOptions& options) {
     case ToyVersion::july_16:
       return with_ring(moons(200, 0.05), 100, 0.1, options);
     default:
-      no_such_version("adversarial_moons", "final, keychain, seed, july_12, july_14, july_15 or july_16");
+      no_such_version("adversarial_moons", options.version,
+                      "final, keychain, seed, july_12, july_14, july_15 or july_16");
   }
 }
 
@@ -165,13 +173,13 @@ ToyPoints make_blobs(const ToyOptions& options) {
     case ToyVersion::july_15:
       return with_cloud(clouds(kOld, 200, sigma(options, 0.2), kDataSeed), {0, 1.5}, 100, 0.3, options);
     default:
-      no_such_version("blobs", "final, keychain, seed or july_15");
+      no_such_version("blobs", options.version, "final, keychain, seed or july_15");
   }
 }
 
 ToyPoints make_toy(const ToyOptions& options) {
   const bool moons = options.version == ToyVersion::july_10;
-  if (!moons && options.version != ToyVersion::june_22) no_such_version("toy", "june_22 or july_10");
+  if (!moons && options.version != ToyVersion::june_22) no_such_version("toy", options.version, "june_22 or july_10");
   NumpyRandom random(kDataSeed);
   const auto drawn = [&](double low, double high) { return low + (high - low) * random.uniform(); };
   std::array<Point, 2> clean;
@@ -189,7 +197,7 @@ ToyPoints make_toy(const ToyOptions& options) {
 ToyPoints make_diverging_sine(const ToyOptions& options) {
   const bool seed = options.version == ToyVersion::seed;
   if (!seed && options.version != ToyVersion::final && options.version != ToyVersion::keychain)
-    no_such_version("diverging_sine", "final, keychain or seed");
+    no_such_version("diverging_sine", options.version, "final, keychain or seed");
   const double slope = seed ? 0.3 : 0.15;
   const double noise = sigma(options, seed ? 0.5 : 0.2);
   const std::vector<double> x = equally_spaced(seed ? 10 : 6, 250);

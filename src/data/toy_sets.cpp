@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,14 +14,12 @@
 namespace quarry {
 namespace {
 
-constexpr std::array<std::string_view, 10> kVersions = {"final",   "keychain", "seed",    "june_22", "july_10",
-                                                        "july_12", "july_14",  "july_15", "july_16", "july_17"};
-
 ToyVersion version_of(const DataConfig& config) {
-  for (std::size_t i = 0; i < kVersions.size(); ++i)
-    if (kVersions[i] == config.version) return static_cast<ToyVersion>(i);
+  const std::span<const std::string_view> versions = toy_versions();
+  for (std::size_t i = 0; i < versions.size(); ++i)
+    if (versions[i] == config.version) return static_cast<ToyVersion>(i);
   usage_error("data.version is '{}'; expected one of {}", printable(config.version),
-              join(std::vector<std::string>(kVersions.begin(), kVersions.end()), ", "));
+              join(std::vector<std::string>(versions.begin(), versions.end()), ", "));
 }
 
 /// `train_fifths` of the rows are the pool, the last fifth is for testing.

@@ -12,6 +12,7 @@
 #include "quarry/core/text.h"
 #include "quarry/nn/checkpoint.h"
 #include "quarry/study/journal.h"
+#include "quarry/study/keychain.h"
 #include "src/study/saved_networks.h"
 
 namespace quarry {
@@ -103,7 +104,7 @@ std::vector<float> score_points(Context& context, const RunConfig& config, const
                                 const std::vector<std::int32_t>& labelled, MatrixView<const float> points) {
   const std::unique_ptr<Strategy> strategy = make_strategy(config.strategy);
   const StrategyNeeds needs = strategy->needs();
-  if (!needs.probabilities && !needs.features && !needs.bald) return {};  // Keychain's meta models are not saved
+  if (!needs.probabilities && !needs.features && !needs.bald) return {};
   const std::int64_t n = points.extent[0], m = static_cast<std::int64_t>(labelled.size());
   const std::int64_t classes = network.sizes.back();
   const bool use_logits = config.coreset_layer == FeatureLayer::logits;
@@ -120,12 +121,13 @@ std::vector<float> score_points(Context& context, const RunConfig& config, const
   const auto cycle = static_cast<std::uint64_t>(iteration + 1);
   if (needs.bald)
     mlp_bald<float>(context, network, points, {}, config.mc_passes, stream_key(seed, RngPurpose::mc, cycle),
-                    bald.data());
+                    bald.data(), config.log_epsilon);
   SelectionProblem problem;
   problem.n = n;
   problem.seed = seed;
   problem.cycle = cycle;
   problem.bald_clamp = config.bald_clamp;
+  problem.log_epsilon = config.log_epsilon;
   problem.probabilities = matrix<const float>(probabilities.data(), n, classes);
   problem.candidate_features = matrix<const float>(features.data(), n, width);
   problem.labelled_features = matrix<const float>(known.data(), m, width);
@@ -177,7 +179,9 @@ MapFrame RunFrames::frame(std::int32_t iteration) {
     return frame;
   }
   frame.scores = score_points(context_, config_, data_, network, iteration, labelled_in(frame), points);
-  if (frame.scores.empty()) frame.no_scores = "this strategy gives single points no score";
+  if (frame.scores.empty())
+    frame.no_scores = is_keychain(config_.strategy) ? "the meta model that scored is not saved"
+                                                    : "this strategy gives single points no score";
   return frame;
 }
 

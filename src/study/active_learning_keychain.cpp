@@ -11,9 +11,10 @@ void ActiveLearningRun::begin_selection() {
   const KeychainSettings settings = keychain_settings(run_.config);
   if (keychain_memories_.empty() && settings.capacity > 1)  // a resume; or the first iteration, which has none
     keychain_memories_ = recorded_memories(journal_.records(), iteration_, settings.capacity - 1);
-  keychain_.emplace(run_.config, *data_, pool_, splits_[0],
-                    KeychainStart{iteration_, &network_, hyperparameters_, fitted_.validation.loss},
-                    keychain_memories_);
+  const MemberSpec fit = network_member();
+  const KeychainStart start{iteration_, &network_, hyperparameters_, fitted_.validation.loss,
+                            FitKeys{fit.init_key, fit.order_key, fit.dropout_key}};
+  keychain_.emplace(run_.config, *data_, pool_, splits_[0], start, keychain_memories_);
   continue_keychain();
 }
 

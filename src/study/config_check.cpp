@@ -120,6 +120,11 @@ Problem check_keychain(const RunConfig& run) {
     return problem({"acquisition.keychain_share", "pool.n_initial"},
                    "acquisition.keychain_share = {} leaves none of {} instances to train on",
                    format_exact(settings.share), train);
+  if (settings.form == KeychainForm::duplicate && static_cast<std::int32_t>(settings.share * train) < 1)
+    return problem({"acquisition.keychain_share", "pool.n_initial"},
+                   "acquisition.keychain_share = {} repeats none of {} instances to train on: every pass would be the "
+                   "same; raise it or pool.n_initial",
+                   format_exact(settings.share), train);
   return {};
 }
 

@@ -162,7 +162,7 @@ void add_keychain(std::vector<ConfigRow>& t) {
   t.push_back(faithful("mixed", choice<&D::run, &R::keychain_meta_share>(
                                     "acquisition", "keychain_meta_share", {"val_share", "three_tenths", "mixed"},
                                     "keychain*: share that those splits hold out, pool.val_share or 0.3; mixed: "
-                                    "val_share, while training.drop_last counts with 0.3")));
+                                    "val_share, while the meta model's training.drop_last counts with 0.3")));
   t.push_back(number<&D::run, &R::keychain_ae_trials>(kInteger, "acquisition", "keychain_ae_trials", {1, 1000000},
                                                       "keychain_autoencoder: trials of the autoencoder's search"));
   t.push_back(faithful("square_of_sum", choice<&D::run, &R::keychain_ae_error>(

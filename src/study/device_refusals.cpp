@@ -1,22 +1,33 @@
 // SPDX-License-Identifier: MIT
 // Switches of the study that the kernels do not have.
 #include <string_view>
-#include <utility>
 
 #include "quarry/core/error.h"
 #include "src/study/study_runner.h"
 
 namespace quarry {
+namespace {
 
-void refuse_on_device(const RunConfig& run) {
-  const std::pair<std::string_view, bool> only_here[] = {
-      {"training.early_stopping", run.early_stopping != EarlyStopping::none},
-      {"training.train_report = \"running\"", run.train_report != TrainReport::evaluated},
-      {"acquisition.log_epsilon = false", !run.log_epsilon},
-      {"search.stop_when_beaten", run.stop_when_beaten && run.mode != Mode::fixed},
-      {"search.tune_dropout = false", !run.tune_dropout && run.mode != Mode::fixed}};
-  for (const auto& [what, is_asked] : only_here)
-    if (is_asked) usage_error("{} does not run on a GPU; use --device cpu, or take it out", what);
+struct OnlyHere {
+  std::string_view key;
+  bool is_asked;
+  std::string_view other;  ///< the value that a GPU has; a preset may have set the key, so leaving it out may not help
+};
+
+}  // namespace
+
+void refuse_on_device(const StudyRun& run) {
+  const RunConfig& config = run.config;
+  const bool tunes_again = config.mode == Mode::online_static || config.mode == Mode::online_dynamic;
+  const OnlyHere switches[] = {{"training.early_stopping", config.early_stopping != EarlyStopping::none, "none"},
+                               {"training.train_report", config.train_report != TrainReport::evaluated, "evaluated"},
+                               {"acquisition.log_epsilon", !config.log_epsilon, "true"},
+                               {"search.stop_when_beaten", config.stop_when_beaten && tunes_again, "false"},
+                               {"search.tune_dropout", !config.tune_dropout && config.mode != Mode::fixed, "true"}};
+  for (const OnlyHere& it : switches)
+    if (it.is_asked)
+      usage_error("run {}: {} does not run on a GPU unless it is {}; use --device cpu, or --set {}={}", run.id, it.key,
+                  it.other, it.key, it.other);
 }
 
 }  // namespace quarry

@@ -53,14 +53,15 @@ KeychainRound::KeychainRound(const RunConfig& config, const Dataset& data, const
       instances_(instances_of(settings_, pool, split)),
       first_group_(static_cast<std::int32_t>(split.train.size())),
       validation_(pool.validation(split)),
-      labelled_(sorted(pool.labelled())),
+      labelled_(pool.labelled()),
       n_initial_(static_cast<std::int64_t>(pool.unviolated().size())),
       earlier_(earlier),
       passes_(pass_options(config, settings_, pool, instances_.size(), first_group_, start)) {
   scorer_.error = config.keychain_ae_error;
 }
 
-MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) {
+/// Starts from the weights of the network that gave L0, so that L / L0 tells of the rows alone.
+MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) const {
   FitRows rows;
   rows.validation = validation_;
   rows.unviolated = n_initial_;
@@ -69,8 +70,13 @@ MemberSpec KeychainRound::pass_member(std::span<const std::int32_t> positions) {
     // The published rule takes all of a multiset as newly labelled, the initial training part as well (spec 9.1).
     rows.added += settings_.form == KeychainForm::draws || position >= first_group_;
   }
-  return make_member(config_, data_.n_features, data_.n_classes, start_.hyperparameters,
-                     FitPlace{start_.iteration, asked_++, 0, FitModel::keychain_pass}, rows);
+  MemberSpec member =
+      make_member(config_, data_.n_features, data_.n_classes, start_.hyperparameters, FitPlace{start_.iteration}, rows);
+  member.init_key = start_.keys.init;
+  member.order_key = start_.keys.order;
+  member.dropout_key = start_.keys.dropout;
+  member.train_report = TrainReport::evaluated;  // of which nobody reads
+  return member;
 }
 
 std::vector<MemberSpec> KeychainRound::fits() {
@@ -201,18 +207,24 @@ RunConfig KeychainRound::model_config(FitModel model) const {
   config.trials = model == FitModel::autoencoder ? settings_.ae_trials : settings_.trials;
   if (model == FitModel::autoencoder || settings_.form == KeychainForm::draws) config.loss = Loss::mse;
   config.cross_validation = CrossValidation::shuffle_split;
-  config.val_share = settings_.drop_last_share;  // of which make_member's rule alone makes use
+  // make_member's drop-last rule alone makes use of it.
+  config.val_share = model == FitModel::meta ? settings_.drop_last_share : settings_.held_out;
   return config;
 }
 
-/// Everything counts as unviolated; the first repeat is the single split.
+/// Everything counts as unviolated; the first repeat is the single split. With NumPy's streams the rows are shuffled
+/// first, as those of any pool that starts with all of them.
 std::vector<FitRows> KeychainRound::folds(FitModel model) const {
   const auto seed = static_cast<std::uint64_t>(config_.seed);
   const PermutationSource source{config_.rng == RngKind::numpy, seed,
                                  stream_key(seed, RngPurpose::split, static_cast<std::uint64_t>(model))};
+  std::optional<Pool> shuffled;
+  if (source.numpy) shuffled.emplace(rows_->n, -1, source);
   std::vector<FitRows> folds;
-  for (Split& split : shuffle_split(rows_->n, settings_.held_out, settings_.splits, source))
+  for (Split& split : shuffle_split(rows_->n, settings_.held_out, settings_.splits, source)) {
+    if (shuffled) split = {shuffled->training(split), shuffled->validation(split)};
     folds.push_back({std::move(split.train), std::move(split.validation), rows_->n, 0});
+  }
   return folds;
 }
 

@@ -27,7 +27,7 @@ StudyRunner::StudyRunner(FileSystem& files, const StudyConfig& study, const RunO
 
 RunSummary StudyRunner::run() {
   if (options_.device.kind == DeviceKind::cuda)
-    for (const StudyRun* run : runs_) refuse_on_device(run->config);
+    for (const StudyRun* run : runs_) refuse_on_device(*run);
   load_data();
   files_.make_directories(directory_);
   const auto lock = files_.lock(directory_);

@@ -56,8 +56,8 @@ class StudyRunner {
   std::set<std::string> failed_;  ///< left out
 };
 
-/// Error: usage, naming the key, for a run that asks for what only the CPU has.
-void refuse_on_device(const RunConfig& run);
+/// Error: usage, naming run, key and the value to set, for a run that asks for what only the CPU has.
+void refuse_on_device(const StudyRun& run);
 
 std::unique_ptr<StudyRunner> make_perceptron_runner(FileSystem& files, const StudyConfig& study,
                                                     const RunOptions& options);

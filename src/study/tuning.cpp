@@ -66,7 +66,10 @@ Hyperparameters TuningRound::hyperparameters(const Trial& trial) const {
 
 MemberSpec TuningRound::member(const Trial& trial, std::size_t fold) const {
   const FitPlace place{iteration_, trial.number, static_cast<std::int32_t>(fold), model_};
-  return make_member(config_, n_features_, n_classes_, hyperparameters(trial), place, folds_[fold]);
+  MemberSpec member = make_member(config_, n_features_, n_classes_, hyperparameters(trial), place, folds_[fold]);
+  // Only a network that may be kept reports how it trained; a running report costs an evaluation of every batch.
+  if (folds_.size() > 1 || model_ != FitModel::classifier) member.train_report = TrainReport::evaluated;
+  return member;
 }
 
 bool TuningRound::done() const {

@@ -98,7 +98,7 @@ TEST(ToySets, AVersionThatASetNeverHadIsAnError) {
                                                        {"toy", "july_12"}};
   for (const auto& [name, version] : never)
     EXPECT_THAT(error_of([&, n = name, v = version] { load_dataset(faithful(n, v)); }, ErrorKind::usage),
-                HasSubstr(std::string("the data set '") + name + "' has no such data.version"));
+                HasSubstr(fmt::format("the data set '{}' has no data.version '{}'; expected ", name, version)));
 }
 
 TEST(ToySets, TheScalerIsFittedOnThePoolByDefault) {

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
 #include "src/report/maps.h"
 
+#include <fmt/core.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "quarry/core/error.h"
 #include "quarry/data/data_table.h"
@@ -68,6 +70,25 @@ TEST(Maps, ScoresAreThoseOfTheStrategy) {
   for (const char* name : {"random", "badge"}) {
     config.strategy = name;
     EXPECT_TRUE(score_points(context, config, data, steps_in_x(), 0, {0}, view).empty()) << name;
+  }
+}
+
+// What ranked last in the run, because a class has probability 0, is no number in its map either.
+TEST(Maps, ScoresAreUnguardedWhereTheRunsWere) {
+  Context context({}, 1);
+  const Dataset data = square();
+  const float points[] = {0.5f, 0, 100, 0};  // the second: logits 0 and 796
+  const auto view = matrix<const float>(points, 2, 2);
+  for (const char* name : {"entropy", "bald"}) {
+    RunConfig config;
+    config.strategy = name;
+    config.mc_passes = 3;
+    const auto scores = [&] { return score_points(context, config, data, steps_in_x(), 0, {0}, view); };
+    EXPECT_TRUE(std::isfinite(scores()[1])) << name;
+    config.log_epsilon = false;
+    const std::vector<float> unguarded = scores();
+    EXPECT_TRUE(std::isfinite(unguarded[0])) << name;
+    EXPECT_TRUE(std::isnan(unguarded[1])) << name;
   }
 }
 
@@ -203,6 +224,46 @@ TEST(Maps, AFrameShowsWhatIsPickedNext) {
     EXPECT_EQ(frame.chosen, std::vector<std::int32_t>{picks[std::min<std::size_t>(acquired, 2)]});
     EXPECT_EQ(frame.last, i == 2);
     EXPECT_EQ(frame.train.size() + frame.validation.size(), 20u);
+  }
+}
+
+// A Keychain scores points, by a meta model that is gone.
+TEST(Maps, AFrameWithoutScoresSaysWhy) {
+  const std::pair<const char*, const char*> cases[] = {{"keychain_naive", "the meta model that scored is not saved"},
+                                                       {"random", "this strategy gives single points no score"},
+                                                       {"entropy", ""}};
+  for (const auto& [strategy, why] : cases) {
+    const test::TempDir folder;
+    const auto result = test::run_program(QUARRY_PROGRAM, {"run",
+                                                           QUARRY_SOURCE_DIR "/configs/smoke.toml",
+                                                           "--quiet",
+                                                           "--out",
+                                                           folder.path(),
+                                                           "--set",
+                                                           fmt::format("acquisition.strategy={}", strategy),
+                                                           "--set",
+                                                           "run.seed=0",
+                                                           "--set",
+                                                           "acquisition.budget=1",
+                                                           "--set",
+                                                           "search.mode=fixed",
+                                                           "--set",
+                                                           "training.epochs=2",
+                                                           "--set",
+                                                           "acquisition.keychain_passes=1",
+                                                           "--set",
+                                                           "acquisition.keychain_trials=1",
+                                                           "--set",
+                                                           "output.networks=every"});
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    const std::vector<StudyDirectory> directories = {read_study_directory(posix_file_system(), folder / "smoke")};
+    const std::vector<Setting> settings = combine(directories);
+    const ReportRun& run = settings.at(0).find(strategy, "fixed")->runs.at(0);
+    const RunConfig& config = *config_of(directories, run);
+    const Dataset data = load_dataset(config.data);
+    Context context({}, 1);
+    RunFrames frames(posix_file_system(), context, run, config, data, -1);
+    EXPECT_EQ(frames.frame(-1).no_scores, why);
   }
 }
 

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <set>
 
@@ -158,6 +159,77 @@ TEST(Keychain, ValidationRowsAreNeverTrainedOnByAPass) {
   }
 }
 
+/// What trains in an iteration of a mode: trials, a network unless it is a trial's, 3 passes, 4 x 2 + 1 of the meta
+/// model.
+struct Sequence {
+  const char* mode;
+  std::size_t trials;
+  bool keeps_trial;
+};
+constexpr Sequence kSequences[] = {{"fixed", 0, false}, {"online_static", 3, true}, {"online_dynamic", 6, false}};
+
+StudyConfig in_mode(const Sequence& sequence, const char* strategy, std::vector<std::string> more = {}) {
+  more.insert(more.end(), {fmt::format("acquisition.strategy={}", strategy),
+                           fmt::format("search.mode={}", sequence.mode), "search.trials=3", "search.folds=2"});
+  return small(std::move(more));
+}
+
+// L / L0 is to tell of the rows, not of the initialisation; with initial_weights = "per_use" as well.
+TEST(Keychain, APassStartsWhereTheNetworkItIsComparedWithDid) {
+  for (const Sequence& sequence : kSequences) {
+    for (const char* strategy : {"keychain", "keychain_naive"}) {
+      const Driver run(in_mode(sequence, strategy), moons());
+      std::vector<std::size_t> chosen;
+      for (const Json& record : run.records)
+        if (record.at("type").string() == "tuning")
+          chosen.push_back(static_cast<std::size_t>(record.at("chosen").integer()));
+      const std::size_t passes = sequence.trials + (sequence.keeps_trial ? 0 : 1), period = passes + 3 + 9;
+      std::set<std::uint64_t> starts;
+      for (std::size_t iteration = 0; iteration < 2; ++iteration) {
+        const std::size_t begin = iteration * period;
+        const MemberSpec& kept = run.fits.at(begin + (sequence.keeps_trial ? chosen.at(iteration) : sequence.trials));
+        for (std::size_t pass = 0; pass < 3; ++pass) {
+          const MemberSpec& again = run.fits.at(begin + passes + pass);
+          EXPECT_EQ(again.sizes, kept.sizes) << sequence.mode << strategy << iteration;
+          EXPECT_EQ(again.init_key, kept.init_key) << sequence.mode << strategy << iteration;
+          EXPECT_EQ(again.order_key, kept.order_key);
+          EXPECT_EQ(again.dropout_key, kept.dropout_key);
+        }
+        starts.insert(kept.init_key);
+      }
+      EXPECT_EQ(starts.size(), 2u) << "per_use";
+    }
+  }
+}
+
+// A running train loss evaluates every batch; nobody reads that of a trial of several folds or of a pass.
+TEST(Keychain, ARunningTrainReportIsOfNetworksThatAreReported) {
+  for (const Sequence& sequence : kSequences) {
+    const auto with = [&](const char* report) {
+      return Driver(in_mode(sequence, "keychain_autoencoder",
+                            {fmt::format("training.train_report={}", report), "training.dropout_epochs=none"}),
+                    moons());
+    };
+    const Driver running = with("running"), evaluated = with("evaluated");
+    const auto reporting = std::count_if(running.fits.begin(), running.fits.end(), [](const MemberSpec& fit) {
+      return fit.train_report == TrainReport::running;
+    });
+    // 3 networks, or the 3 trials before each of them; and the last fits of 2 autoencoders and 2 meta models.
+    EXPECT_EQ(reporting, (sequence.keeps_trial ? 9 : 3) + 4) << sequence.mode;
+    ASSERT_EQ(running.records.size(), evaluated.records.size());
+    for (std::size_t r = 1; r < running.records.size(); ++r) {
+      const Json &one = running.records[r], &other = evaluated.records[r];
+      if (one.at("type").string() != "cycle") {
+        EXPECT_EQ(one.dump(), other.dump()) << sequence.mode << r;
+      } else {
+        EXPECT_NE(one.at("train_loss").dump(), other.at("train_loss").dump());
+        for (const char* key : {"added", "val_loss", "test_loss", "diverged"})
+          EXPECT_EQ(one.at(key).dump(), other.at(key).dump());
+      }
+    }
+  }
+}
+
 TEST(Keychain, ADivergingMetaModelIsAResult) {
   // Steps of about 1000 on a mean squared error: every trial of the searches comes to NaN or infinity.
   for (const char* strategy : {"keychain_naive", "keychain_autoencoder"}) {
@@ -222,6 +294,13 @@ TEST(Keychain, WhatItCannotDoIsRefusedBeforehand) {
   EXPECT_EQ(refusal({"acquisition.strategy=keychain", "acquisition.keychain_share=0.95",
                      "acquisition.keychain_form=duplicate"}),
             "accepted");
+  const auto duplicating = [](const char* n_initial, const char* share) {  // val_share is 0.25
+    return refusal({"acquisition.strategy=keychain", "acquisition.keychain_form=duplicate",
+                    fmt::format("pool.n_initial={}", n_initial), fmt::format("acquisition.keychain_share={}", share)});
+  };
+  EXPECT_THAT(duplicating("6", "0"), HasSubstr("acquisition.keychain_share = 0.2 repeats none of 4 instances"));
+  EXPECT_EQ(duplicating("7", "0"), "accepted");  // int(0.2 * 5) is 1
+  EXPECT_EQ(duplicating("6", "0.25"), "accepted");
   EXPECT_THAT(refusal({"data.name=fashion_mnist", "model.network=resnet8", "pool.val_share=0"}),
               HasSubstr("is for perceptrons"));
   EXPECT_THAT(refusal({"acquisition.keychain_form=both"}), HasSubstr("keychain_form"));

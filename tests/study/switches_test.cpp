@@ -259,7 +259,7 @@ TEST(Presets, TheVersionOfTheKeychains) {
 TEST(OnAGpu, SwitchesThatItsKernelsLackAreRefusedByName) {
   const auto message = [](std::vector<std::string> overrides) -> std::string {
     try {
-      refuse_on_device(study_of(kEarly, std::move(overrides)).runs[0].config);
+      refuse_on_device(study_of(kEarly, std::move(overrides)).runs[0]);
     } catch (const Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::usage);
       return error.what();
@@ -268,13 +268,36 @@ TEST(OnAGpu, SwitchesThatItsKernelsLackAreRefusedByName) {
   };
   EXPECT_EQ(message({}), "");
   EXPECT_EQ(message({"preset=faithful"}), "");
-  EXPECT_THAT(message({"preset=seed"}), HasSubstr("training.early_stopping does not run on a GPU; use --device cpu"));
-  EXPECT_THAT(message({"training.early_stopping=patience"}), HasSubstr("training.early_stopping"));
-  EXPECT_THAT(message({"training.train_report=running", "training.dropout_epochs=none"}), HasSubstr("train_report"));
-  EXPECT_THAT(message({"acquisition.log_epsilon=false"}), HasSubstr("acquisition.log_epsilon"));
-  EXPECT_THAT(message({"search.stop_when_beaten=true"}), HasSubstr("search.stop_when_beaten"));
-  EXPECT_EQ(message({"search.stop_when_beaten=true", "search.mode=fixed"}), "");
-  EXPECT_THAT(message({"search.tune_dropout=false"}), HasSubstr("search.tune_dropout"));
+  const StudyRun run = study_of(kEarly, {"preset=seed"}).runs[0];
+  EXPECT_EQ(message({"preset=seed"}),
+            fmt::format("run {}: training.early_stopping does not run on a GPU unless it is none; use --device cpu, "
+                        "or --set training.early_stopping=none",
+                        run.id));
+  EXPECT_THAT(message({"training.early_stopping=patience"}), HasSubstr("--set training.early_stopping=none"));
+  EXPECT_THAT(message({"training.train_report=running", "training.dropout_epochs=none"}),
+              HasSubstr("--set training.train_report=evaluated"));
+  EXPECT_THAT(message({"acquisition.log_epsilon=false"}), HasSubstr("--set acquisition.log_epsilon=true"));
+  EXPECT_THAT(message({"search.tune_dropout=false"}), HasSubstr("--set search.tune_dropout=true"));
+  for (const char* mode : {"online_static", "online_dynamic"})
+    EXPECT_THAT(message({"search.stop_when_beaten=true", std::string("search.mode=") + mode}),
+                HasSubstr("--set search.stop_when_beaten=false"));
+  for (const char* mode : {"fixed", "constant_initial", "constant_whole"})  // there is nothing earlier to beat
+    EXPECT_EQ(message({"search.stop_when_beaten=true", std::string("search.mode=") + mode}), "");
+}
+
+TEST(OnAGpu, WhatARefusalSaysToSetIsEnough) {
+  std::vector<std::string> overrides = {"preset=seed", "search.mode=online_dynamic"};
+  for (int i = 0; i < 6; ++i) {
+    try {
+      refuse_on_device(study_of(kEarly, overrides).runs[0]);
+      EXPECT_EQ(i, 5);
+      return;
+    } catch (const Error& error) {
+      const std::string what = error.what();
+      overrides.push_back(what.substr(what.find("--set ") + 6));
+    }
+  }
+  ADD_FAILURE() << "refused to the end";
 }
 
 }  // namespace

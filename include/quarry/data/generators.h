@@ -4,6 +4,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace quarry {
@@ -18,6 +20,8 @@ struct ToyPoints {
 /// A set as it was at some time of the study (spec 2.1 and 3.6): its final, keychain and seed versions, and dates of
 /// 2023 before those. Where the study does not tell a number, the generator says what is taken.
 enum class ToyVersion { final, keychain, seed, june_22, july_10, july_12, july_14, july_15, july_16, july_17 };
+/// Their names, in that order.
+std::span<const std::string_view> toy_versions();
 
 struct ToyOptions {
   ToyVersion version = ToyVersion::final;

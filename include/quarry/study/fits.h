@@ -26,7 +26,7 @@ Space study_space(const RunConfig& config);
 Hyperparameters hyperparameters_of(const Space& space, std::span<const double> point, const RunConfig& config);
 
 /// What a network of a run is for; enters the random keys of fits and searches that have their own (B8).
-enum class FitModel : std::int32_t { classifier, keychain_pass, autoencoder, meta };
+enum class FitModel : std::int32_t { classifier, autoencoder, meta };
 
 /// Where in a run a fit stands; enters the random keys when initial_weights = "per_use" (B8).
 struct FitPlace {

@@ -26,8 +26,8 @@ struct KeychainSettings {
   std::int32_t passes = 0, capacity = 1, trials = 0, ae_trials = 0;
   std::int32_t splits = 1;  ///< that a trial of a search is the mean of
   double share = 0, steepness = 0;
-  double held_out = 0;         ///< share of the meta model's rows that a split holds out
-  double drop_last_share = 0;  ///< what stands for it in the drop-last rule (B14)
+  double held_out = 0;         ///< share of the meta model's and the autoencoder's rows that a split holds out
+  double drop_last_share = 0;  ///< what stands for it in the meta model's drop-last rule (B14)
 };
 KeychainSettings keychain_settings(const RunConfig& config);
 

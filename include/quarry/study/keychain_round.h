@@ -18,6 +18,7 @@
 #include "quarry/al/keychain.h"
 #include "quarry/al/pool.h"
 #include "quarry/data/dataset.h"
+#include "quarry/study/fit_keys.h"
 #include "quarry/study/keychain.h"
 #include "quarry/study/tuning.h"
 
@@ -35,6 +36,7 @@ struct KeychainStart {
   const TrainedMlp<float>* classifier = nullptr;
   Hyperparameters hyperparameters;  ///< the classifier's
   double loss = 0;                  ///< its validation loss, L0
+  FitKeys keys;                     ///< its random numbers; every pass has the same
 };
 
 class KeychainRound {
@@ -65,7 +67,7 @@ class KeychainRound {
  private:
   enum class Stage { passes, autoencoder_search, autoencoder, meta_search, meta, done };
 
-  MemberSpec pass_member(std::span<const std::int32_t> positions);
+  MemberSpec pass_member(std::span<const std::int32_t> positions) const;
   Json passes_record() const;
   RunConfig model_config(FitModel model) const;
   std::vector<FitRows> folds(FitModel model) const;
@@ -88,7 +90,6 @@ class KeychainRound {
   Context context_{Device{}, 1};  ///< scores the few labelled rows
 
   Stage stage_ = Stage::passes;
-  std::int32_t asked_ = 0;
   KeychainPasses passes_;
   std::vector<double> losses_;
   std::shared_ptr<const OwnRows> rows_;
