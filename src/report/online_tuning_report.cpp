@@ -19,7 +19,7 @@ namespace quarry {
 namespace {
 
 Table verdict_table(const std::vector<Claim>& claims) {
-  Table table{"Verdicts", "", {"question", "verdict", "because"}, {}, 3, -1};
+  Table table{"At a glance", "", {"question", "verdict", "because"}, {}, 3, -1};
   for (const Claim& claim : claims) table.rows.push_back({claim.name, to_string(claim.verdict()), claim.why()});
   return table;
 }
