@@ -306,6 +306,7 @@ std::size_t selection_memory(const ImageSelectJob& job, const ResNetPlan& plan) 
 void enqueue_selection(gpu::Session& session, InQueue& queue, const DeviceConvNet& network, const ImagePool& pool,
                        const ImageSelectJob& job, const std::atomic<bool>* stop, std::int32_t* answer) {
   QUARRY_CHECK(asks_network(job), "the strategy {} asks no network", job.strategy);
+  session.fill(answer, 0, answer_size(job) * sizeof(std::int32_t));  // not every strategy counts uniforms
   Scoring scoring(session, job, network.networks.plan());
   Picking(session, queue.staging, job, scoring.fill(network, pool, queue, stop), answer).run();
 }

@@ -36,6 +36,9 @@ Picks by_the_device(const TrainedConvNet& net, const ImageSelectJob& job, std::s
   EXPECT_EQ(session.counters().copies_out, 0);
   std::vector<std::int32_t> numbers(answer.size());
   gpu::download<std::int32_t>(session, answer.data(), numbers);
+  if (job.problem.numpy_stream == nullptr) {
+    EXPECT_EQ(numbers.back(), 0) << "uniforms that nobody has counted";
+  }
   return read_answer(job, numbers);
 }
 
