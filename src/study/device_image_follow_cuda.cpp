@@ -32,14 +32,20 @@ bool DeviceImageFollow::tests(std::size_t member) const {
 }
 
 std::size_t DeviceImageFollow::least_memory() const {
-  std::size_t most = 0;
+  std::size_t most = 0, record = 0;  // the record at its longest: of all members
   for (std::size_t member = 0; member < sets_.size(); ++member) {
     const ResNetPlan plan = plan_resnet(jobs_[sets_[member].front()].member->network);
-    if (tests(member)) most = std::max(most, test_memory(plan, images_.tests));
-    for (const std::size_t job : sets_[member])
-      if (selects(jobs_[job])) most = std::max(most, selection_memory(*jobs_[job].select, plan));
+    if (tests(member)) {
+      most = std::max(most, test_memory(plan, images_.tests));
+      record += sizeof(LogitMetrics);
+    }
+    for (const std::size_t job : sets_[member]) {
+      if (!selects(jobs_[job])) continue;
+      most = std::max(most, selection_memory(*jobs_[job].select, plan));
+      record += answer_size(*jobs_[job].select) * sizeof(std::int32_t);
+    }
   }
-  return most;
+  return most + record;
 }
 
 void DeviceImageFollow::enqueue(const cuda::ConvFleetTrained& trained) {
