@@ -394,6 +394,7 @@ TEST(Cudnn, AnEngineWithoutAPlanIsPassedOver) {
     return Offer{kA, number, {}, {}, CUDNN_STATUS_SUCCESS, bytes};
   };
   EXPECT_EQ(chosen(fp32, {wants(2, most + 1), wants(3, most)}), engine(3));
+  EXPECT_EQ(plan_convolution(problem_of(fp32), "{}").passed_over, 1);
 }
 
 template <class T>
