@@ -142,7 +142,10 @@ __global__ void __launch_bounds__(kThreads, 1)
 
 __global__ void __launch_bounds__(kThreads, 1) record_fits_kernel(const FittedRun* runs) {
   const FittedRun run = runs[blockIdx.x];
-  if (thread() == 0) run.record->fit = run.network->result;
+  if (thread() == 0) {
+    run.record->fit = run.network->result;
+    run.record->unused = 0;
+  }
   if (run.parameters == nullptr) return;
   const std::int64_t n = parameters_of(*run.network);
   for (std::int64_t i = thread(); i < n; i += kThreads) run.parameters[i] = run.network->parameters[i];

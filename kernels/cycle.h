@@ -127,7 +127,9 @@ struct SpreadRun {
 struct RunRecord {
   MlpFitResult fit;
   std::int32_t all_non_finite = 0;
+  std::int32_t unused = 0;  ///< written with `fit`: every byte goes to the host
 };
+static_assert(sizeof(RunRecord) == sizeof(MlpFitResult) + 2 * sizeof(std::int32_t), "padding that is never written");
 
 /// Positions to rows, into the record.
 struct PickedRun {

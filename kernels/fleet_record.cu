@@ -19,6 +19,7 @@ __global__ void __launch_bounds__(kRecordThreads)
   out[m].correct = progress.correct[m];
   out[m].diverged_epoch = progress.diverged_epoch[m];
   out[m].non_finite = progress.non_finite[m];
+  out[m].unused = 0;
 }
 
 __global__ void __launch_bounds__(kRecordThreads)

@@ -76,8 +76,8 @@ struct Convolutions::Impl {
   ~Impl() { cudnn().destroy(handle); }
 
   void run(const ConvolutionPlan& plan, const ConvolutionOperands& operands, Scratch workspace) const;
-  void run_side(std::size_t side, const ConvolutionPlan& plan, std::span<const ConvolutionOperands> networks,
-                std::span<const Scratch> workspaces) const;
+  void run_queue(std::size_t queue, const ConvolutionPlan& plan, std::span<const ConvolutionOperands> networks,
+                 std::span<const Scratch> workspaces) const;
 
   Session& session;
   const std::int64_t number = next_number();
@@ -100,20 +100,12 @@ void Convolutions::Impl::run(const ConvolutionPlan& plan, const ConvolutionOpera
   check(cudnn().execute(handle, plan.native.get(), arguments.get()), "cudnnBackendExecute");
 }
 
-/// The networks of queue `side` + 1.
-void Convolutions::Impl::run_side(std::size_t side, const ConvolutionPlan& plan,
-                                  std::span<const ConvolutionOperands> networks,
-                                  std::span<const Scratch> workspaces) const {
-  check(cudnn().set_stream(handle, (*sides)[side]), "cudnnSetStream");
-  try {
-    for (std::size_t i = side + 1; i < networks.size(); i += workspaces.size()) {
-      run(plan, networks[i], workspaces[side + 1]);
-    }
-  } catch (...) {
-    cudnn().set_stream(handle, sides->main());
-    throw;
-  }
-  check(cudnn().set_stream(handle, sides->main()), "cudnnSetStream");
+/// Queue 0 is the session's. Each is given to the handle anew: a failure may have left it any.
+void Convolutions::Impl::run_queue(std::size_t queue, const ConvolutionPlan& plan,
+                                   std::span<const ConvolutionOperands> networks,
+                                   std::span<const Scratch> workspaces) const {
+  check(cudnn().set_stream(handle, queue == 0 ? sides->main() : (*sides)[queue - 1]), "cudnnSetStream");
+  for (std::size_t i = queue; i < networks.size(); i += workspaces.size()) run(plan, networks[i], workspaces[queue]);
 }
 
 Convolutions::Convolutions(Session& session) : impl_(std::make_unique<Impl>(session)) {}
@@ -142,8 +134,8 @@ void Convolutions::execute(const ConvolutionPlan& plan, std::span<const Convolut
   const std::size_t queues = std::min(workspaces.size(), networks.size()), sides = queues > 0 ? queues - 1 : 0;
   try {
     impl.sides->fork(sides);
-    for (std::size_t side = 0; side < sides; ++side) impl.run_side(side, plan, networks, workspaces);
-    for (std::size_t i = 0; i < networks.size(); i += workspaces.size()) impl.run(plan, networks[i], workspaces[0]);
+    for (std::size_t queue = 1; queue < queues; ++queue) impl.run_queue(queue, plan, networks, workspaces);
+    impl.run_queue(0, plan, networks, workspaces);  // last: the handle is left on the session's stream
   } catch (...) {
     static_cast<void>(impl.sides->join(sides));  // what is queued there uses memory that the caller may now free
     throw;

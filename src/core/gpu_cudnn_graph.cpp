@@ -181,6 +181,7 @@ bool make_plan(Native& native, cudnnHandle_t handle) {
 ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<const CudnnDescriptor> properties,
                            cudnnHandle_t handle) {
   const auto native = std::make_shared<Native>(Native{std::move(properties), ConvolutionGraph(problem), {}, {}});
+  std::int32_t passed_over = 0;
   for (const cudnnBackendHeurMode_t mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
     for (CudnnDescriptor& configuration : configurations(native->graph.graph, *native->properties, mode)) {
       const Candidate candidate = candidate_of(configuration, problem.precision);
@@ -189,13 +190,17 @@ ConvolutionPlan plan_cudnn(const ConvolutionProblem& problem, std::shared_ptr<co
       if (!make_plan(*native, handle)) continue;
       const auto workspace =
           native->plan.value<std::int64_t>(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64);
-      if (static_cast<std::size_t>(workspace) > most_workspace(problem)) continue;
+      if (static_cast<std::size_t>(workspace) > most_workspace(problem)) {
+        ++passed_over;
+        continue;
+      }
       ConvolutionPlan plan;
       plan.problem = problem;
       plan.name = fmt::format("cuDNN {} engine {}{}", convolution_library(), candidate.engine,
                               knobs_text(native->configuration));
       for (const cudnnBackendNumericalNote_t note : candidate.notes) plan.notes.push_back(note_text(note));
       plan.workspace = static_cast<std::size_t>(workspace);
+      plan.passed_over = passed_over;
       plan.native = std::shared_ptr<void>(native, native->plan.get());
       return plan;
     }

@@ -200,7 +200,11 @@ std::int32_t most_fleet_members(const ResNetPlan& plan, std::int32_t batch) {
 std::size_t conv_member_memory(const ConvMemberSpec& member) {
   return ConvFleetNet::memory(plan_resnet(member.network), {member.precision, member.convolution}, member.batch_size, 1,
                               std::max(member.epochs, 1)) +
-         static_cast<std::size_t>(conv_member_rows(member)) * sizeof(std::int32_t);
+         static_cast<std::size_t>(conv_member_rows(member)) * sizeof(std::int32_t) + conv_notes_memory(member);
+}
+
+std::size_t conv_notes_memory(const ConvMemberSpec& member) {  // behind the training, each validation and at the end
+  return (2 + static_cast<std::size_t>(member.epochs)) * sizeof(ConvNetProgress);
 }
 
 std::int64_t conv_member_rows(const ConvMemberSpec& member) {

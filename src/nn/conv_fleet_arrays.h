@@ -77,6 +77,9 @@ LayerEngines layer_engines(const ConvShape& shape, ConvMeans means, const gpu::D
 /// Rows of a member's longest call in training.
 std::int64_t conv_member_rows(const ConvMemberSpec& member);
 
+/// Bytes of what is noted of a member while it trains, at most.
+std::size_t conv_notes_memory(const ConvMemberSpec& member);
+
 /// A layer as the kernels see it.
 ConvShape conv_shape(const ConvLayer& layer, std::int32_t batch);
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: MIT
 // train_conv_fleet on a GPU.
 #include <algorithm>
-#include <cmath>
 #include <string>
 #include <utility>
 
@@ -114,6 +113,7 @@ class Group {
     net_.check_finite();
     note(slots() - 1);
     networks_ = net_.leave_networks();
+    is_trained_ = true;
     if (options_.follow) options_.follow({members, *networks_, memory_limit});
     session_.copy_out(noted_.data(), notes_.data(), notes_.size() * sizeof(ConvNetProgress));
     session_.wait(session_.mark());
@@ -123,6 +123,8 @@ class Group {
 
   /// The group will be trained again.
   void take_back() { count(-counted_); }
+  /// The training is in the queue as a whole: what fails now is what follows.
+  bool is_trained() const { return is_trained_; }
 
  private:
   /// Places of what is noted of all members: behind the last epoch; behind each validation of an epoch, if some member
@@ -209,6 +211,7 @@ class Group {
   std::vector<ConvMemberResult> results_;
   std::vector<double> last_rows_;  ///< that each member's last epoch had
   std::int64_t counted_ = 0;       ///< epochs, of all members together
+  bool is_trained_ = false;
 };
 
 /// `failure` (may be empty): what the allocation that failed said.
@@ -219,18 +222,27 @@ class Group {
       one, free, failure.empty() ? "" : ": ", failure);
 }
 
+/// The same of what follows a training.
+[[noreturn]] void no_memory_behind(std::size_t behind, std::size_t free, const std::string& failure) {
+  device_error(
+      "a residual network, its test and its selection take at least {} bytes of GPU memory; {} are free, a tenth stays "
+      "free; use a smaller acquisition.candidates, or --device cpu{}{}",
+      behind, free, failure.empty() ? "" : ": ", failure);
+}
+
+/// Bytes of a trained network and what is noted of it.
+std::size_t left_behind(const ConvMemberSpec& spec) {
+  return ConvNetworks::memory(plan_resnet(spec.network), 1) + conv_notes_memory(spec);
+}
+
 /// Members that there is room for at a time: in memory, in training and behind it, and in the kernels' grids. `room`:
 /// most of the memory that is free.
 std::size_t members_at_a_time(const ConvMemberSpec& spec, std::size_t follow_memory, std::size_t room,
                               std::size_t free) {
   const ResNetPlan plan = plan_resnet(spec.network);
-  const std::size_t one = conv_member_memory(spec), left = ConvNetworks::memory(plan, 1);
+  const std::size_t one = conv_member_memory(spec), left = left_behind(spec);
   if (one > room) no_memory(one, free, "");
-  if (left + follow_memory > room)
-    device_error(
-        "a residual network, its test and its selection take {} bytes of GPU memory; {} are free, a tenth stays free; "
-        "use a smaller acquisition.candidates, or --device cpu",
-        left + follow_memory, free);
+  if (left + follow_memory > room) no_memory_behind(left + follow_memory, free, "");
   const auto workspaces = [&](std::int32_t members) {
     return most_conv_workspace(plan, {spec.precision, spec.convolution}, spec.batch_size, members);
   };
@@ -241,10 +253,13 @@ std::size_t members_at_a_time(const ConvMemberSpec& spec, std::size_t follow_mem
   return std::min({in_training, (room - follow_memory) / left, in_grids});
 }
 
-std::vector<ConvMemberResult> train(Group&& group, std::span<const std::size_t> members, std::size_t memory_limit) {
+/// is_trained: out, when an allocation has failed: whether it was behind the training.
+std::vector<ConvMemberResult> train(Group&& group, std::span<const std::size_t> members, std::size_t memory_limit,
+                                    bool& is_trained) {
   try {
     return group.run(members, memory_limit);
   } catch (const gpu::Failure& failure) {
+    is_trained = group.is_trained();
     if (failure.code() == gpu::kOutOfMemory) group.take_back();
     throw;
   }
@@ -274,10 +289,14 @@ void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const Ima
       specs.push_back(&members[m]);
     }
     std::vector<ConvMemberResult> results;
+    bool is_trained = false;
     try {
-      results = train(Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)), who, limit);
+      results = train(Group(session, pool, plan_resnet(members[first].network), options, std::move(specs)), who, limit,
+                      is_trained);
     } catch (const gpu::Failure& failure) {
       if (failure.code() != gpu::kOutOfMemory) throw;
+      if (who.size() == 1 && is_trained)
+        no_memory_behind(left_behind(members[first]) + options.follow_memory, session.memory_free(), failure.what());
       if (who.size() == 1) no_memory(conv_member_memory(members[first]), session.memory_free(), failure.what());
       most = who.size() / 2;
       continue;

@@ -5,13 +5,13 @@
 #include <cstring>
 #include <numeric>
 
+#include "src/study/image_memory.h"
+
 namespace quarry {
 namespace {
 
 std::size_t test_memory(const ResNetPlan& plan, std::int64_t n) {
-  const std::int64_t classes = plan.spec.classes;
-  return static_cast<std::size_t>(n * classes) * sizeof(float) + cuda::logit_metrics_scratch(n, classes) +
-         DeviceScorer::least_memory(plan, n);
+  return test_scores_memory(n, plan.spec.classes) + DeviceScorer::least_memory(plan, n);
 }
 
 /// Whether the device chooses.
@@ -32,14 +32,20 @@ bool DeviceImageFollow::tests(std::size_t member) const {
 }
 
 std::size_t DeviceImageFollow::least_memory() const {
-  std::size_t most = 0;
+  std::size_t most = 0, record = 0;  // the record at its longest: of all members
   for (std::size_t member = 0; member < sets_.size(); ++member) {
     const ResNetPlan plan = plan_resnet(jobs_[sets_[member].front()].member->network);
-    if (tests(member)) most = std::max(most, test_memory(plan, images_.tests));
-    for (const std::size_t job : sets_[member])
-      if (selects(jobs_[job])) most = std::max(most, selection_memory(*jobs_[job].select, plan));
+    if (tests(member)) {
+      most = std::max(most, test_memory(plan, images_.n_test));
+      record += sizeof(LogitMetrics);
+    }
+    for (const std::size_t job : sets_[member]) {
+      if (!selects(jobs_[job])) continue;
+      most = std::max(most, selection_memory(*jobs_[job].select, plan));
+      record += answer_size(*jobs_[job].select) * sizeof(std::int32_t);
+    }
   }
-  return most;
+  return most + record;
 }
 
 void DeviceImageFollow::enqueue(const cuda::ConvFleetTrained& trained) {
@@ -78,7 +84,7 @@ void DeviceImageFollow::enqueue(const cuda::ConvFleetTrained& trained) {
 void DeviceImageFollow::test(const DeviceConvNet& network, LogitMetrics* metrics) {
   check_stop(stop_);
   const gpu::Range range(session_, "test");
-  const std::int64_t n = images_.tests, classes = network.networks.plan().spec.classes;
+  const std::int64_t n = images_.n_test, classes = network.networks.plan().spec.classes;
   std::vector<std::int32_t> rows(static_cast<std::size_t>(n));
   std::iota(rows.begin(), rows.end(), 0);
   const gpu::Buffer<float> logits(session_, static_cast<std::size_t>(n * classes));

@@ -16,9 +16,9 @@ namespace quarry {
 /// A data set on the device.
 struct DeviceImageSet {
   DeviceImageSet(gpu::Session& session, const ImageDataset& data)
-      : train(session, data, data.train), test(session, data, data.test), tests(data.test.n) {}
+      : train(session, data, data.train), test(session, data, data.test), n_test(data.test.n) {}
   cuda::DeviceImages train, test;
-  std::int64_t tests;  ///< images of the test part
+  std::int64_t n_test;  ///< images of the test part
 };
 
 class DeviceImageFollow {

@@ -2,7 +2,6 @@
 #include "src/study/device_image_selection_cuda.h"
 
 #include <algorithm>
-#include <optional>
 #include <utility>
 
 #include "kernels/cycle.h"
@@ -10,6 +9,7 @@
 #include "quarry/core/rng.h"
 #include "quarry/ops/select_device.h"
 #include "src/al/pick_rules.h"
+#include "src/study/image_memory.h"
 
 namespace quarry {
 namespace {
@@ -296,16 +296,14 @@ Picks read_answer(const ImageSelectJob& job, std::span<const std::int32_t> answe
 
 std::size_t selection_memory(const ImageSelectJob& job, const ResNetPlan& plan) {
   const StrategyNeeds needs = make_strategy(job.strategy)->needs();
-  const std::int64_t n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows), classes = plan.spec.classes;
-  const std::int64_t width = job.layer == FeatureLayer::logits ? classes : padded_channels(plan.features);
-  const std::int64_t numbers = n * classes + (needs.features ? n * width : 0) +
-                               (needs.labelled_features ? m * width : 0) + (needs.bald ? n * (classes + 2) : 0);
-  return size(numbers) * sizeof(float) + DeviceScorer::least_memory(plan, std::max(n, m));
+  const std::int64_t n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
+  return selection_scores_memory(needs, job.layer, plan, n, m) + DeviceScorer::least_memory(plan, std::max(n, m));
 }
 
 void enqueue_selection(gpu::Session& session, InQueue& queue, const DeviceConvNet& network, const ImagePool& pool,
                        const ImageSelectJob& job, const std::atomic<bool>* stop, std::int32_t* answer) {
   QUARRY_CHECK(asks_network(job), "the strategy {} asks no network", job.strategy);
+  session.fill(answer, 0, answer_size(job) * sizeof(std::int32_t));  // not every strategy counts uniforms
   Scoring scoring(session, job, network.networks.plan());
   Picking(session, queue.staging, job, scoring.fill(network, pool, queue, stop), answer).run();
 }

@@ -21,7 +21,8 @@ struct InQueue {
   std::vector<std::unique_ptr<DeviceScorer>> scorers;
 };
 
-/// Numbers of a selection's answer: picks as places among the candidates, whether any score was finite, uniforms used.
+/// Numbers of a selection's answer: picks as places among the candidates, whether any score was finite, uniforms used
+/// (0 for a strategy that uses none).
 std::size_t answer_size(const ImageSelectJob& job);
 /// The picks of an answer; moves the job's NumPy stream to where the host would have left it.
 Picks read_answer(const ImageSelectJob& job, std::span<const std::int32_t> answer);

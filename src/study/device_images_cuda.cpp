@@ -21,13 +21,7 @@ class DeviceImageExecutor final : public ImageExecutor {
 
   void run(std::span<const ImageJob> jobs, const std::function<void(std::size_t job, ImageResult)>& done,
            const EpochsDone& epochs) override {
-    for (std::size_t j = 0; j < jobs.size(); ++j) {
-      if (jobs[j].member) continue;
-      check_stop(options_.stop);
-      ImageResult result;
-      if (jobs[j].select) result.picks = select_without_network(context_, *jobs[j].select);
-      done(j, std::move(result));
-    }
+    run_without_network(context_, jobs, options_.stop, done);
     Sets left = identical_fits(jobs);
     const std::int64_t all_epochs = epochs_of(jobs, left);
     std::int64_t epochs_done = 0;

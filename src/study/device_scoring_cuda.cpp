@@ -26,8 +26,7 @@ std::int32_t images_at_a_time(const gpu::Session& session, const DeviceConvNet& 
 
 DeviceScorer::DeviceScorer(gpu::Session& session, const DeviceConvNet& network, const ImagePool& pool,
                            std::int64_t most_rows)
-    : plan_(network.networks.plan()),
-      net_(session, network.networks, network.which, images_at_a_time(session, network, most_rows), pool) {
+    : net_(session, network.networks, network.which, images_at_a_time(session, network, most_rows), pool) {
   net_.reserve(most_rows);
 }
 

@@ -26,11 +26,8 @@ class DeviceScorer {
   /// Bytes of device memory that it takes at least: a pure function.
   static std::size_t least_memory(const ResNetPlan& plan, std::int64_t most_rows);
 
-  std::int32_t classes() const { return plan_.spec.classes; }
-  /// Of a row of features: zeros follow those that there are.
-  std::int32_t width() const { return padded_channels(plan_.features); }
-
-  /// Evaluation mode: logits [rows][classes] and features [rows][width], either may be null.
+  /// Evaluation mode: logits [rows][classes] and features [rows][padded_channels(features)], zeros behind those that
+  /// there are; either may be null.
   void score(const std::vector<std::int32_t>& rows, float* logits, float* features);
   /// Logits of a pass of Monte-Carlo dropout.
   void score_pass(const std::vector<std::int32_t>& rows, std::int32_t pass, std::uint64_t mc_key, float* logits);
@@ -43,7 +40,6 @@ class DeviceScorer {
   void run(const std::vector<std::int32_t>& rows, std::int32_t pass, std::uint64_t mc_key, float* logits,
            float* features);
 
-  const ResNetPlan& plan_;
   cuda::ConvFleetNet net_;
 };
 

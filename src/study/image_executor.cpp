@@ -39,13 +39,7 @@ class CpuImageExecutor final : public ImageExecutor {
 
 void CpuImageExecutor::run(std::span<const ImageJob> jobs,
                            const std::function<void(std::size_t job, ImageResult)>& done, const EpochsDone& epochs) {
-  for (std::size_t j = 0; j < jobs.size(); ++j) {
-    if (jobs[j].member) continue;
-    check_stop(stop_);
-    ImageResult result;
-    if (jobs[j].select) result.picks = select_without_network(context_, *jobs[j].select);
-    done(j, std::move(result));
-  }
+  run_without_network(context_, jobs, stop_, done);
   const std::vector<Set> sets = identical_fits(jobs);
   const std::int64_t all_epochs = epochs_of(jobs, sets);
   std::atomic<std::int64_t> epochs_done{0};

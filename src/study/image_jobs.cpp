@@ -80,6 +80,17 @@ Picks select_without_network(Context& context, const ImageSelectJob& job) {
   return picks_of(job, make_strategy(job.strategy)->select(context, problem));
 }
 
+void run_without_network(Context& context, std::span<const ImageJob> jobs, const std::atomic<bool>* stop,
+                         const std::function<void(std::size_t job, ImageResult)>& done) {
+  for (std::size_t j = 0; j < jobs.size(); ++j) {
+    if (jobs[j].member) continue;
+    check_stop(stop);
+    ImageResult result;
+    if (jobs[j].select) result.picks = select_without_network(context, *jobs[j].select);
+    done(j, std::move(result));
+  }
+}
+
 Picks picks_of(const ImageSelectJob& job, const Selection& selection) {
   Picks picks;
   picks.all_non_finite = selection.all_non_finite;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -21,6 +22,9 @@ std::int64_t epochs_of(std::span<const ImageJob> jobs, std::span<const std::vect
 bool asks_network(const ImageSelectJob& job);
 /// Picks of a strategy that asks none.
 Picks select_without_network(Context& context, const ImageSelectJob& job);
+/// Carries out the jobs that train no network. Error: Interrupted, before each of them.
+void run_without_network(Context& context, std::span<const ImageJob> jobs, const std::atomic<bool>* stop,
+                         const std::function<void(std::size_t job, ImageResult)>& done);
 
 /// What a strategy chose of the candidates, as pool positions.
 Picks picks_of(const ImageSelectJob& job, const Selection& selection);

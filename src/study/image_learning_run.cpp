@@ -2,7 +2,6 @@
 #include "quarry/study/image_learning_run.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "quarry/core/error.h"

@@ -6,10 +6,10 @@
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
 #include "quarry/nn/conv_fleet_device.h"
-#include "quarry/ops/metrics_device.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/plan.h"
+#include "src/study/image_memory.h"
 
 namespace quarry {
 namespace {
@@ -104,20 +104,14 @@ RunCost image_run_cost(const RunConfig& run, const DataSize& size) {
 
 namespace {
 
-/// What a test or a selection writes down on a device beside the scorer.
+/// What the larger of a test and a selection writes down on a device beside the scorer.
 std::int64_t scores_memory(const RunConfig& run, const DataSize& size, const ResNetPlan& plan, std::int64_t candidates,
                            std::int64_t labels) {
-  constexpr std::int64_t kNumber = sizeof(float);
-  const std::int64_t test = kNumber * size.test * size.classes +
-                            static_cast<std::int64_t>(cuda::logit_metrics_scratch(size.test, size.classes));
+  const auto test = static_cast<std::int64_t>(test_scores_memory(size.test, size.classes));
   if (run.mode == Mode::frozen_set) return test;
   const StrategyNeeds needs = make_strategy(run.strategy)->needs();
-  const std::int64_t width = run.coreset_layer == FeatureLayer::logits ? size.classes : padded_channels(plan.features);
-  std::int64_t choice = needs.probabilities || needs.features || needs.bald ? candidates * size.classes : 0;
-  if (needs.features) choice += candidates * width;
-  if (needs.labelled_features) choice += labels * width;
-  if (needs.bald) choice += candidates * (size.classes + 2);
-  return std::max(test, kNumber * choice);
+  return std::max(
+      test, static_cast<std::int64_t>(selection_scores_memory(needs, run.coreset_layer, plan, candidates, labels)));
 }
 
 PlanDeviceMemory device_memory(const RunConfig& run, const DataSize& size, const ResNetPlan& plan) {

@@ -112,7 +112,7 @@ TEST_P(Layers, OfResNet18HaveADeterministicEngineWithoutAGpu) {
     EXPECT_THAT(plan.name, StartsWith("cuDNN " + convolution_library() + " engine "));
     EXPECT_EQ(plan.name, again.name);
     EXPECT_EQ(plan.workspace, again.workspace);
-    EXPECT_LE(plan.workspace, most_workspace(problem));
+    EXPECT_EQ(plan.passed_over, 0) << "a better engine has too little workspace";
     expect_notes(plan);
     const Json record = record_of(plan);
     EXPECT_THAT(plan.name + " ", HasSubstr(" engine " + record.at("engine").at("engineId").dump() + " "));

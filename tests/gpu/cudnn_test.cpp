@@ -394,6 +394,7 @@ TEST(Cudnn, AnEngineWithoutAPlanIsPassedOver) {
     return Offer{kA, number, {}, {}, CUDNN_STATUS_SUCCESS, bytes};
   };
   EXPECT_EQ(chosen(fp32, {wants(2, most + 1), wants(3, most)}), engine(3));
+  EXPECT_EQ(plan_convolution(problem_of(fp32), "{}").passed_over, 1);
 }
 
 template <class T>
@@ -433,7 +434,7 @@ TEST(Cudnn, AnExecutionHandsOverWhatItWasGiven) {
       EXPECT_EQ(plan.workspace, 1000u);
       fake().calls.clear();
       execute(plan, &second, {&scratch, 1000});
-      EXPECT_THAT(fake().calls, ElementsAre("execute engine 4"));
+      EXPECT_THAT(fake().calls, ElementsAre("stream main", "execute engine 4"));
       EXPECT_EQ(roles(names), want);
       EXPECT_EQ(handed_over<void*>(CUDNN_ATTR_VARIANT_PACK_WORKSPACE).front(), &scratch);
     }
@@ -480,8 +481,8 @@ TEST(Cudnn, NetworksGoSideBySideAndTheSessionWaitsForThem) {
     convolutions.execute(plan, networks, workspaces);
     const std::string run = "execute engine 4";
     EXPECT_THAT(fake().calls, ElementsAre("record main", "side 0 waits", "side 1 waits", "stream side 0", run, run,
-                                          "stream main", "stream side 1", run, "stream main", run, run, "record side 0",
-                                          "main waits", "record side 1", "main waits"));
+                                          "stream side 1", run, "stream main", run, run, "record side 0", "main waits",
+                                          "record side 1", "main waits"));
     std::vector<std::pair<std::ptrdiff_t, std::ptrdiff_t>> places;  // of the result, and of the workspace
     for (const auto& attributes : fake().executed) {
       int *pointers[3], *workspace;
@@ -495,7 +496,10 @@ TEST(Cudnn, NetworksGoSideBySideAndTheSessionWaitsForThem) {
     EXPECT_THAT(failure_of([&] { convolutions.execute(plan, networks, workspaces); }), HasSubstr("a reason"));
     fake().failing.clear();
     EXPECT_THAT(fake().calls, ElementsAre("record main", "side 0 waits", "side 1 waits", "stream side 0", run,
-                                          "stream main", "record side 0", "main waits", "record side 1", "main waits"));
+                                          "record side 0", "main waits", "record side 1", "main waits"));
+    fake().calls.clear();
+    convolutions.execute(plan, {networks.data(), 1}, workspaces);
+    EXPECT_THAT(fake().calls, ElementsAre("stream main", run)) << "left where the failure was";
     workspaces.resize(5, {&first, 8});
     EXPECT_THAT(failure_of([&] { convolutions.execute(plan, networks, workspaces); }, ErrorKind::failed),
                 HasSubstr("5 workspaces"));

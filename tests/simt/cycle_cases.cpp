@@ -323,7 +323,8 @@ SIMT_CASE(networks_go_to_their_jobs_and_records) {
     simt::expect(rated[r].lr == networks[r].lr && rated[r].weight_decay == networks[r].weight_decay, "rates of run %zu",
                  r);
 
-  const auto records = gpu::upload<RunRecord>(session, std::vector<RunRecord>(2));
+  const gpu::Buffer<RunRecord> records(session, 2);
+  session.fill(records.data(), 0xff, 2 * sizeof(RunRecord));
   const gpu::Buffer<float> copy(session, kParameters);
   const auto fitted =
       gpu::upload<FittedRun>(session, std::vector<FittedRun>{{device.data() + 3, records.data(), copy.data()},
@@ -331,6 +332,7 @@ SIMT_CASE(networks_go_to_their_jobs_and_records) {
   cuda::record_fits(session, fitted.data(), 2);
   const std::vector<RunRecord> recorded = downloaded(session, records.data(), 2);
   simt::expect(recorded[0].fit.steps == 10 && recorded[1].fit.steps == 12, "another run's result");
+  simt::expect(recorded[0].unused == 0 && recorded[1].unused == 0, "bytes that nobody has written");
   simt::expect_equal<float>(downloaded(session, copy.data(), kParameters), values, "parameters");
 }
 

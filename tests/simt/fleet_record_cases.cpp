@@ -22,6 +22,7 @@ SIMT_CASE(fleet_progress_gathers_each_member) {
   const auto b = gpu::upload<std::int32_t>(session, correct), c = gpu::upload<std::int32_t>(session, epochs),
              d = gpu::upload<std::int32_t>(session, flags);
   const gpu::Buffer<cuda::ConvNetProgress> out(session, 130);
+  session.fill(out.data(), 0xff, out.size() * sizeof(cuda::ConvNetProgress));
   cuda::fleet_progress(session, {130, a.data(), b.data(), c.data(), d.data()}, out.data());
   std::vector<cuda::ConvNetProgress> got(130);
   gpu::download<cuda::ConvNetProgress>(session, out.data(), got);
@@ -30,6 +31,7 @@ SIMT_CASE(fleet_progress_gathers_each_member) {
     simt::expect(
         one.loss_sum == 0.5 * m && one.correct == 3 * m && one.diverged_epoch == m - 1 && one.non_finite == m % 2,
         "member %d", m);
+    simt::expect(one.unused == 0, "bytes of member %d that nobody has written", m);
   }
 }
 

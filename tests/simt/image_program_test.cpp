@@ -243,6 +243,38 @@ TEST_F(ImageProgram, RefusesARunThatTheGpuHasNoMemoryForBeforeItWritesAnything) 
   EXPECT_TRUE(read_tree(dir / "out").empty());
 }
 
+TEST_F(ImageProgram, RefusesCandidatesThatTheGpuHasNoMemoryForBeforeItWritesAnything) {
+  constexpr std::int64_t kPool = 12000;
+  write_part("train", kPool);
+  const ImageShape shape{1, 28, 28};
+  const ResNetPlan plan = plan_resnet({ResNetKind::resnet8, shape, 10, 0});
+  gpu::fake_gpu().reset();  // room for the images and, in the nine tenths that may be used, for a training and a little
+  gpu::fake_gpu().info.memory = cuda::DeviceImages::memory(shape, kPool) + cuda::DeviceImages::memory(shape, 2) +
+                                cuda::ConvFleetNet::memory(plan, ConvPrecision::fp32, 2, 1, 1) * 10 / 9 + 4096;
+  RunOptions options;
+  options.workers = 1;
+  options.device = {DeviceKind::cuda, 0};
+  options.progress = ProgressMode::quiet;
+  const auto run_with = [&](const std::string& candidates) {
+    FaultyFileSystem files;
+    const std::vector<std::string> set = {"acquisition.strategy=coreset", "acquisition.candidates=" + candidates};
+    try {
+      EXPECT_EQ(run_study(files, parse_study(read_file(config), config, set), options).finished, 1);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::device);
+      EXPECT_TRUE(files.disk().files().empty());
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  const std::string refusal = run_with(std::to_string(kPool - 2));
+  EXPECT_THAT(refusal, HasSubstr("run fashion_mnist__coreset"));
+  EXPECT_THAT(refusal, HasSubstr("a network, its test and its selection take "));
+  EXPECT_THAT(refusal, HasSubstr("use a smaller acquisition.candidates"));
+  EXPECT_EQ(run_with("2"), "");
+  gpu::fake_gpu().reset();
+}
+
 TEST_F(ImageProgram, RefusesWhatItCannotDo) {
   const ProgramResult profiled = run("out", "", {"--profile"});
   EXPECT_EQ(profiled.exit_code, 2);

@@ -36,6 +36,9 @@ Picks by_the_device(const TrainedConvNet& net, const ImageSelectJob& job, std::s
   EXPECT_EQ(session.counters().copies_out, 0);
   std::vector<std::int32_t> numbers(answer.size());
   gpu::download<std::int32_t>(session, answer.data(), numbers);
+  if (job.problem.numpy_stream == nullptr) {
+    EXPECT_EQ(numbers.back(), 0) << "uniforms that nobody has counted";
+  }
   return read_answer(job, numbers);
 }
 
@@ -47,7 +50,7 @@ Picks by_the_host(const TrainedConvNet& net, const ImageSelectJob& job) {
   const auto networks = on_device(session, net);
   DeviceScorer scorer(session, {*networks, 0, kPlenty}, images.pool(), 20);
   const auto n = std::ssize(job.candidate_rows), m = std::ssize(job.labelled_rows);
-  const std::int64_t classes = scorer.classes(), width = scorer.width();
+  const std::int64_t classes = networks->plan().spec.classes, width = padded_channels(networks->plan().features);
   const auto rows_of = [&](const std::vector<std::int32_t>& rows, std::int32_t pass, bool features) {
     const auto columns = static_cast<std::size_t>(features ? width : classes);
     const gpu::Buffer<float> out(session, rows.size() * columns);

@@ -154,6 +154,26 @@ TEST_F(ImageStudy, AStopReachesEveryPartOfACycle) {
   for (const std::int64_t at : {whole / 50, whole / 2}) EXPECT_THROW(run(at), Interrupted) << at << " of " << whole;
 }
 
+TEST_F(ImageStudy, AStopBehindTheLastEpochReachesTestsAndSelections) {
+  std::atomic<bool> stop;
+  const Machine machine(&stop);
+  const auto run = [&](const ImageJob& job) {
+    machine.executor->run(
+        std::span(&job, 1), [](std::size_t, const ImageResult&) {},
+        [&](std::int64_t done, std::int64_t all) { stop = done == all; });
+  };
+  stop = false;
+  ImageJob test = whole_cycle("entropy", ConvPrecision::fp32), choice = test, alone;
+  test.select.reset();
+  EXPECT_THROW(run(test), Interrupted);
+  stop = false;
+  choice.test = false;
+  EXPECT_THROW(run(choice), Interrupted);
+  alone.select = test::select_job("random");
+  stop = true;
+  EXPECT_THROW(run(alone), Interrupted);
+}
+
 TEST_F(ImageStudy, AnotherEngineDoesNotContinueARun) {
   const TempDir out;
   const StudyRun run = runs_of({})[0];

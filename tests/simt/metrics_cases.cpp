@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Test metrics on the device beside loops in double precision that count pairs: the losses within rounding, accuracy
-// and areas exactly. (That they are the CPU's to the last bit is a matter of image_study_test.)
+// and areas exactly. (That they are the CPU's to the last bit is a matter of image_cycle_test.)
 #include <cmath>
 #include <limits>
 

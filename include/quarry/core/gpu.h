@@ -6,9 +6,9 @@
 //   src/core/gpu_none.cpp     a build without CUDA: no device, and why
 //   tests/simt/fake_gpu.cpp   kernels run thread by thread on the host, with faults on demand
 //
-// Everything below "queue" is asynchronous: it returns at once and happens in the order of the calls. Nothing but
-// wait() and synchronize() blocks. Memory is raw bytes without constructors; device memory must not be read on the
-// host.
+// Everything below "queue" is asynchronous: it returns at once and happens in the order of the calls. There nothing but
+// wait() and synchronize() blocks; allocate() does where memory is short, to get back what was released, and making and
+// freeing pinned memory may. Memory is raw bytes without constructors; device memory must not be read on the host.
 #pragma once
 
 #include <cstddef>

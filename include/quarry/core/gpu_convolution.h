@@ -72,6 +72,7 @@ struct ConvolutionPlan {
   std::string name;                ///< "cuDNN 9.19.0 engine 62 knobs 2=4 13=0": kinds of knobs by cuDNN's numbers
   std::vector<std::string> notes;  ///< what cuDNN notes about the engine's numbers: "tensor cores"
   std::size_t workspace = 0;       ///< bytes of scratch of an execution
+  std::int32_t passed_over = 0;    ///< engines before it that wanted more workspace than most_workspace
   std::shared_ptr<void> native;
   std::int64_t maker = 0;  ///< number of the Convolutions that made it and can execute it; 0: none
 };

@@ -2,8 +2,8 @@
 // A fleet of residual networks in the memory of a GPU: the same plan for every member, each with its own parameters,
 // hyperparameters and rows. A training step of all members is one recorded graph. From the first epoch to the end of
 // what follows a training nothing is read back and nothing waits for the device, except that no more than two calls of
-// an object (epochs, scoring passes) are in its queue. A member's numbers are those of any other fleet, bit for bit
-// (conv_device.h), on one kind of device and precision.
+// an object (epochs, scoring passes) are in its queue, and where pinned memory for what is sent has to grow. A member's
+// numbers are those of any other fleet, bit for bit (conv_device.h), on one kind of device and precision.
 #pragma once
 
 #include <atomic>
@@ -167,8 +167,8 @@ std::size_t conv_member_memory(const ConvMemberSpec& member);
 
 /// train_conv_fleet (nn/conv_fleet.h) on a GPU: `pool` is data.train in device memory. Members of one network,
 /// precision, batch size and number of epochs train together, as many as there is memory for; where an allocation fails
-/// all the same, half as many. Results are read back once for those that train together, when they are trained and
-/// followed: a few numbers each, and the parameters where the network is to be kept. `done` gets each of them then;
+/// all the same, half as many. Results are read back when those that train together are trained and followed: a few
+/// numbers each in one copy, and the parameters where the network is to be kept. `done` gets each of them then;
 /// they are those of any other division. Errors: as there; device, with the bytes, if there is no memory for a single
 /// member; Interrupted.
 void train_conv_fleet(gpu::Session& session, const ImageDataset& data, const ImagePool& pool,

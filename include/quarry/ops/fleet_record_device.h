@@ -15,7 +15,9 @@ struct ConvNetProgress {
   std::int32_t correct = 0;          ///< of the last evaluation
   std::int32_t diverged_epoch = -1;  ///< first epoch with a training loss that is not finite
   std::int32_t non_finite = 0;       ///< a parameter or buffer was not finite when they were looked at
+  std::int32_t unused = 0;           ///< written too: every byte goes to the host
 };
+static_assert(sizeof(ConvNetProgress) == sizeof(double) + 4 * sizeof(std::int32_t), "padding that is never written");
 
 /// Of each member, [member].
 struct FleetProgress {

@@ -75,12 +75,11 @@ struct DeviceImageOptions {
 
 /// On a GPU. A data set's images are uploaded when it is loaded, and stay. Networks that can train side by side do, as
 /// many as there is memory for; they stay on the device for their tests and selections, which are in its queue behind
-/// the training. What comes back is read once for those that trained together: a few numbers of each training and test,
-/// the picks, and the parameters where a network is to be kept. Only a strategy that asks no network (random) chooses
-/// on the host. Results do not depend on how networks are divided into fleets; test metrics are the CPU's, bit for bit,
-/// given the device's logits.
-/// Errors: device, if there is none, or without memory for a single network; gpu::Failure; Interrupted; failed for a
-/// strategy that has no device form.
+/// the training. What comes back of those that trained together is read at the end, in two copies: a few numbers of
+/// each training, and those of each test with the picks; and the parameters where a network is to be kept. Only a
+/// strategy that asks no network (random) chooses on the host. Results do not depend on how networks are divided into
+/// fleets; test metrics are the CPU's, bit for bit, given the device's logits. Errors: device, if there is none, or
+/// without memory for a single network; gpu::Failure; Interrupted; failed for a strategy that has no device form.
 std::unique_ptr<ImageExecutor> make_device_image_executor(Context& context, const DeviceImageOptions& options);
 
 }  // namespace quarry

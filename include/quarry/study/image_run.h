@@ -24,7 +24,7 @@ class ImageRun {
 
   /// Cycles, or trials and the final network, that had been committed when the run was opened.
   virtual std::int32_t committed() const = 0;
-  /// Of them, committed since the last call of this function.
+  /// Committed since the last call of this function, or since it was about to be opened: opening may commit too.
   virtual std::int32_t take_commits() = 0;
   /// What a network of the next jobs() is worth in commits, for a forecast.
   virtual double commits_per_network() const = 0;
