@@ -101,6 +101,7 @@ DeviceSegment::DeviceSegment(gpu::Session& session, const DeviceDataSets& data, 
   blocks_.emplace_back(session, count.used());
   Carver carver(blocks_.back().data());
   shared_ = place_shared(sizes_, carver);
+  session.fill(shared_.record, 0, sizes_.record);  // it goes to the host whole, what no cycle writes included
   Carver record(shared_.record);
   for (const RunOutlook& run : runs_) records_.push_back(place_record(run, record));
   const auto cycles = static_cast<std::size_t>(shape_.cycles);
