@@ -147,11 +147,10 @@ QUARRY_BLOCK_FUNCTION void run_job(const MlpFitJob& job, FitState& state, std::i
   const std::int64_t with_order = words_with_order(map, job.n_train);
   const bool network_shared = map.words <= shared_words, order_shared = with_order <= shared_words;
   float* const memory = network_shared ? SharedSpace::at(0) : workspace;
-  float *keys = workspace, *order = workspace + 2 * permutation_keys(job.n_train);
-  if (order_shared || !network_shared) {
-    keys = memory + map.scratch;
-    order = memory + with_order - round_up4(job.n_train);
-  }
+  const bool order_beside = order_shared || !network_shared;  // else the workspace holds it, and there is one
+  float* const keys = order_beside ? memory + map.scratch : workspace;
+  float* const order =
+      order_beside ? memory + with_order - round_up4(job.n_train) : workspace + 2 * permutation_keys(job.n_train);
   if (network_shared) {
     run_at(SharedSpace{}, job, needs, state, order, keys);
   } else {

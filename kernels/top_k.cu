@@ -170,15 +170,16 @@ void cuda::top_k(gpu::Session& session, const TopKJob* jobs, std::int32_t n_jobs
     const TopKJob& job = jobs[p];
     QUARRY_CHECK(job.count >= 0 && job.count <= job.n && job.n < (std::int64_t{1} << 31), "the best {} of {} scores",
                  job.count, job.n);
+    const std::size_t bytes = cuda::top_k_scratch(job.n, job.count);  // none for a single tile
     if (by_sorting(job.n, job.count)) {
       sort_all(session, job, room);
     } else {
+      char* const next = bytes > 0 ? room + level_bytes(job.n, job.count) : room;
       open.push_back({{job.scores, nullptr, job.n, nullptr, job.picks, job.any_finite, job.count},
-                      {reinterpret_cast<std::uint64_t*>(room),
-                       reinterpret_cast<std::uint64_t*>(room + level_bytes(job.n, job.count))}});
+                      {reinterpret_cast<std::uint64_t*>(room), reinterpret_cast<std::uint64_t*>(next)}});
       while (tile < kTile && tile < job.n) tile *= 2;
     }
-    room += cuda::top_k_scratch(job.n, job.count);
+    room += bytes;
   }
   while (!open.empty()) next_level(session, open, tile);
 }

@@ -207,7 +207,7 @@ const std::vector<Fault>& memory_faults() {
       {"shared memory written past its end", &doubles<shared_write_past_end>, "esee"},
       {"shared row overrun inside the array", &doubles<shared_row_overrun>, "wsww"},
       {"dynamic shared memory overrun", &dynamic_shared_overrun, "esee"},
-      {"misaligned vector load", &doubles<misaligned_vector>, "-s--"},
+      {"misaligned vector load", &doubles<misaligned_vector>, "--s-"},
       {"signed overflow in an index", &doubles<index_overflow>, "-s--"},
       {"uninitialised shared memory in a result", &doubles<uninitialised_shared>, "wwws"},
       {"uninitialised shared memory steers a branch", &doubles<uninitialised_shared_steers>, "---s"},
