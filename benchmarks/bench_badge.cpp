@@ -11,6 +11,7 @@
 
 #include "benchmarks/bench_picks.h"
 #include "benchmarks/bench_pools.h"
+#include "quarry/core/gpu.h"
 #include "quarry/ops/badge.h"
 #include "quarry/ops/select_device.h"
 

@@ -19,6 +19,7 @@
 
 #include "benchmarks/bench_cli.h"
 #include "quarry/core/bfloat16.h"
+#include "quarry/core/gpu.h"
 #include "quarry/core/rng.h"
 #include "quarry/ops/conv_engines.h"
 #include "tests/support/conv_layers.h"

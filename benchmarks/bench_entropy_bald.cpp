@@ -10,6 +10,7 @@
 #include "benchmarks/bench_cli.h"
 #include "benchmarks/bench_pools.h"
 #include "quarry/core/context.h"
+#include "quarry/core/gpu.h"
 #include "quarry/nn/mlp_device.h"
 #include "quarry/nn/mlp_fleet.h"
 #include "quarry/ops/scores.h"

@@ -8,6 +8,7 @@
 // CPU.
 #include "benchmarks/bench_picks.h"
 #include "benchmarks/bench_pools.h"
+#include "quarry/core/gpu.h"
 #include "quarry/ops/k_center.h"
 #include "quarry/ops/select_device.h"
 

@@ -12,6 +12,7 @@
 #include "benchmarks/bench.h"
 #include "benchmarks/bench_cli.h"
 #include "quarry/core/context.h"
+#include "quarry/core/gpu.h"
 
 namespace quarry::bench {
 

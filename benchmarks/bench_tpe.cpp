@@ -16,6 +16,7 @@
 
 #include "benchmarks/bench_cli.h"
 #include "quarry/core/error.h"
+#include "quarry/core/gpu.h"
 #include "quarry/core/rng.h"
 #include "quarry/hpo/device_searches.h"
 #include "quarry/hpo/search.h"
