@@ -59,4 +59,16 @@ Facts setting_facts(const SettingSummary& summary) {
   return facts;
 }
 
+std::string report_directory(const std::string& out, const std::vector<std::string>& directories,
+                             const std::string& name) {
+  if (!out.empty()) return out;
+  std::string first = directories.front();
+  while (first.size() > 1 && first.back() == '/') first.pop_back();
+  return first + "/" + name;
+}
+
+const char* const kNoGnuplot =
+    "gnuplot is not installed, so there are no pictures. Install it (Debian: apt install gnuplot-nox) and run quarry "
+    "report again.";
+
 }  // namespace quarry

@@ -16,4 +16,11 @@ Facts setting_facts(const SettingSummary& summary);
 /// Appends a value that is not there yet.
 void add_once(std::vector<std::string>& values, const std::string& value);
 
+/// Where a report goes: `out`, or if that is empty `name` in the first directory.
+std::string report_directory(const std::string& out, const std::vector<std::string>& directories,
+                             const std::string& name);
+
+/// What a report says instead of pictures.
+extern const char* const kNoGnuplot;
+
 }  // namespace quarry

@@ -10,6 +10,7 @@
 #include "quarry/core/text.h"
 #include "quarry/report/study_cells.h"
 #include "quarry/study/environment.h"
+#include "src/report/facts.h"
 #include "src/report/hyperparameter_pictures.h"
 #include "src/report/hyperparameter_text.h"
 #include "src/report/page.h"
@@ -20,7 +21,10 @@ namespace {
 class Writer {
  public:
   Writer(FileSystem& files, const HyperparameterReportOptions& options)
-      : files_(files), options_(options), out_(out_directory(options)), gnuplot_(files, out_) {}
+      : files_(files),
+        options_(options),
+        out_(report_directory(options.out, options.directories, "report")),
+        gnuplot_(files, out_) {}
 
   HyperparameterReportSummary write() {
     tree_ = read_cells(files_, options_.directories);
@@ -42,13 +46,6 @@ class Writer {
   }
 
  private:
-  static std::string out_directory(const HyperparameterReportOptions& options) {
-    if (!options.out.empty()) return options.out;
-    std::string first = options.directories.front();
-    while (first.size() > 1 && first.back() == '/') first.pop_back();
-    return first + "/report";
-  }
-
   void write_file(const std::string& name, const std::string& text) {
     files_.write_atomically(out_ + "/" + name, text);
     summary_.files.push_back(name);
@@ -68,10 +65,7 @@ class Writer {
                                                  "(0.01, 0.05) and (0.1, 0.005)."}}});
     for (const CellDataset& dataset : tree_.datasets) page.sections.push_back(section_of(dataset));
     if (!order_.empty()) page.sections.push_back({"HP3 and HP4", {shown_qualitative(order_)}});
-    if (!gnuplot_.available())
-      summary_.notes.emplace_back(
-          "gnuplot is not installed, so there are no pictures. Install it (Debian: apt install gnuplot-nox) and run "
-          "quarry report again.");
+    if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
     if (!summary_.notes.empty()) {
       Section missing{"What is missing", {}};
       for (const std::string& note : summary_.notes) missing.blocks.push_back(Paragraph{note});

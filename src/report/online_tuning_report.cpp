@@ -57,7 +57,10 @@ std::string claims_csv(const std::vector<Claim>& claims) {
 class Writer {
  public:
   Writer(FileSystem& files, const OnlineTuningReportOptions& options)
-      : files_(files), options_(options), out_(out_directory(options)), gnuplot_(files, out_) {}
+      : files_(files),
+        options_(options),
+        out_(report_directory(options.out, options.directories, "findings")),
+        gnuplot_(files, out_) {}
 
   OnlineTuningReportSummary write() {
     for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
@@ -79,13 +82,6 @@ class Writer {
   }
 
  private:
-  static std::string out_directory(const OnlineTuningReportOptions& options) {
-    if (!options.out.empty()) return options.out;
-    std::string first = options.directories.front();
-    while (first.size() > 1 && first.back() == '/') first.pop_back();
-    return first + "/findings";
-  }
-
   void write_file(const std::string& name, const std::string& text) {
     files_.write_atomically(out_ + "/" + name, text);
     summary_.files.push_back(name);
@@ -103,10 +99,7 @@ class Writer {
     for (const Claim& claim : claims_)
       page.sections.push_back({claim.name, {Paragraph{"Claim: " + claim.says}, claim_table(claim)}});
     page.sections.push_back(curves());
-    if (!gnuplot_.available())
-      summary_.notes.emplace_back(
-          "gnuplot is not installed, so there are no pictures. Install it (Debian: apt install gnuplot-nox) and run "
-          "quarry report again.");
+    if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
     if (!summary_.notes.empty()) {
       Section missing{"What is missing", {}};
       for (const std::string& note : summary_.notes) missing.blocks.push_back(Paragraph{note});

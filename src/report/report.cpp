@@ -33,7 +33,10 @@ std::string slug(std::string_view text) {
 class ReportWriter {
  public:
   ReportWriter(FileSystem& files, const ReportOptions& options)
-      : files_(files), options_(options), out_(out_directory(options)), gnuplot_(files, out_) {}
+      : files_(files),
+        options_(options),
+        out_(report_directory(options.out, options.directories, "report")),
+        gnuplot_(files, out_) {}
 
   ReportSummary write() {
     for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
@@ -52,13 +55,6 @@ class ReportWriter {
   }
 
  private:
-  static std::string out_directory(const ReportOptions& options) {
-    if (!options.out.empty()) return options.out;
-    std::string first = options.directories.front();
-    while (first.size() > 1 && first.back() == '/') first.pop_back();
-    return first + "/report";
-  }
-
   void count_runs() {
     for (const Setting& setting : settings_)
       for (const Arm& arm : setting.arms) {
@@ -94,10 +90,7 @@ class ReportWriter {
     page.sections.push_back(shown);
     add_overview(page);
     for (const SettingSummary& summary : summaries_) page.sections.push_back(setting_section(summary));
-    if (!gnuplot_.available())
-      summary_.notes.push_back(
-          "gnuplot is not installed, so there are no pictures. Install it (Debian: apt install gnuplot-nox) and run "
-          "quarry report again.");
+    if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
     page.sections.push_back(trouble_section());
     page.sections.push_back(again_section());
     if (options_.html) write_file("report.html", page_html(page));
