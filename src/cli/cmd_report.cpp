@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // quarry report DIR...: pictures, tables and a page from what quarry run wrote.
+#include <fmt/core.h>
+
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +68,15 @@ AnimationOptions read_animation(const Arguments& arguments) {
   return options;
 }
 
+/// Says what was noticed, counted and written; the exit code.
+template <class Summary>
+int tell(const Summary& summary, const std::string& counts) {
+  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
+  print("{}\n", counts);
+  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
+  return 0;
+}
+
 int hyperparameter_report(const Arguments& arguments) {
   HyperparameterReportOptions options;
   options.directories = arguments.directories;
@@ -74,10 +85,7 @@ int hyperparameter_report(const Arguments& arguments) {
   read_format(arguments.format, options);
   const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
   put(summary.text);
-  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
-  print("{} cells, {} pictures\n", summary.cells, summary.pictures);
-  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
-  return 0;
+  return tell(summary, fmt::format("{} cells, {} pictures", summary.cells, summary.pictures));
 }
 
 int online_tuning_report(const Arguments& arguments) {
@@ -87,10 +95,7 @@ int online_tuning_report(const Arguments& arguments) {
   read_format(arguments.format, options);
   const OnlineTuningReportSummary summary = write_online_tuning_report(posix_file_system(), options);
   put(summary.text);
-  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
-  print("{} claims, {} pictures\n", summary.claims, summary.pictures);
-  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
-  return 0;
+  return tell(summary, fmt::format("{} claims, {} pictures", summary.claims, summary.pictures));
 }
 
 /// The report of a published study draws no maps.
@@ -117,10 +122,7 @@ int report(const Arguments& arguments) {
   read_format(arguments.format, options);
   const ReportSummary summary = write_report(posix_file_system(), options);
   print("{} of {} runs completed, {} diverged at least once\n", summary.completed, summary.runs, summary.diverged);
-  for (const std::string& note : summary.notes) print("note: {}\n", printable(note));
-  print("{} pictures\n", summary.pictures);
-  for (const std::string& file : summary.files) print("{}/{}\n", printable(summary.out), printable(file));
-  return 0;
+  return tell(summary, fmt::format("{} pictures", summary.pictures));
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "quarry/core/text.h"
+#include "quarry/study/environment.h"
 #include "src/report/pictures.h"
 
 namespace quarry {
@@ -65,6 +66,16 @@ std::string report_directory(const std::string& out, const std::vector<std::stri
   std::string first = directories.front();
   while (first.size() > 1 && first.back() == '/') first.pop_back();
   return first + "/" + name;
+}
+
+std::string made_by() {
+  return fmt::format("Made by quarry {} (commit {}).", build_info().version, build_info().commit);
+}
+
+Section missing_section(const std::vector<std::string>& notes) {
+  Section section{"What is missing", {}};
+  for (const std::string& note : notes) section.blocks.push_back(Paragraph{note});
+  return section;
 }
 
 const char* const kNoGnuplot =

@@ -20,6 +20,12 @@ void add_once(std::vector<std::string>& values, const std::string& value);
 std::string report_directory(const std::string& out, const std::vector<std::string>& directories,
                              const std::string& name);
 
+/// "Made by quarry VERSION (commit C)."
+std::string made_by();
+
+/// "What is missing", a paragraph for each note.
+Section missing_section(const std::vector<std::string>& notes);
+
 /// What a report says instead of pictures.
 extern const char* const kNoGnuplot;
 

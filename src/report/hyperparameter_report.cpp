@@ -9,7 +9,6 @@
 
 #include "quarry/core/text.h"
 #include "quarry/report/study_cells.h"
-#include "quarry/study/environment.h"
 #include "src/report/facts.h"
 #include "src/report/hyperparameter_pictures.h"
 #include "src/report/hyperparameter_text.h"
@@ -54,8 +53,7 @@ class Writer {
   void write_pages() {
     Page page;
     page.title = "Role of hyperparameters in deep active learning";
-    const BuildInfo& build = build_info();
-    page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
+    page.footer = made_by();
     page.sections.push_back({"What was run",
                              {facts(), Paragraph{"Accuracy on the test set, in percent. AL: inside the "
                                                  "active-learning run with the fixed pair. BO: after "
@@ -66,11 +64,7 @@ class Writer {
     for (const CellDataset& dataset : tree_.datasets) page.sections.push_back(section_of(dataset));
     if (!order_.empty()) page.sections.push_back({"HP3 and HP4", {shown_qualitative(order_)}});
     if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
-    if (!summary_.notes.empty()) {
-      Section missing{"What is missing", {}};
-      for (const std::string& note : summary_.notes) missing.blocks.push_back(Paragraph{note});
-      page.sections.push_back(missing);
-    }
+    if (!summary_.notes.empty()) page.sections.push_back(missing_section(summary_.notes));
     page.sections.push_back(again());
     if (options_.html) write_file("report.html", page_html(page));
     if (options_.markdown) write_file("report.md", page_markdown(page));

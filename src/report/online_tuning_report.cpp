@@ -9,7 +9,6 @@
 #include "quarry/core/json.h"
 #include "quarry/core/text.h"
 #include "quarry/report/online_tuning_claims.h"
-#include "quarry/study/environment.h"
 #include "src/report/facts.h"
 #include "src/report/page.h"
 #include "src/report/pictures.h"
@@ -73,8 +72,8 @@ class Writer {
       summary_.text += fmt::format("{} {}: {}\n", claim.name, to_string(claim.verdict()), claim.why());
     if (claims_.empty())
       summary_.notes.emplace_back(
-          "no claim of the online-tuning study can be tested on these runs: it takes the modes constant_initial and "
-          "online_dynamic, honeypots, several model.dropout, or both presets");
+          "no claim of the online-tuning study can be tested on these runs: it takes the mode online_dynamic and a "
+          "constant one, honeypots, several model.dropout, or both presets");
     files_.make_directories(out_);
     if (options_.csv) write_file("findings.csv", claims_csv(claims_));
     if (options_.html || options_.markdown) write_pages();
@@ -90,8 +89,7 @@ class Writer {
   void write_pages() {
     Page page;
     page.title = "Findings: hyperparameters tuned during active learning";
-    const BuildInfo& build = build_info();
-    page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
+    page.footer = made_by();
     Facts facts = study_facts(directories_, settings_);
     add_environment(facts);
     page.sections.push_back({"What was run", {facts}});
@@ -100,11 +98,7 @@ class Writer {
       page.sections.push_back({claim.name, {Paragraph{"Claim: " + claim.says}, claim_table(claim)}});
     page.sections.push_back(curves());
     if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
-    if (!summary_.notes.empty()) {
-      Section missing{"What is missing", {}};
-      for (const std::string& note : summary_.notes) missing.blocks.push_back(Paragraph{note});
-      page.sections.push_back(missing);
-    }
+    if (!summary_.notes.empty()) page.sections.push_back(missing_section(summary_.notes));
     page.sections.push_back(again());
     if (options_.html) write_file("findings.html", page_html(page));
     if (options_.markdown) write_file("findings.md", page_markdown(page));

@@ -12,7 +12,6 @@
 #include "quarry/core/text.h"
 #include "quarry/data/data_table.h"
 #include "quarry/report/summary.h"
-#include "quarry/study/environment.h"
 #include "src/report/animation.h"
 #include "src/report/facts.h"
 #include "src/report/maps.h"
@@ -82,8 +81,7 @@ class ReportWriter {
   void write_pages() {
     Page page;
     page.title = title();
-    const BuildInfo& build = build_info();
-    page.footer = fmt::format("Made by quarry {} (commit {}).", build.version, build.commit);
+    page.footer = made_by();
     page.sections.push_back({"What was run", {study_facts(directories_, settings_)}});
     Section shown{"What it shows", {}};
     for (const SettingSummary& summary : summaries_) shown.blocks.push_back(findings_of(summary));
