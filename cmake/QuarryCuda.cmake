@@ -83,7 +83,8 @@ if(QUARRY_HAS_CUDA)
     set(CMAKE_CUDA20_COMPILE_FEATURES cuda_std_20)
   endif()
   # The flags are part of what a GPU proof is for (scripts/kernel_proofs.sh): --fmad=false, because results are a
-  # contract; -lineinfo, because profilers show source lines; a spill is an error.
+  # contract; -lineinfo, because profilers show source lines. A spill does not end a build, since it depends on
+  # architecture and compiler: the test gpu.kernel_resources fails on it.
   file(STRINGS ${PROJECT_SOURCE_DIR}/kernels/nvcc_flags.txt quarry_nvcc_flags)
   set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/nvcc_flags.txt)
   add_library(quarry_cuda_options INTERFACE)
@@ -104,8 +105,6 @@ function(quarry_choose_backend sources_variable)
   if(QUARRY_HAS_CUDA)
     list(FILTER sources EXCLUDE REGEX "_none\\.cpp$")
     file(GLOB kernels CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/kernels/*.cu)
-    # Some of CUB's own kernels spill a few bytes, which ones depends on architecture and toolkit: not ours to refuse.
-    set_source_files_properties(${PROJECT_SOURCE_DIR}/kernels/library.cu PROPERTIES COMPILE_OPTIONS -Xptxas=-w)
     list(APPEND sources ${kernels})
   else()
     set(none ${sources})

@@ -22,9 +22,10 @@ target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:
   -fstack-protector-strong>)
 target_link_options(quarry_options INTERFACE -Wl,-z,relro,-z,now)
 
-if(NOT QUARRY_SANITIZE OR CMAKE_CXX_COMPILER_ID MATCHES "Clang")
-  # Not for gcc's sanitizers: the instrumentation itself makes it guess at uninitialised variables.
-  target_compile_options(quarry_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
+# Warnings are errors where quarry is tested (scripts/test.sh), not where a newer compiler knows new ones.
+if(QUARRY_SANITIZE AND NOT CMAKE_CXX_COMPILER_ID MATCHES "Clang")
+  # The instrumentation itself makes gcc guess at uninitialised variables.
+  set(CMAKE_COMPILE_WARNING_AS_ERROR OFF)
 endif()
 if(QUARRY_SANITIZE)
   add_compile_options(-fsanitize=${QUARRY_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all -g1)

@@ -35,7 +35,7 @@ if [ "$(cat /proc/sys/vm/mmap_rnd_bits 2> /dev/null || echo 28)" -gt 28 ]; then 
 stage() {  # preset [cmake options]
   local preset=$1 log=$logs/$1.log junit=$PWD/$logs/$1.xml start=$SECONDS build_seconds status=0
   shift
-  if ! { "${wrapper[@]}" cmake --preset "$preset" "$@" &&
+  if ! { "${wrapper[@]}" cmake --preset "$preset" -DCMAKE_COMPILE_WARNING_AS_ERROR=ON "$@" &&
          "${wrapper[@]}" cmake --build --preset "$preset" -j "$cores"; } > "$log" 2>&1; then
     grep -aE 'error|FAILED|warning: unused' -A 6 "$log" | tail -n 40 || tail -n 40 "$log"
     record "$preset" 0 1 0 "does not build, see $log"

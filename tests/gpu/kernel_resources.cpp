@@ -2,8 +2,9 @@
 // Compares what ptxas says about every kernel (the *.ptxas files beside the objects of a build) with
 // kernels/resources.json. A spill or a stack frame that is not on record fails with any compiler; more than 10 % more
 // registers fail with the compiler of the record only, since allocation changes between versions. Kernels of CUB and
-// Thrust are not looked at.
+// Thrust, and architectures that the record does not have, are not looked at.
 // usage: kernel_resources REPORTS_DIR RECORD.json NVCC_VERSION [--update]
+// exit code: 0 as recorded, 1 not, 2 usage, 77 none of the record's architectures was compiled
 #include <cxxabi.h>
 
 #include <cstdlib>
@@ -13,6 +14,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <regex>
+#include <set>
 #include <string>
 
 namespace {
@@ -70,6 +72,23 @@ void read_report(const std::filesystem::path& path, Table& table) {
   }
 }
 
+std::string architecture_of(const std::string& kernel) {
+  return kernel.substr(kernel.rfind(' ') + 1);
+}
+
+/// Leaves what is for the architectures of the record; returns the others' names.
+std::set<std::string> drop_unrecorded(Table& table, const nlohmann::json& known) {
+  std::set<std::string> recorded, dropped;
+  for (const auto& [kernel, unused] : known.items()) recorded.insert(architecture_of(kernel));
+  for (auto entry = table.begin(); entry != table.end();) {
+    const std::string architecture = architecture_of(entry->first);
+    const bool keep = recorded.count(architecture) > 0;
+    if (!keep) dropped.insert(architecture);
+    entry = keep ? std::next(entry) : table.erase(entry);
+  }
+  return dropped;
+}
+
 nlohmann::ordered_json to_json(const Table& table, const std::string& version) {
   nlohmann::ordered_json record;
   record["nvcc"] = version;
@@ -106,8 +125,10 @@ int compare(const Table& table, const nlohmann::json& record, const std::string&
       complain("registers", r.registers, was("registers"));
     }
   }
+  std::set<std::string> compiled;
+  for (const auto& [kernel, unused] : table) compiled.insert(architecture_of(kernel));
   for (const auto& [kernel, unused] : known.items()) {
-    if (same_compiler && table.count(kernel) == 0) {
+    if (same_compiler && compiled.count(architecture_of(kernel)) > 0 && table.count(kernel) == 0) {
       std::cout << kernel << ": on record, but no longer compiled\n";
       ++bad;
     }
@@ -141,7 +162,11 @@ int main(int argc, char** argv) {
     std::cerr << record_path << " cannot be read\n";
     return 1;
   }
-  const int bad = compare(table, nlohmann::json::parse(in), version);
+  const nlohmann::json record = nlohmann::json::parse(in);
+  for (const std::string& architecture : drop_unrecorded(table, record.at("kernels")))
+    std::cout << architecture << " is not on record: not looked at\n";
+  if (table.empty()) return 77;
+  const int bad = compare(table, record, version);
   if (bad > 0) {
     std::cout << "If that is meant: " << argv[0] << " " << argv[1] << " " << record_path << " " << version
               << " --update\n";

@@ -6,8 +6,8 @@
 set -eu
 cuobjdump=$1 objects=$2
 shift 2
-if [ ! -x "$cuobjdump" ]; then
-  echo "no cuobjdump here: the machine code is not looked at"
+if [ ! -x "$cuobjdump" ] || [ $# -eq 0 ]; then
+  echo "no cuobjdump or no architecture to look at here: the machine code is not looked at"
   exit 77
 fi
 code=$(mktemp)
