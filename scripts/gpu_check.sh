@@ -30,11 +30,13 @@ if ! command -v nvidia-smi > /dev/null || ! nvidia-smi -L > /dev/null 2>&1; then
 fi
 rm -rf "$logs"
 mkdir -p "$logs"
+source scripts/gpu_libraries.sh
 nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader | sed 's/^/device: /'
 
 # Runs a step in the time that is left, keeps its output, remembers a failure and goes on.
+share=1   # of that time, one part in so many
 step() {  # name command...
-  local name=$1 start=$SECONDS left=$((seconds - SECONDS)) status=0
+  local name=$1 start=$SECONDS left=$(((seconds - SECONDS) / share)) status=0
   shift
   if [ "$left" -lt 5 ]; then
     printf '%-22s not run: no time left\n' "$name"
@@ -151,7 +153,9 @@ check_sanitizers() {
     sanitizers=("does not work here: $({ grep -m 1 -iE 'error|unsupported' "$logs/planted.log" || true; } | tr -d '"\\' | cut -c 1-80)")
     return
   fi
-  for tool in memcheck racecheck synccheck initcheck; do
+  share=5
+  for tool in memcheck synccheck initcheck racecheck; do   # the slowest last
+    share=$((share - 1))
     if step "sanitizer-$tool" compute-sanitizer --tool "$tool" --error-exitcode 9 "$gpu_tests" --one-process; then
       sanitizers+=("$tool clean")
     else

@@ -9,10 +9,13 @@ start=$SECONDS
 scripts/setup.sh
 log=build/quickstart.log
 mkdir -p build
+# Compiling the kernels takes many minutes; without a GPU nothing of the quick start would use them.
+cuda=AUTO
+if ! nvidia-smi -L > /dev/null 2>&1; then cuda=OFF; fi
 build() {
-  cmake --preset release > "$log" 2>&1 && cmake --build --preset release --target quarry_program >> "$log" 2>&1
+  cmake --preset release "-DQUARRY_CUDA=$cuda" > "$log" 2>&1 && cmake --build --preset release --target quarry_program >> "$log" 2>&1
 }
-echo "building quarry ..."
+if [ "$cuda" = OFF ]; then echo "building quarry for the CPU (no GPU can be used here) ..."; else echo "building quarry ..."; fi
 build || {
   tail -n 30 "$log" >&2
   echo "quarry: the build failed; all it said is in $log" >&2

@@ -71,7 +71,7 @@ skipped_tests() {
 
 begin=$SECONDS
 # Where nvcc is, every kernel is compiled for the two architectures whose code paths differ; 80 leaves PTX for later GPUs.
-stage release "-DCMAKE_CUDA_ARCHITECTURES=80;90a-real"
+stage release -DQUARRY_CUDA=AUTO "-DCMAKE_CUDA_ARCHITECTURES=80;90a-real"
 if [ "$quick" = no ]; then
   stage asan-ubsan
   stage tsan        # what has threads, and the kernels on the host with a thread for each CUDA thread
