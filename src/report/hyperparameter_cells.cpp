@@ -11,9 +11,8 @@ constexpr std::int64_t kFirstBudget = 2000;  // labels from which a study has th
 const std::vector<std::string> kPublishedStrategies = {"random", "entropy", "coreset", "badge"};
 
 bool is_tested_after(const StudyCell& cell, std::int64_t labels) {
-  return std::any_of(cell.cycles.begin(), cell.cycles.end(), [&](const ActiveCycle& cycle) {
-    return cycle.labels == labels && cycle.accuracy.has_value();
-  });
+  return std::any_of(cell.cycles.begin(), cell.cycles.end(),
+                     [&](const ActiveCycle& cycle) { return cycle.labels == labels && cycle.accuracy.has_value(); });
 }
 
 }  // namespace
@@ -80,6 +79,12 @@ std::vector<HyperparameterPair> DatasetCells::pairs() const {
   for (const StudyCell* cell : cells_)
     if (std::find(pairs.begin(), pairs.end(), cell->key.pair) == pairs.end()) pairs.push_back(cell->key.pair);
   return pairs;
+}
+
+std::int64_t DatasetCells::searched_pairs(std::int64_t budget) const {
+  const std::vector<HyperparameterPair> all = pairs();
+  return std::count_if(all.begin(), all.end(),
+                       [&](const HyperparameterPair& pair) { return has_search(pair, budget); });
 }
 
 TableCell DatasetCells::ours(const std::string& strategy, const TableColumn& column) const {

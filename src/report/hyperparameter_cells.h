@@ -33,6 +33,8 @@ class DatasetCells {
   bool has_unnamed_result(std::int64_t labels) const;
   bool has_search(HyperparameterPair pair, std::int64_t budget) const;
   std::vector<HyperparameterPair> pairs() const;
+  /// How many pairs searches on so many labels began with, in whatever tables they are.
+  std::int64_t searched_pairs(std::int64_t budget) const;
 
   /// Our side of a cell of a table.
   TableCell ours(const std::string& strategy, const TableColumn& column) const;

@@ -47,8 +47,8 @@ void add_once(std::vector<std::string>& list, const std::string& text) {
 
 /// A key's values over the runs of one half.
 struct Values {
-  std::vector<std::string> order;                    ///< as met
-  std::map<std::string, std::int64_t> runs;          ///< by value
+  std::vector<std::string> order;            ///< as met
+  std::map<std::string, std::int64_t> runs;  ///< by value
   std::map<std::string, std::vector<std::string>> places;
 
   void add(const std::string& value, const StudyCell& cell) {
@@ -66,8 +66,8 @@ struct Values {
   /// Where a value is that not most have.
   std::string exceptions(const std::string& key) const {
     if (order.size() < 2) return "";
-    const std::string& usual = *std::max_element(
-        order.begin(), order.end(), [&](const auto& a, const auto& b) { return runs.at(a) < runs.at(b); });
+    const std::string& usual = *std::max_element(order.begin(), order.end(),
+                                                 [&](const auto& a, const auto& b) { return runs.at(a) < runs.at(b); });
     std::string text;
     for (const std::string& value : order)
       if (value != usual) text += fmt::format(" {} = {} in {}.", key, value, short_list(places.at(value), ", "));

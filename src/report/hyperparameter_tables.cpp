@@ -65,17 +65,15 @@ class DatasetTables {
     bool collapsed = false, not_tested = false, dependent = false;
     for (const std::string& strategy : table.strategies) {
       std::vector<TableCell>& row = table.cells.emplace_back();
-      std::int64_t searches = 0;
       for (const TableColumn& column : table.columns) {
         TableCell& cell = row.emplace_back(known_.ours(strategy, column));
         collapsed = collapsed || (cell.ours && cell.ours->collapsed > 0);
         not_tested = not_tested || cell.not_tested;
-        searches += column.optimised && cell.ours;
+        dependent = dependent || (column.optimised && cell.ours && known_.searched_pairs(column.labels) > 1);
         if (!table.with_published) continue;
         cell.published = published_of(table, strategy, column, grid);
         if (table.judged && cell.ours && cell.published) cell.verdict = verdict_of(column, cell);
       }
-      dependent = dependent || searches > 1;
     }
     if (not_tested) table.notes.emplace_back(kNotTested);
     if (collapsed) table.notes.emplace_back(kCollapsed);

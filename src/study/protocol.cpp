@@ -31,9 +31,9 @@ struct ProtocolKey {
   std::string_view section, name;
 };
 
-/// The keys that make a protocol. Not here: data, strategy, learning rate, weight decay, seed and number of labels, which
-/// say which cell it is; acquisition.tested, which changes no number; data.pool_limit, which pool.positions has; and
-/// what only perceptrons read.
+/// The keys that make a protocol. Not here: data, strategy, learning rate, weight decay, seed and number of labels,
+/// which say which cell it is; acquisition.tested, which changes no number; data.pool_limit, which pool.positions has;
+/// and what only perceptrons read.
 constexpr ProtocolKey kKeys[] = {
     {Part::draws, "run", "rng"},
     {Part::pool, "data", "holdout_share"},

@@ -83,11 +83,12 @@ inline std::string search_text(double accuracy, const std::vector<std::pair<doub
 
 /// protocol.json of a cell: the published one, with these keys otherwise (JSON texts).
 inline std::string protocol_text(const std::string& cell, const std::map<std::string, std::string>& other = {}) {
-  const std::size_t first = cell.find('/') + 1;
-  const std::string strategy = cell.substr(first, cell.find('/', first) - first);
+  std::string strategy = "badge";
+  for (const char* known : {"random", "entropy", "coreset"})
+    if (("/" + cell).find(fmt::format("/{}/", known)) != std::string::npos) strategy = known;
   const StudyHalf half = cell.find("/budget") == std::string::npos ? StudyHalf::learning : StudyHalf::search;
   std::string own, labels_from;
-  for (const auto& [key, value] : published_protocol(half, strategy == "margin" ? "badge" : strategy).values) {
+  for (const auto& [key, value] : published_protocol(half, strategy).values) {
     const bool from = key.starts_with(kLabelsFrom);
     std::string& text = from ? labels_from : own;
     const bool is_number = value.find_first_not_of("0123456789.e-") == std::string::npos;

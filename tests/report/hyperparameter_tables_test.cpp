@@ -406,6 +406,10 @@ TEST_F(SmallCase, ColumnsOfSearchesAreSaidToDependOnEachOther) {
   const auto says = ::testing::Contains(::testing::StartsWith("BO columns depend on each other"));
   EXPECT_THAT(tables[0].notes, says) << "HP1 BO and HP3 BO";
   EXPECT_THAT(tables[1].notes, Not(says)) << "HP1 BO alone";
+  CellWriter(study() + "/cells").search("CIFAR10/random/budget4000/lr0.01_wd0.005/seed1", 0.7702);
+  const auto more = tables_of(study());
+  EXPECT_THAT(named(more, "CIFAR10", "older-4K").notes, says) << "the other column is in another table";
+  EXPECT_THAT(named(more, "CIFAR10", "pairs-4000").notes, says);
 }
 
 TEST(HyperparameterTables, MiniatureShowsHalfAndEndAndItsBudgets) {

@@ -17,8 +17,9 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 RunConfig config_of(const std::vector<std::string>& settings) {
-  return parse_study("preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[acquisition]\nstrategy = \"badge\"\n",
-                     "study.toml", settings)
+  return parse_study(
+             "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[acquisition]\nstrategy = \"badge\"\n",
+             "study.toml", settings)
       .runs.at(0)
       .config;
 }

@@ -30,8 +30,8 @@ inline constexpr std::string_view kUnknown = "unknown";
 /// Which half of the study.
 enum class StudyHalf { learning, search };
 
-/// protocol.json of an active-learning run with a pool of so many positions. Keys that the strategy does not ask for are
-/// left out: Random has no acquisition.candidates.
+/// protocol.json of an active-learning run with a pool of so many positions. Keys that the strategy does not ask for
+/// are left out: Random has no acquisition.candidates.
 Json learning_protocol(const RunConfig& config, std::int64_t positions);
 /// protocol.json of a search. `labels_from`: learning_protocol of the run that chose the labels, null if unknown; of a
 /// strategy that asks no network only what decides which labels are chosen is kept.
