@@ -33,7 +33,7 @@ struct ProtocolKey {
 
 /// The keys that make a protocol. Not here: data, strategy, learning rate, weight decay, seed and number of labels,
 /// which say which cell it is; acquisition.tested, which changes no number; data.pool_limit, which pool.positions has;
-/// and what only perceptrons read.
+/// training.convolution, whose choices differ by rounding; and what only perceptrons read.
 constexpr ProtocolKey kKeys[] = {
     {Part::draws, "run", "rng"},
     {Part::pool, "data", "holdout_share"},
