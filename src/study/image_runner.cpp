@@ -85,11 +85,12 @@ class ImageRunner final : public StudyRunner {
       if (on_device()) check_device_memory(*run, data, plan);
       if (run->config.mode == Mode::frozen_set)
         acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
-      if (run->config.mode == Mode::frozen_set) labels_from_[run->id] = acquired_protocol(files_, run->config);
     }
     executor_ = on_device()
                     ? make_device_image_executor(context_, {options_.device.ordinal, options_.graphs, options_.stop})
                     : make_image_executor(context_, options_.stop);
+    for (const StudyRun* run : runs_)
+      if (run->config.mode == Mode::frozen_set) labels_from_[run->id] = acquired_protocol(files_, run->config);
     std::set<std::string> cells;
     for (const StudyRun& run : study_.runs)
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
@@ -246,8 +247,8 @@ class ImageRunner final : public StudyRunner {
   std::unique_ptr<ImageExecutor> executor_;
   std::map<std::string, std::shared_ptr<const ImageDataset>> data_;
   std::map<std::string, std::vector<std::int32_t>> acquired_;
-  std::map<std::string, Json> labels_from_;  ///< of searches: by which protocol their labels were chosen
   bool one_cell_per_run_ = true;  ///< false: axes that the published layout has no place for; then there are no cells
+  std::map<std::string, Json> labels_from_;  ///< of searches: by which protocol their labels were chosen
 };
 
 }  // namespace

@@ -22,6 +22,7 @@ enum class Part {
   passes,    ///< the same of stochastic passes
   training,  ///< of every network
   search,
+  pruning,      ///< what a pruner goes by
   holdout,      ///< a search by hold-out splits
   search_draws  ///< as draws, of a search
 };
@@ -61,6 +62,8 @@ constexpr ProtocolKey kKeys[] = {
     {Part::search, "search", "startup_trials"},
     {Part::search, "search", "normalised_density"},
     {Part::search, "search", "pruner"},
+    {Part::pruning, "search", "pruner_startup"},
+    {Part::pruning, "search", "pruner_warmup"},
     {Part::search, "search", "first_point"},
     {Part::search, "search", "lag"},
     {Part::search, "search", "cross_validation"},
@@ -94,6 +97,7 @@ bool in_learning(Part part, const RunConfig& config) {
 
 /// The same of a search, whatever chose its labels.
 bool in_search(Part part, const RunConfig& config) {
+  if (part == Part::pruning) return config.pruner != "none";
   if (part == Part::holdout) return config.cross_validation == CrossValidation::shuffle_split;
   return part == Part::draws || part == Part::training || part == Part::search || part == Part::search_draws;
 }

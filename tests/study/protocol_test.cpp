@@ -128,6 +128,15 @@ TEST(Protocol, HoldOutSplitsHaveTheirShare) {
   EXPECT_EQ(difference_text(found[2], "published"), "pool.val_share = 0.1 (published: not set)");
 }
 
+TEST(Protocol, APrunerHasItsSettings) {
+  const RunConfig config =
+      config_of({"search.mode=frozen_set", "pool.acquired=x", "pool.acquired_labels=2000", "search.pruner=median"});
+  const Json labels_from = learning_protocol(config_of({}), 45000);
+  EXPECT_THAT(keys_of(differences(parse_protocol(search_protocol(config, labels_from).dump(), "p"),
+                                  published_protocol(StudyHalf::search, "badge"))),
+              ElementsAre("search.pruner", "search.pruner_startup", "search.pruner_warmup"));
+}
+
 TEST(Protocol, ASearchCarriesThatOfTheRunThatChoseItsLabels) {
   const TempDir out;
   const RunConfig config =
