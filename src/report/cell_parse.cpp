@@ -150,6 +150,8 @@ SearchResult parse_search_results(std::string_view text, std::string_view where)
   SearchResult result;
   result.accuracy = accuracy_of(stats, "test_acc", where, "'test_stats'");
   result.nll = finite_of(stats, "test_nll", where, "'test_stats'");
+  const Json* nll = stats.find("test_nll");
+  result.non_finite_loss = nll != nullptr && nll->type() != Type::null && !result.nll;
   const Json& trials = needed(root, "ray-results", where, "the file");
   if (trials.type() != Type::array) fail("{}: 'ray-results' is no list of trials", where);
   for (const Json& entry : trials.items())

@@ -134,6 +134,8 @@ class TreeReader {
     else
       cell.cycles = parse_active_results(text, path);
     read_notes(here + "/notes.json", cell);
+    const std::string protocol = here + "/protocol.json";
+    if (files_.exists(protocol)) cell.protocol = parse_protocol(files_.read(protocol, kLargestFile), protocol);
     tree_.cells.push_back(std::move(cell));
   }
 
@@ -148,15 +150,19 @@ class TreeReader {
       cell.search->diverged = diverged->boolean();
       return;
     }
-    const Json* cycles = notes.find("diverged_cycles");
-    if (cycles == nullptr) return;
-    if (cycles->type() != Json::Type::array) fail("{}: 'diverged_cycles' is no list", path);
-    for (const Json& item : cycles->items()) {
-      if (item.type() != Json::Type::integer || item.integer() < 0 ||
-          item.integer() >= static_cast<std::int64_t>(cell.cycles.size()))
-        fail("{}: 'diverged_cycles' names a cycle that the run does not have; it has {}", path, cell.cycles.size());
-      cell.cycles[static_cast<std::size_t>(item.integer())].diverged = true;
-    }
+    const auto mark = [&](std::string_view key, bool ActiveCycle::*flag) {
+      const Json* cycles = notes.find(key);
+      if (cycles == nullptr) return;
+      if (cycles->type() != Json::Type::array) fail("{}: '{}' is no list", path, key);
+      for (const Json& item : cycles->items()) {
+        if (item.type() != Json::Type::integer || item.integer() < 0 ||
+            item.integer() >= static_cast<std::int64_t>(cell.cycles.size()))
+          fail("{}: '{}' names a cycle that the run does not have; it has {}", path, key, cell.cycles.size());
+        cell.cycles[static_cast<std::size_t>(item.integer())].*flag = true;
+      }
+    };
+    mark("diverged_cycles", &ActiveCycle::diverged);
+    mark("non_finite_loss_cycles", &ActiveCycle::non_finite_loss);
   }
 
   FileSystem& files_;

@@ -8,14 +8,17 @@
 namespace quarry {
 namespace {
 
-/// Mean of a cell that both sides have: an order over other strategies would be another order.
+/// Mean of a cell that both sides have, by one protocol: an order over other strategies would be another order.
 using MeanOf = std::function<std::optional<double>(const TableCell&)>;
 
+bool is_comparable(const TableCell& cell) {
+  return cell.ours && cell.published && cell.protocol == ProtocolMatch::published;
+}
 std::optional<double> our_mean(const TableCell& cell) {
-  return cell.ours && cell.published ? std::optional<double>(cell.ours->mean) : std::nullopt;
+  return is_comparable(cell) ? std::optional<double>(cell.ours->mean) : std::nullopt;
 }
 std::optional<double> published_mean(const TableCell& cell) {
-  return cell.ours && cell.published ? std::optional<double>(cell.published->mean) : std::nullopt;
+  return is_comparable(cell) ? std::optional<double>(cell.published->mean) : std::nullopt;
 }
 
 /// Columns alternate AL, BO: AL of pair i is column 2 i.

@@ -132,15 +132,22 @@ std::vector<HyperparameterPair> pairs_of(const std::vector<Curve>& curves) {
 
 struct PictureTitle {
   std::string text;     ///< in one line
-  std::string gnuplot;  ///< as an expression; what must be said about the pixels in a line of its own
+  std::string gnuplot;  ///< as an expression; what must be said about pixels and protocol in lines of their own
   int lines = 1;
 };
 
-PictureTitle title_of(const CellDataset& dataset, const std::string& what, const std::string& seeds) {
-  const std::string warning = pixel_warning(dataset);
-  const std::string text = fmt::format("{}: {} ({})", dataset_title(dataset), what, seeds);
-  if (warning.empty()) return {text, gnuplot_quoted(text), 1};
-  return {text + ". " + warning, gnuplot_quoted(text) + ".\"\\n\"." + gnuplot_quoted(warning), 2};
+PictureTitle title_of(const CellTree& tree, const CellDataset& dataset, const std::string& what,
+                      const std::string& seeds) {
+  PictureTitle title;
+  title.text = fmt::format("{}: {} ({})", dataset_title(dataset), what, seeds);
+  title.gnuplot = gnuplot_quoted(title.text);
+  for (const std::string& warning : {pixel_warning(dataset), protocol_warning(match_of(tree, dataset))}) {
+    if (warning.empty()) continue;
+    title.text += ". " + warning;
+    title.gnuplot += ".\"\\n\"." + gnuplot_quoted(warning);
+    ++title.lines;
+  }
+  return title;
 }
 
 /// Legend lines that draw nothing: all pairs, whatever the last panel has.
@@ -178,7 +185,7 @@ Picture draw_pair_curves(Gnuplot& gnuplot, const CellTree& tree, const CellDatas
   const double foot = 105.0 / height;
   std::string script = svg_header(across == 1 ? 720 : 1080, height);
   const std::string what = "test accuracy along the labels, by pair of learning rate and weight decay";
-  const PictureTitle title = title_of(dataset, what, seeds_of(all));
+  const PictureTitle title = title_of(tree, dataset, what, seeds_of(all));
   script +=
       fmt::format("set multiplot layout {},{} title {} font ',15' margins {},0.985,{:.4f},{:.4f} spacing 0.07,{:.4f}\n",
                   down, across, title.gnuplot, across == 1 ? 0.1 : 0.065, foot + 45.0 / height,
@@ -222,7 +229,7 @@ Picture draw_pair_grid(Gnuplot& gnuplot, const CellTree& tree, const CellDataset
     decays.insert(curve.pair.weight_decay);
   }
   const int width = 120 + 310 * static_cast<int>(decays.size()), height = 130 + 235 * static_cast<int>(rates.size());
-  const PictureTitle title = title_of(dataset, "Random and BADGE under every fixed pair", seeds_of(all));
+  const PictureTitle title = title_of(tree, dataset, "Random and BADGE under every fixed pair", seeds_of(all));
   std::string script = svg_header(width, height);
   script += fmt::format(
       "set multiplot layout {},{} title {} font ',15' margins {:.4f},0.985,{:.4f},{:.4f} spacing 0.035,{:.4f}\n",

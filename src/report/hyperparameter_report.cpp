@@ -11,6 +11,7 @@
 #include "quarry/report/study_cells.h"
 #include "src/report/facts.h"
 #include "src/report/hyperparameter_pictures.h"
+#include "src/report/hyperparameter_protocol.h"
 #include "src/report/hyperparameter_text.h"
 #include "src/report/page.h"
 
@@ -27,11 +28,14 @@ class Writer {
 
   HyperparameterReportSummary write() {
     tree_ = read_cells(files_, options_.directories);
+    check_one_protocol_per_cell(tree_);
     tables_ = hyperparameter_tables(tree_);
     order_ = qualitative_rows(tables_);
     summary_.out = out_;
     summary_.cells = static_cast<std::int64_t>(tree_.cells.size());
     summary_.notes = tree_.notes;
+    const Table otherwise = protocol_table(tree_, false);
+    if (!otherwise.rows.empty()) summary_.text += table_text(otherwise) + "\n";
     for (const HyperparameterTable& table : tables_) summary_.text += table_text(shown_table(table)) + "\n";
     if (!order_.empty()) summary_.text += table_text(shown_qualitative(order_)) + "\n";
     files_.make_directories(out_);
@@ -61,6 +65,11 @@ class Writer {
                                                  "the run chose. HP1 to HP4 are the pairs (learning "
                                                  "rate, weight decay) (0.001, 0.05), (0.01, 0.0005), "
                                                  "(0.01, 0.05) and (0.1, 0.005)."}}});
+    const Table protocol = protocol_table(tree_, true);
+    if (!protocol.rows.empty())
+      page.sections.back().blocks.emplace_back(protocol);
+    else
+      page.sections.back().blocks.emplace_back(Paragraph{protocol.note});
     for (const CellDataset& dataset : tree_.datasets) page.sections.push_back(section_of(dataset));
     if (!order_.empty()) page.sections.push_back({"HP3 and HP4", {shown_qualitative(order_)}});
     if (!gnuplot_.available()) summary_.notes.emplace_back(kNoGnuplot);
@@ -102,7 +111,7 @@ class Writer {
   }
 
   Section section_of(const CellDataset& dataset) {
-    Section section{dataset_heading(dataset), {}};
+    Section section{dataset_heading(dataset, match_of(tree_, dataset)), {}};
     const std::string warning = pixel_warning_with_source(dataset);
     if (!warning.empty()) section.blocks.push_back(Paragraph{warning + "."});
     for (const HyperparameterTable& table : tables_)

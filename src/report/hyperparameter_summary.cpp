@@ -49,11 +49,15 @@ std::string dataset_title(const CellDataset& dataset) {
   return dataset.name.empty() ? printable(dataset.folder) : dataset.name;
 }
 
-std::string dataset_heading(const CellDataset& dataset) {
+std::string dataset_heading(const CellDataset& dataset, ProtocolMatch protocol) {
   using Origin = CellDataset::Origin;
-  const std::string title = dataset_title(dataset);
-  if (dataset.origin == Origin::published) return title;
-  return title + (dataset.origin == Origin::unverified ? " (pixels not verified)" : " (pixels unknown)");
+  std::vector<std::string> known;
+  if (dataset.origin == Origin::unverified) known.emplace_back("pixels not verified");
+  if (dataset.origin == Origin::unknown) known.emplace_back("pixels unknown");
+  if (protocol == ProtocolMatch::other) known.emplace_back("other protocol");
+  if (protocol == ProtocolMatch::mixed) known.emplace_back("partly of other protocols");
+  if (protocol == ProtocolMatch::unknown) known.emplace_back("protocol unknown");
+  return dataset_title(dataset) + (known.empty() ? "" : " (" + join(known, ", ") + ")");
 }
 
 std::string pixel_warning(const CellDataset& dataset) {
@@ -61,6 +65,20 @@ std::string pixel_warning(const CellDataset& dataset) {
   if (dataset.origin == CellDataset::Origin::unknown) return "Pixels unknown: there is no data.json";
   return fmt::format("Pixels not verified as the published {}files",
                      is_published_dataset(dataset.folder) ? "CIFAR " : "");
+}
+
+std::string protocol_warning(ProtocolMatch protocol) {
+  switch (protocol) {
+    case ProtocolMatch::mixed:
+      return "Not all run by the published protocol";
+    case ProtocolMatch::other:
+      return "Not run by the published protocol";
+    case ProtocolMatch::unknown:
+      return "Protocol unknown: there is no protocol.json";
+    case ProtocolMatch::published:
+      break;
+  }
+  return "";
 }
 
 std::string pixel_warning_with_source(const CellDataset& dataset) {
@@ -97,7 +115,7 @@ std::vector<PairCurvePoint> pair_curve(const CellTree& tree, const std::string& 
       if (!cycle.accuracy) continue;
       Collected& point = points[{cycle.labels, static_cast<std::int64_t>(k)}];
       point.values.push_back(100 * *cycle.accuracy);
-      point.collapsed += cycle.diverged || is_collapsed(*cycle.accuracy, classes);
+      point.collapsed += cycle.diverged || cycle.non_finite_loss || is_collapsed(*cycle.accuracy, classes);
     }
   }
   std::vector<PairCurvePoint> curve;

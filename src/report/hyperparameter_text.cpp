@@ -20,6 +20,10 @@ std::string_view verdict_text(Verdict verdict) {
       return "qualitative";
     case Verdict::too_few:
       return "too few seeds";
+    case Verdict::other_protocol:
+      return "other protocol";
+    case Verdict::unknown_protocol:
+      return "protocol unknown";
     case Verdict::none:
       break;
   }
@@ -27,7 +31,8 @@ std::string_view verdict_text(Verdict verdict) {
 }
 
 std::string ours_text(const TableCell& cell) {
-  return cell.ours ? cell_text(cell.ours->mean, cell.ours->deviation, cell.ours->n()) : "-";
+  if (!cell.ours) return cell.not_tested ? "not tested" : "-";
+  return cell_text(cell.ours->mean, cell.ours->deviation, cell.ours->n());
 }
 
 std::string published_text(const TableCell& cell) {
@@ -152,7 +157,7 @@ std::string table_text(const Table& table, std::size_t width) {
 std::string cells_csv(const std::vector<HyperparameterTable>& tables) {
   CsvText csv({"dataset", "table", "strategy", "pair", "lr", "weight_decay", "column", "labels", "n", "mean",
                "sd_population", "collapsed", "published_n", "published_mean", "published_sd", "difference",
-               "allowed_difference", "verdict"});
+               "allowed_difference", "verdict", "absent"});
   for (const HyperparameterTable& table : tables)
     for (std::size_t i = 0; i < table.strategies.size(); ++i)
       for (std::size_t j = 0; j < table.columns.size(); ++j) {
@@ -180,6 +185,7 @@ std::string cells_csv(const std::vector<HyperparameterTable>& tables) {
         add(both, ours.mean - published.mean);
         add(both, both ? allowed_difference(ours, published) : 0);
         line.emplace_back(cell.verdict == Verdict::none ? "" : verdict_text(cell.verdict));
+        line.emplace_back(cell.ours ? "" : cell.not_tested ? "not tested at this count" : "no finished run");
         csv.add(line);
       }
   return csv.text();
@@ -187,20 +193,23 @@ std::string cells_csv(const std::vector<HyperparameterTable>& tables) {
 
 std::string seeds_csv(const CellTree& tree) {
   CsvText csv({"dataset", "strategy", "column", "lr", "weight_decay", "seed", "cycle", "labels", "test_acc", "test_nll",
-               "diverged", "trials"});
+               "diverged", "trials", "non_finite_loss"});
   for (const StudyCell& cell : tree.cells) {
     const CellKey& key = cell.key;
     const auto add = [&](const std::string& cycle, std::int64_t labels, const std::optional<double>& accuracy,
-                         const std::optional<double>& nll, bool diverged, const std::string& trials) {
+                         const std::optional<double>& nll, bool diverged, const std::string& trials,
+                         bool non_finite_loss) {
       csv.add({key.dataset, key.strategy, key.budget > 0 ? "BO" : "AL", fmt::format("{}", key.pair.lr),
                fmt::format("{}", key.pair.weight_decay), std::to_string(key.seed), cycle, std::to_string(labels),
-               accuracy ? format_exact(*accuracy) : "", nll ? format_exact(*nll) : "", diverged ? "1" : "0", trials});
+               accuracy ? format_exact(*accuracy) : "", nll ? format_exact(*nll) : "", diverged ? "1" : "0", trials,
+               non_finite_loss ? "1" : "0"});
     };
     for (std::size_t k = 0; k < cell.cycles.size(); ++k)
-      add(std::to_string(k), cell.cycles[k].labels, cell.cycles[k].accuracy, std::nullopt, cell.cycles[k].diverged, "");
+      add(std::to_string(k), cell.cycles[k].labels, cell.cycles[k].accuracy, std::nullopt, cell.cycles[k].diverged, "",
+          cell.cycles[k].non_finite_loss);
     if (cell.search)
       add("", key.budget, cell.search->accuracy, cell.search->nll, cell.search->diverged,
-          std::to_string(cell.search->trials.size()));
+          std::to_string(cell.search->trials.size()), cell.search->non_finite_loss);
   }
   return csv.text();
 }

@@ -2,6 +2,7 @@
 #include "quarry/study/cells.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "quarry/study/image_fits.h"
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/journal.h"
+#include "quarry/study/protocol.h"
 #include "src/study/image_records.h"
 
 namespace quarry {
@@ -173,7 +175,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
   if (std::ssize(records) != 1 + std::int64_t{learning_cycles(run.config)}) return {};
   const std::int64_t pool = records.front().at("pool").integer();
   std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
-  Json results = Json::object(), queried = Json::object(), diverged = Json::array();
+  Json results = Json::object(), queried = Json::object(), diverged = Json::array(), non_finite = Json::array();
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     const std::size_t cycle = r - 1;
@@ -186,6 +188,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
       Json test = Json::object();
       test.set("num_labeled_samples", record.at("labelled")).set("accuracy", as_float(record.at("test_acc").number()));
       entry.set("test_stats", std::move(test));
+      if (!std::isfinite(record.at("test_loss").number())) non_finite.push(static_cast<std::int64_t>(cycle));
     }
     entry.set("labeled_indices", Json::array_of(labelled)).set("n_labeled_samples", record.at("labelled"));
     entry.set("unlabeled_indices", rest_of(pool, labelled)).set("n_unlabeled_samples", record.at("unlabelled"));
@@ -199,8 +202,10 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
                             .set("rows_crc", records.front().at("pool_rows_crc"))
                             .set("data_fingerprint", records.front().at("data_fingerprint"));
   files.push_back({"pool.json", identity.dump() + "\n"});
-  if (!diverged.items().empty())
-    files.push_back({"notes.json", Json::object().set("diverged_cycles", std::move(diverged)).dump() + "\n"});
+  Json notes = Json::object();
+  if (!diverged.items().empty()) notes.set("diverged_cycles", std::move(diverged));
+  if (!non_finite.items().empty()) notes.set("non_finite_loss_cycles", std::move(non_finite));
+  if (!notes.members().empty()) files.push_back({"notes.json", notes.dump() + "\n"});
   return files;
 }
 
@@ -227,6 +232,21 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
   if (last.at("diverged").boolean())
     files.push_back({"notes.json", Json::object().set("diverged", true).dump() + "\n"});
   return files;
+}
+
+CellFile protocol_file(const RunConfig& config, const Json& first, const Json& labels_from) {
+  const Json protocol = config.mode == Mode::frozen_set ? search_protocol(config, labels_from)
+                                                        : learning_protocol(config, first.at("pool").integer());
+  return {"protocol.json", protocol.dump() + "\n"};
+}
+
+Json acquired_protocol(FileSystem& files, const RunConfig& config) {
+  const std::string path = find_acquired(files, config);
+  const std::string beside = path.substr(0, path.rfind('/') + 1) + "protocol.json";
+  if (!files.exists(beside)) return nullptr;
+  const std::string text = files.read(beside);
+  static_cast<void>(parse_protocol(text, beside));  // refuses what would be carried into our own file
+  return Json::parse(text, beside);
 }
 
 std::string cell_data_record(const ImageDataset& data) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The table of a config's keys; a new key is a field in RunConfig and an entry here, in config_rows_training.cpp or in
-// config_rows_search.cpp.
+// config_rows_search.cpp; and, where residual networks read it, in the list of protocol.cpp.
 #include "quarry/al/strategy.h"
 #include "src/study/config_row_makers.h"
 

@@ -89,6 +89,8 @@ class ImageRunner final : public StudyRunner {
     executor_ = on_device()
                     ? make_device_image_executor(context_, {options_.device.ordinal, options_.graphs, options_.stop})
                     : make_image_executor(context_, options_.stop);
+    for (const StudyRun* run : runs_)
+      if (run->config.mode == Mode::frozen_set) labels_from_[run->id] = acquired_protocol(files_, run->config);
     std::set<std::string> cells;
     for (const StudyRun& run : study_.runs)
       one_cell_per_run_ = cells.insert(cell_path(run.config)).second && one_cell_per_run_;
@@ -231,9 +233,10 @@ class ImageRunner final : public StudyRunner {
 
   void write_cell(const StudyRun& run, const std::vector<Json>& records) {
     if (!one_cell_per_run_) return;
-    const std::vector<CellFile> made =
+    std::vector<CellFile> made =
         run.config.mode == Mode::frozen_set ? search_cell_files(run, records) : learning_cell_files(run, records);
     if (made.empty()) return;
+    made.push_back(protocol_file(run.config, records.front(), labels_from_[run.id]));
     const std::string folder = fmt::format("{}/cells/{}", directory_, cell_path(run.config));
     files_.make_directories(folder);
     for (const CellFile& file : made) files_.write_atomically(folder + "/" + file.name, file.text);
@@ -245,6 +248,7 @@ class ImageRunner final : public StudyRunner {
   std::map<std::string, std::shared_ptr<const ImageDataset>> data_;
   std::map<std::string, std::vector<std::int32_t>> acquired_;
   bool one_cell_per_run_ = true;  ///< false: axes that the published layout has no place for; then there are no cells
+  std::map<std::string, Json> labels_from_;  ///< of searches: by which protocol their labels were chosen
 };
 
 }  // namespace

@@ -119,6 +119,9 @@ TEST_F(HyperparameterStudy, RunsFromTheArchiveToTheTables) {
   EXPECT_EQ(report.exit_code, 0) << report.err;
   EXPECT_THAT(report.out, AllOf(HasSubstr("cifar100"), HasSubstr("badge"), HasSubstr("HP2 BO"), HasSubstr("(2)")));
   EXPECT_THAT(report.out, HasSubstr("not verified")) << "made-up pixels are said to be so";
+  EXPECT_THAT(report.out, HasSubstr("What was run otherwise than published")) << "a miniature is said to be one";
+  EXPECT_THAT(report.out, testing::ContainsRegex("\ntraining.epochs +200 +2 +2\n"));
+  EXPECT_THAT(report.out, testing::ContainsRegex("\nlabels_from.pool.n_initial +100 +- +16\n"));
 }
 
 TEST_F(HyperparameterStudy, TheMiniatureChoosesThePublishedIndices) {

@@ -75,6 +75,8 @@ inline void fuzz_cells(std::string_view bytes) {
   }
   const auto dataset = outcome_of([&] { return parse_cell_dataset(bytes, kFuzzPath); });
   QUARRY_CHECK(!dataset || dataset->classes >= 2, "fewer than two classes");
+  const auto protocol = outcome_of([&] { return parse_protocol(bytes, kFuzzPath); });
+  QUARRY_CHECK(!protocol || differences(*protocol, *protocol).empty(), "a protocol differs from itself");
   outcome_of([&] { return kind_of_cell_file(bytes, kFuzzPath); });
 }
 

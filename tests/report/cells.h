@@ -5,11 +5,14 @@
 #include <fmt/format.h>
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "quarry/core/file_system.h"
+#include "quarry/study/protocol.h"
 
 namespace quarry::test {
 
@@ -64,11 +67,12 @@ inline std::string queried_text(const MadeRun& run) {
   return text + "}";
 }
 
-inline std::string search_text(double accuracy, const std::vector<std::pair<double, double>>& pairs) {
+inline std::string search_text(double accuracy, const std::vector<std::pair<double, double>>& pairs,
+                               const std::string& nll = "NaN") {
   std::string text = fmt::format(
-      "{{\"args\": \"seed: 1\\nbudget: 2000\\n\", \"test_stats\": {{\"test_acc\": {}, \"test_nll\": NaN}}, "
+      "{{\"args\": \"seed: 1\\nbudget: 2000\\n\", \"test_stats\": {{\"test_acc\": {}, \"test_nll\": {}}}, "
       "\"ray-results\": [",
-      accuracy);
+      accuracy, nll);
   for (std::size_t i = 0; i < pairs.size(); ++i)
     text += fmt::format(
         "{}{{\"res\": {{\"val_loss\": 1.5, \"val_acc\": {}, \"val_nll\": NaN, \"trial_id\": \"a{}\", \"config\": "
@@ -77,9 +81,31 @@ inline std::string search_text(double accuracy, const std::vector<std::pair<doub
   return text + "]}";
 }
 
+/// protocol.json of a cell: the published one, with these keys otherwise (JSON texts).
+inline std::string protocol_text(const std::string& cell, const std::map<std::string, std::string>& other = {}) {
+  std::string strategy = "badge";
+  for (const char* known : {"random", "entropy", "coreset"})
+    if (("/" + cell).find(fmt::format("/{}/", known)) != std::string::npos) strategy = known;
+  const StudyHalf half = cell.find("/budget") == std::string::npos ? StudyHalf::learning : StudyHalf::search;
+  std::string own, labels_from;
+  for (const auto& [key, value] : published_protocol(half, strategy).values) {
+    const bool from = key.starts_with(kLabelsFrom);
+    std::string& text = from ? labels_from : own;
+    const bool is_number = value.find_first_not_of("0123456789.e-") == std::string::npos;
+    const std::string json = is_number || value == "true" || value == "false" ? value : "\"" + value + "\"";
+    text += fmt::format("{}\"{}\": {}", text.empty() ? "" : ", ", from ? key.substr(kLabelsFrom.size()) : key,
+                        other.contains(key) ? other.at(key) : json);
+  }
+  if (!labels_from.empty())
+    own += ", \"labels_from\": " + (other.contains("labels_from") ? other.at("labels_from") : "{" + labels_from + "}");
+  return "{" + own + "}";
+}
+
+/// Cells get the published protocol; overwrite protocol.json for another, `with_protocol` false for none.
 class CellWriter {
  public:
-  explicit CellWriter(std::string root) : root_(std::move(root)) {}
+  explicit CellWriter(std::string root, bool with_protocol = true)
+      : root_(std::move(root)), with_protocol_(with_protocol) {}
 
   void file(const std::string& folder, const std::string& name, const std::string& text) const {
     posix_file_system().make_directories(root_ + "/" + folder);
@@ -89,9 +115,14 @@ class CellWriter {
   void active(const std::string& cell, const MadeRun& run) const {
     file(cell, "results.json", results_text(run));
     file(cell, "queried_indices.json", queried_text(run));
+    if (with_protocol_) protocol(cell);
   }
   void search(const std::string& cell, double accuracy) const {
-    file(cell, "results.json", search_text(accuracy, {{0.001, 0.05}, {0.02, 0.003}}));
+    file(cell, "results.json", search_text(accuracy, {{0.001, 0.05}, {0.02, 0.003}}, "1.25"));
+    if (with_protocol_) protocol(cell);
+  }
+  void protocol(const std::string& cell, const std::map<std::string, std::string>& other = {}) const {
+    file(cell, "protocol.json", protocol_text(cell, other));
   }
   void data(const std::string& dataset, const std::string& name, const std::string& origin, int classes) const {
     file(dataset, "data.json",
@@ -110,6 +141,7 @@ class CellWriter {
 
  private:
   std::string root_;
+  bool with_protocol_ = true;
 };
 
 }  // namespace quarry::test

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "quarry/core/error.h"
 #include "src/report/subprocess.h"
 #include "tests/report/cells.h"
 #include "tests/support/temp_dir.h"
@@ -45,7 +46,7 @@ TEST(HyperparameterReport, PageTablesAndPictures) {
   EXPECT_THAT(summary.text, HasSubstr("CIFAR-10, 2K, as in the older table"));
   const std::string html = test::slurp(folder / "study/report/report.html");
   EXPECT_EQ(count_of(html, "<img "), 2u);
-  EXPECT_EQ(count_of(html, "<figure class=\"table\">"), 7u);  // four, two of every pair, the order of HP3 and HP4
+  EXPECT_EQ(count_of(html, "<figure class=\"table\">"), 9u);  // protocol, four, three of every pair, order
   EXPECT_THAT(html, HasSubstr("lr0.1_wd0.005/seed1 has no results.json"));
   const std::string markdown = test::slurp(folder / "study/report/report.md");
   EXPECT_THAT(markdown, HasSubstr("](plots/CIFAR10_grid.svg)"));
@@ -84,6 +85,55 @@ TEST(HyperparameterReport, PicturesSayThatPixelsAreNotVerified) {
   EXPECT_THAT(markdown, HasSubstr("Pixels not verified as the published CIFAR files (/data/of/a/group/"));
   // The report lies in the tree that it was made from, and is no part of it.
   EXPECT_EQ(write_hyperparameter_report(posix_file_system(), options).cells, summary.cells);
+}
+
+TEST(HyperparameterReport, ThePageSaysWhatWasRun) {
+  const test::TempDir folder;
+  write_tree(folder.path());
+  const CellWriter cells(folder.path());
+  for (const char* seed : {"/seed1", "/seed2"})
+    cells.protocol(std::string("CIFAR10/badge/lr0.01_wd0.005") + seed,
+                   {{"training.epochs", "50"}, {"run.rng", "\"philox\""}});
+  HyperparameterReportOptions options;
+  options.directories = {folder.path()};
+  const HyperparameterReportSummary summary = write_hyperparameter_report(posix_file_system(), options);
+  EXPECT_THAT(summary.text, ::testing::StartsWith("What was run otherwise than published\n"));
+  EXPECT_THAT(summary.text, HasSubstr("\ntraining.epochs  200        200 (10 runs), 50 (2 runs)\n"));
+  EXPECT_THAT(summary.text,
+              HasSubstr("\nAL: run.rng = philox in CIFAR10/badge/lr0.01_wd0.005. AL: training.epochs = 50 in"));
+  EXPECT_THAT(summary.text, Not(HasSubstr("\nmodel.network")));
+  EXPECT_EQ(count_of(summary.text, "What was run"), 1u);
+  const std::string markdown = test::slurp(folder / "report/report.md");
+  EXPECT_THAT(markdown, HasSubstr("| model.network | resnet18 | resnet18 |"));
+  EXPECT_EQ(count_of(markdown, "| model.network |"), 1u);
+  EXPECT_THAT(markdown, HasSubstr("## CIFAR-10 (partly of other protocols)"));
+  EXPECT_THAT(test::slurp(folder / "report/plots/CIFAR10_pairs.gp"),
+              HasSubstr(".\"\\n\".'Not all run by the published protocol'"));
+}
+
+TEST(HyperparameterReport, SeedsOfDifferentProtocolsAreNotAveraged) {
+  const test::TempDir folder;
+  const CellWriter first(folder / "a"), second(folder / "b");
+  first.whole("CIFAR10/random/lr0.001_wd0.05/seed1", 0.74, 0.75, 0.83);
+  second.whole("CIFAR10/random/lr0.001_wd0.05/seed2", 0.74, 0.75, 0.83);
+  second.whole("CIFAR10/badge/lr0.001_wd0.05/seed2", 0.74, 0.75, 0.83);
+  HyperparameterReportOptions options;
+  options.html = options.markdown = false;
+  options.directories = {folder / "a", folder / "b"};
+  options.out = folder / "out";
+  second.protocol("CIFAR10/badge/lr0.001_wd0.05/seed2", {{"training.epochs", "50"}});
+  second.protocol("CIFAR10/random/lr0.001_wd0.05/seed2", {{"run.rng", "\"philox\""}});
+  EXPECT_EQ(write_hyperparameter_report(posix_file_system(), options).cells, 3) << "other cells, other random numbers";
+  second.protocol("CIFAR10/random/lr0.001_wd0.05/seed2", {{"training.epochs", "50"}});
+  try {
+    write_hyperparameter_report(posix_file_system(), options);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::usage);
+    EXPECT_THAT(error.what(), HasSubstr("a/CIFAR10/random/lr0.001_wd0.05/seed1' and '"));
+    EXPECT_THAT(error.what(), HasSubstr("b/CIFAR10/random/lr0.001_wd0.05/seed2' were made by different protocols"));
+    EXPECT_THAT(error.what(), HasSubstr("training.epochs is 200 in the first and 50 in the second"));
+  }
 }
 
 TEST(HyperparameterReport, SameBytesTwiceAndWhereverTheTreeIs) {

@@ -142,12 +142,14 @@ badge     published   59.79 ± 4.74 (3)  77.61 ± 0.61 (3)  66.69 ± 3.88 (3)  7
 badge     verdict                    -                 -                 -                 -
 
 Test accuracy in percent: mean ± population standard deviation over the seeds (number of seeds). -:
-no finished run. collapsed: networks that name one class for everything (accuracy exactly 1/classes)
-or diverged; they stay in the mean. agrees: the means differ by at most max(0.5, 3 sqrt(s²/k
-published + s²/k ours)) points. too few seeds: nothing is judged below 3 seeds. qualitative: AL runs
-of HP3 and HP4 collapse now and then, so their means are not compared. BO of HP3 and HP4 has no
-verdict: it starts from the sets that such runs chose, and the allowed difference was set for HP1,
-HP2 and (0.01, 0.005).
+no finished run. collapsed: networks that name one class for everything (accuracy exactly
+1/classes), diverged, or have no finite loss on the test set; they stay in the mean. BO columns
+depend on each other: within a seed they share folds, the final network's random numbers and, unless
+each cell seeds its sampler, start-up points, so that equal numbers may stand in several. agrees:
+the means differ by at most max(0.5, 3 sqrt(s²/k published + s²/k ours)) points. too few seeds:
+nothing is judged below 3 seeds. qualitative: AL runs of HP3 and HP4 collapse now and then, so their
+means are not compared. BO of HP3 and HP4 has no verdict: it starts from the sets that such runs
+chose, and the allowed difference was set for HP1, HP2 and (0.01, 0.005).
 )");
 }
 
@@ -205,6 +207,74 @@ TEST_F(SmallCase, NothingIsJudgedOnUnknownPixels) {
   EXPECT_EQ(cell_of(tables_of(study())[0], "random", "HP3 AL").ours->collapsed, 1);  // ten classes by the folder's name
 }
 
+/// The published numbers judge what was run as the published study, and nothing else.
+TEST_F(SmallCase, AnotherProtocolIsSaidAndNotJudged) {
+  write("published");
+  const CellWriter cells(study() + "/cells");
+  const std::map<std::string, std::string> short_runs = {{"model.network", "\"resnet8\""}, {"training.epochs", "1"}};
+  for (const char* seed : {"1", "2", "3"})
+    cells.protocol("CIFAR10/random/lr0.001_wd0.05/seed" + std::string(seed), short_runs);
+  const auto tables = tables_of(study());
+  const HyperparameterTable& table = tables[0];
+  EXPECT_TRUE(table.judged) << "other cells are as published";
+  EXPECT_THAT(table.title, ::testing::StartsWith("CIFAR-10 (partly of other protocols), 2K"));
+  EXPECT_EQ(table.notes[0],
+            "3 of 10 runs are not by the published protocol: AL: model.network = resnet8 (published: resnet18), "
+            "training.epochs = 1 (published: 200). They are not judged.");
+  EXPECT_EQ(cell_of(table, "random", "HP1 AL").verdict, Verdict::other_protocol);
+  EXPECT_EQ(cell_of(table, "random", "HP1 BO").verdict, Verdict::too_few);
+  EXPECT_THAT(table_text(shown_table(table)), HasSubstr("random    verdict      other protocol     too few seeds"));
+  for (const QualitativeRow& row : qualitative_rows(tables))
+    EXPECT_EQ(row.ours, "-") << "HP3 beside HP1 of another protocol";
+}
+
+TEST_F(SmallCase, NothingIsJudgedIfNoRunIsByThePublishedProtocol) {
+  write("published");
+  const CellWriter cells(study() + "/cells");
+  for (const StudyCell& cell : read_cells(posix_file_system(), {study()}).cells)
+    cells.protocol(cell.key.path(), {{"training.batch_size", "8"}, {"training.precision", "\"bf16\""}});
+  for (const HyperparameterTable& table : tables_of(study())) {
+    EXPECT_THAT(table.title, ::testing::StartsWith("CIFAR-10 (other protocol), "));
+    EXPECT_THAT(table.title, HasSubstr("; nothing is judged"));
+    EXPECT_THAT(table.notes[0],
+                HasSubstr("No run is by the published protocol: AL: training.batch_size = 8 (published: "
+                          "32), training.precision = bf16 (published: fp32); BO: training.batch_size"));
+    EXPECT_FALSE(table.judged);
+  }
+  EXPECT_TRUE(qualitative_rows(tables_of(study())).empty());
+}
+
+TEST(HyperparameterTables, CellsWithoutAProtocolAreShownAndNotJudged) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path(), false);
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  for (const char* seed : {"seed1", "seed2", "seed3"})
+    cells.whole(std::string("CIFAR10/random/lr0.001_wd0.05/") + seed, 0.74, 0.75, 0.83);
+  const auto tables = tables_of(folder.path());
+  EXPECT_THAT(tables[0].title, ::testing::StartsWith("CIFAR-10 (protocol unknown), 2K"));
+  EXPECT_THAT(tables[0].notes[0], HasSubstr("No run has a protocol.json"));
+  EXPECT_FALSE(tables[0].judged);
+  EXPECT_NEAR(cell_of(tables[0], "random", "HP1 AL").ours->mean, 74, 1e-5);
+  CellWriter(folder.path()).protocol("CIFAR10/random/lr0.001_wd0.05/seed1");
+  CellWriter(folder.path()).whole("CIFAR10/badge/lr0.001_wd0.05/seed1", 0.74, 0.75, 0.83);
+  const auto mixed = tables_of(folder.path());
+  EXPECT_EQ(cell_of(mixed[0], "random", "HP1 AL").verdict, Verdict::unknown_protocol) << "two of three seeds";
+}
+
+/// A search with the published settings on labels that a miniature chose is no published cell; on labels that come
+/// without a protocol it may be one.
+TEST_F(SmallCase, ASearchIsJudgedByTheRunThatChoseItsLabelsToo) {
+  write("published");
+  const CellWriter cells(study() + "/cells");
+  const std::string place = "CIFAR10/random/budget4000/lr0.001_wd0.05/seed";
+  for (const char* seed : {"1", "2", "3"}) cells.protocol(place + seed, {{"labels_from.pool.n_initial", "20"}});
+  EXPECT_EQ(cell_of(tables_of(study())[1], "random", "HP1 BO").verdict, Verdict::other_protocol);
+  for (const char* seed : {"1", "2", "3"}) cells.protocol(place + seed, {{"labels_from", "null"}});
+  const auto tables = tables_of(study());
+  EXPECT_EQ(cell_of(tables[1], "random", "HP1 BO").verdict, Verdict::unknown_protocol);
+  EXPECT_THAT(tables[1].notes[0], HasSubstr("BO: the protocol of the run that chose the labels is unknown"));
+}
+
 TEST(HyperparameterTables, DivergedRunsAreCountedOnce) {
   const test::TempDir folder;
   const CellWriter cells(folder.path());
@@ -252,7 +322,7 @@ TEST(HyperparameterTables, EveryPairAndTheStableOneWithoutAName) {
   cells.whole("CIFAR10/random/lr0.02_wd0.005/seed1", 0.7, 0.7, 0.8);
   const auto tables = tables_of(folder.path());
   EXPECT_THAT(names_of(tables),
-              ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2100", "pairs-4000"));
+              ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2000", "pairs-2100", "pairs-4000"));
   const HyperparameterTable& first = named(tables, "CIFAR10", "pairs-2100");
   ASSERT_EQ(first.columns.size(), 10u);
   EXPECT_EQ(cell_of(first, "random", "lr 0.01 wd 0.005").verdict, Verdict::agrees);
@@ -262,6 +332,84 @@ TEST(HyperparameterTables, EveryPairAndTheStableOneWithoutAName) {
   EXPECT_FALSE(cell_of(first, "random", "lr 0.02 wd 0.005").published);
   EXPECT_TRUE(cell_of(first, "random", "HP1: lr 0.001 wd 0.05").published);
   EXPECT_FALSE(cell_of(first, "badge", "lr 0.1 wd 0.05").published);  // never finished
+}
+
+/// Results at a count that the published grid does not have are in a table all the same, and what acquisition.tested
+/// leaves out is no missing run.
+TEST(HyperparameterTables, PairsTestedAtExactlyTwoThousandLabels) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  MadeRun run;
+  run.accuracies.assign(40, std::nullopt);
+  for (const char* seed : {"seed1", "seed2", "seed3"}) {
+    run.accuracies[19] = 0.74;
+    cells.active(std::string("CIFAR10/random/lr0.01_wd0.005/") + seed, run);
+    run.accuracies[19] = 0.716;
+    cells.active(std::string("CIFAR10/random/lr0.1_wd0.005/") + seed, run);
+  }
+  const auto tables = tables_of(folder.path());
+  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "pairs-2000"));
+  const HyperparameterTable& pairs = tables.back();
+  ASSERT_EQ(pairs.columns.size(), 2u);
+  EXPECT_NEAR(cell_of(pairs, "random", "lr 0.01 wd 0.005").ours->mean, 74, 1e-5);
+  EXPECT_FALSE(cell_of(pairs, "random", "lr 0.01 wd 0.005").published);
+  EXPECT_NEAR(cell_of(pairs, "random", "HP4: lr 0.1 wd 0.005").ours->mean, 71.6, 1e-5);
+  EXPECT_TRUE(cell_of(pairs, "random", "HP4: lr 0.1 wd 0.005").published);
+  const HyperparameterTable& end = named(tables, "CIFAR10", "newer-4K");
+  EXPECT_TRUE(cell_of(end, "random", "HP4 AL").not_tested);
+  EXPECT_FALSE(cell_of(end, "random", "HP3 AL").not_tested) << "no run of it";
+  EXPECT_THAT(end.notes, ::testing::Contains(::testing::StartsWith("not tested: a run is there")));
+  EXPECT_THAT(table_text(shown_table(end)), HasSubstr("not tested"));
+  EXPECT_THAT(named(tables, "CIFAR10", "older-2K").notes,
+              Not(::testing::Contains(::testing::StartsWith("not tested:"))));
+  EXPECT_THAT(cells_csv(tables),
+              HasSubstr("random,HP4,0.1,0.005,AL,4000,0,,,,5,77.06,0.56,,,,not tested at this count"));
+}
+
+TEST(HyperparameterTables, EveryCountThatWasAskedForIsInATable) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  MadeRun run;
+  run.accuracies.assign(30, std::nullopt);
+  run.accuracies[29] = 0.7;
+  cells.active("CIFAR10/random/lr0.001_wd0.05/seed1", run);
+  cells.active("CIFAR10/random/lr0.01_wd0.005/seed1", run);
+  const auto tables = tables_of(folder.path());
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "labels-3000"), "random", "HP1 AL").ours->mean, 70, 1e-5);
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-3000"), "random", "lr 0.01 wd 0.005").ours->mean, 70, 1e-5);
+}
+
+TEST(HyperparameterTables, ANetworkWithoutAFiniteTestLossHasCollapsed) {
+  const test::TempDir folder;
+  const CellWriter cells(folder.path());
+  cells.data("CIFAR10", "cifar10", "published", 10);
+  const std::string place = "CIFAR10/badge/lr0.1_wd0.005/seed1",
+                    search = "CIFAR10/badge/budget2000/lr0.1_wd0.005/seed1";
+  cells.whole(place, 0.3, 0.5, 0.5);
+  cells.file(place, "notes.json", "{\"non_finite_loss_cycles\": [19]}");
+  cells.search(search, 0.5);
+  cells.file(search, "results.json", test::search_text(0.5, {{0.1, 0.005}}, "Infinity"));
+  const CellTree tree = read_cells(posix_file_system(), {folder.path()});
+  const auto tables = hyperparameter_tables(tree);
+  EXPECT_EQ(cell_of(tables[0], "badge", "HP4 AL").ours->collapsed, 1);
+  EXPECT_EQ(cell_of(tables[0], "badge", "HP4 BO").ours->collapsed, 1);
+  EXPECT_EQ(cell_of(tables[1], "badge", "HP4 AL").ours->collapsed, 0);
+  EXPECT_EQ(pair_curve(tree, "CIFAR10", "badge", kNamedPairs[3])[19].value.collapsed, 1);
+  EXPECT_THAT(seeds_csv(tree), HasSubstr(",0.5,,0,1,1\n"));
+}
+
+TEST_F(SmallCase, ColumnsOfSearchesAreSaidToDependOnEachOther) {
+  write("published");
+  const auto tables = tables_of(study());
+  const auto says = ::testing::Contains(::testing::StartsWith("BO columns depend on each other"));
+  EXPECT_THAT(tables[0].notes, says) << "HP1 BO and HP3 BO";
+  EXPECT_THAT(tables[1].notes, Not(says)) << "HP1 BO alone";
+  CellWriter(study() + "/cells").search("CIFAR10/random/budget4000/lr0.01_wd0.005/seed1", 0.7702);
+  const auto more = tables_of(study());
+  EXPECT_THAT(named(more, "CIFAR10", "older-4K").notes, says) << "the other column is in another table";
+  EXPECT_THAT(named(more, "CIFAR10", "pairs-4000").notes, says);
 }
 
 TEST(HyperparameterTables, MiniatureShowsHalfAndEndAndItsBudgets) {
@@ -299,10 +447,10 @@ TEST(HyperparameterTables, EverySearchIsInATable) {
   cells.data("CIFAR100", "cifar100", "published", 100);
   cells.search("CIFAR100/random/budget30/lr0.02_wd0.5/seed1", 0.64);
   const auto tables = tables_of(folder.path());
-  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "labels-3000", "pairs-2100",
-                                            "pairs-4000", "pairs-3000", "labels-30", "pairs-30"));
-  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-2100"), "random", "lr 0.01 wd 0.005 BO").ours->mean, 61, 1e-9);
-  EXPECT_FALSE(cell_of(named(tables, "CIFAR10", "pairs-2100"), "random", "lr 0.01 wd 0.005 BO").published);
+  EXPECT_THAT(names_of(tables), ElementsAre("older-2K", "older-4K", "newer-2K", "newer-4K", "labels-3000", "pairs-2000",
+                                            "pairs-3000", "labels-30", "pairs-30"));
+  EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-2000"), "random", "lr 0.01 wd 0.005 BO").ours->mean, 61, 1e-9);
+  EXPECT_FALSE(cell_of(named(tables, "CIFAR10", "pairs-2000"), "random", "lr 0.01 wd 0.005 BO").published);
   EXPECT_NEAR(cell_of(named(tables, "CIFAR10", "pairs-3000"), "random", "lr 0.01 wd 0.005 BO").ours->mean, 62, 1e-9);
   const HyperparameterTable& between = named(tables, "CIFAR10", "labels-3000");
   EXPECT_NEAR(cell_of(between, "random", "HP1 BO").ours->mean, 63, 1e-9);
@@ -355,10 +503,10 @@ TEST_F(SmallCase, CsvHasEveryFigureExactly) {
   const std::string csv = cells_csv(tables_of(study()));
   EXPECT_EQ(std::count(csv.begin(), csv.end(), '\n'), 1 + 4 * 4 * 8);
   EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,random,HP1,0.001,0.05,BO,2000,1,77.02,0,0,5,77.42,0.29,-0.4"));
-  EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,badge,HP4,0.1,0.005,AL,2000,0,,,,3,66.69,3.88,,,\n"));
+  EXPECT_THAT(csv, HasSubstr("CIFAR10,older-2K,badge,HP4,0.1,0.005,AL,2000,0,,,,3,66.69,3.88,,,,no finished run\n"));
   const std::string seeds = seeds_csv(read_cells(posix_file_system(), {study()}));
   EXPECT_EQ(std::count(seeds.begin(), seeds.end(), '\n'), 1 + 5 * 40 + 5);
-  EXPECT_THAT(seeds, HasSubstr("CIFAR10,random,BO,0.001,0.05,1,,2000,0.7702,,0,2\n"));
+  EXPECT_THAT(seeds, HasSubstr("CIFAR10,random,BO,0.001,0.05,1,,2000,0.7702,1.25,0,2,0\n"));
 }
 
 TEST(HyperparameterTables, CurvesOverSeeds) {

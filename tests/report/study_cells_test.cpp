@@ -55,6 +55,8 @@ TEST(StudyCells, SearchResultsAsTheReferenceWritesThem) {
   const SearchResult result = parse_search_results(test::search_text(0.775, {{0.001, 0.05}, {2e-5, 0.01}}), "r.json");
   EXPECT_DOUBLE_EQ(result.accuracy, 0.775);
   EXPECT_FALSE(result.nll);  // NaN
+  EXPECT_TRUE(result.non_finite_loss);
+  EXPECT_FALSE(parse_search_results(test::search_text(0.775, {}, "1.5"), "r.json").non_finite_loss);
   ASSERT_EQ(result.trials.size(), 2u);
   EXPECT_DOUBLE_EQ(result.trials[1].lr, 2e-5);
   EXPECT_DOUBLE_EQ(result.trials[1].weight_decay, 0.01);
@@ -99,6 +101,13 @@ TEST(StudyCells, DamagedFilesAreRefusedByName) {
                   parse_cell_dataset("{\"name\":\"a\",\"source\":\"b\",\"origin\":\"c\",\"classes\":2}", "a/r.json");
                 }),
                 "expected published or unverified"},
+           Case{message_of([] { parse_protocol("[]", "a/r.json"); }), "expected an object of the keys"},
+           Case{message_of([] { parse_protocol("{\"labels_from\": 3}", "a/r.json"); }),
+                "expected an object of the keys"},
+           Case{message_of([] { parse_protocol("{\"training.epochs\": [1]}", "a/r.json"); }),
+                "'training.epochs' is no number, text, true or false"},
+           Case{message_of([] { parse_protocol(R"({"labels_from.a": 1, "labels_from": {"a": 2}})", "a/r.json"); }),
+                "'labels_from.a' is there twice"},
        }) {
     EXPECT_THAT(message, StartsWith("a/r.json"));
     EXPECT_THAT(message, HasSubstr(part));

@@ -331,6 +331,15 @@ TEST(Cells, FilesHaveThePublishedShapes) {
   EXPECT_EQ(accuracy, static_cast<double>(static_cast<float>(accuracy)));
 }
 
+TEST(Cells, ATestLossThatIsNoNumberIsNoted) {
+  const StudyRun run = runs_of({})[0];
+  std::vector<Json> records = records_of(learn(run));
+  records[2].set("test_loss", std::numeric_limits<double>::infinity());
+  const std::vector<CellFile> files = learning_cell_files(run, records);
+  EXPECT_EQ(files.back().name, "notes.json");
+  EXPECT_EQ(files.back().text, "{\"non_finite_loss_cycles\":[1]}\n");
+}
+
 TEST(Cells, ATrialsLossThatIsNoNumberIsWrittenAsPythonReadsIt) {
   const StudyRun run = search_runs({})[0];
   std::vector<Json> records = records_of(search(run));

@@ -16,17 +16,25 @@ namespace quarry {
 struct CellSummary {
   std::vector<double> values;      ///< by seed
   double mean = 0, deviation = 0;  ///< population standard deviation (divided by n)
-  /// Networks that name one class for everything (exactly 1 / classes) or diverged; they stay in the mean.
+  /// Networks that name one class for everything (exactly 1 / classes), diverged, or have no finite loss on the test
+  /// set; they stay in the mean.
   std::int64_t collapsed = 0;
   std::int64_t n() const { return static_cast<std::int64_t>(values.size()); }
 };
 /// Mean and population standard deviation of values in percent.
 CellSummary summarise_cell(std::vector<double> percent);
 
+/// How what was run compares with the published protocol (quarry/study/protocol.h). mixed: of several cells, some are
+/// published. unknown: without protocol.json.
+enum class ProtocolMatch { published, mixed, other, unknown };
+ProtocolMatch match_of(const StudyCell& cell);
+/// Of all cells of a data set. published too where nothing was published of the data set, or it has no cells.
+ProtocolMatch match_of(const CellTree& tree, const CellDataset& dataset);
+
 /// none: nothing to compare with, the data are not the published ones, or no difference was set that is allowed.
 /// qualitative: the published AL runs of this pair collapse now and then, so no mean is compared. too_few: less than
-/// kFewestSeeds of ours.
-enum class Verdict { none, agrees, differs, qualitative, too_few };
+/// kFewestSeeds of ours. other_protocol, unknown_protocol: ours was not, or is not known to be, run as the published.
+enum class Verdict { none, agrees, differs, qualitative, too_few, other_protocol, unknown_protocol };
 /// Below it the deviation of ours says next to nothing (of one seed it is 0), and allowed_difference neither.
 inline constexpr std::int64_t kFewestSeeds = 3;
 
@@ -46,6 +54,8 @@ struct TableCell {
   std::optional<CellSummary> ours;  ///< nothing: no run of this cell is there
   std::optional<PublishedCell> published;
   bool published_todo = false;  ///< the published table says "todo" here
+  bool not_tested = false;      ///< runs of this cell are there, none of them tested after so many labels
+  ProtocolMatch protocol = ProtocolMatch::published;  ///< of ours
   Verdict verdict = Verdict::none;
 };
 
@@ -62,7 +72,8 @@ struct HyperparameterTable {
 };
 
 /// For each data set: the counterpart of the older published table, then of the newer, then of the grid of nine pairs;
-/// for a study that ends before 2,000 labels, tables at half of its labels, at their end, and at its budgets.
+/// for a study that ends before 2,000 labels, tables at half of its labels, at their end, and at its budgets. Pairs
+/// without a name have a table at each of these label counts at which one of them has a result.
 std::vector<HyperparameterTable> hyperparameter_tables(const CellTree& tree);
 
 /// One statement about the pairs whose runs collapse now and then.
@@ -77,12 +88,14 @@ std::vector<QualitativeRow> qualitative_rows(const std::vector<HyperparameterTab
 bool names_agree(const CellDataset& dataset);
 /// "CIFAR-10"; other data sets by the name in their data.json.
 std::string dataset_title(const CellDataset& dataset);
-/// "CIFAR-10 (pixels not verified)": the title, and what must be known of the pixels unless they are the published
-/// ones.
-std::string dataset_heading(const CellDataset& dataset);
+/// "CIFAR-10 (pixels not verified, other protocol)": the title, and what must be known of pixels and protocol unless
+/// they are the published ones.
+std::string dataset_heading(const CellDataset& dataset, ProtocolMatch protocol);
 /// "", or a sentence of at most some 60 characters about the pixels: not verified, or unknown. It fits a picture.
 std::string pixel_warning(const CellDataset& dataset);
-/// The same, followed by the files that were read, whose names may be long.
+/// The same about the protocol.
+std::string protocol_warning(ProtocolMatch protocol);
+/// pixel_warning, followed by the files that were read, whose names may be long.
 std::string pixel_warning_with_source(const CellDataset& dataset);
 /// Number of classes by data.json, else by the folder's name; 0 if unknown.
 std::int64_t classes_of(const CellDataset& dataset);

@@ -16,6 +16,7 @@
 
 #include "quarry/core/file_system.h"
 #include "quarry/report/published_numbers.h"
+#include "quarry/study/protocol.h"
 
 namespace quarry {
 
@@ -25,6 +26,7 @@ struct ActiveCycle {
   std::optional<double> accuracy;     ///< on the test set, 0 .. 1; nothing if no network of this cycle was tested
   std::vector<std::int64_t> queried;  ///< bought in this cycle, in selection order; of cycle 0 the initial labels
   bool diverged = false;              ///< by notes.json
+  bool non_finite_loss = false;       ///< by notes.json: the loss on the test set was no number
 };
 
 struct SearchTrial {
@@ -38,6 +40,7 @@ struct SearchResult {
   std::optional<double> nll;  ///< nothing if not finite
   std::vector<SearchTrial> trials;
   bool diverged = false;
+  bool non_finite_loss = false;  ///< test_nll is there and no finite number
 };
 
 struct CellKey {
@@ -58,6 +61,7 @@ struct StudyCell {
   std::string directory;  ///< where it was found
   std::vector<ActiveCycle> cycles;
   std::optional<SearchResult> search;  ///< of a cell with a budget
+  std::optional<Protocol> protocol;    ///< by protocol.json; nothing: unknown
 };
 
 /// What data.json says; without that file the origin is unknown.

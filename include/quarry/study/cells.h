@@ -7,6 +7,7 @@
 //   CELLS/<DATASET>/<strategy>/budget<labels>/lr<lr>_wd<wd>/seed<s>/results.json                   optimisation
 //   .../pool.json    beside queried_indices.json: which rows of the data set the positions are
 //   .../notes.json   beside results.json where a network diverged: what the published shapes have no place for
+//   .../protocol.json   beside results.json: by which protocol it was made (protocol.h)
 // with CELLS = OUT/<study>/cells. Derived from journals alone. Times are 0.0 there; timings.csv has the real ones.
 #pragma once
 
@@ -51,6 +52,11 @@ struct CellFile {
 };
 std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector<Json>& records);
 std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<Json>& records);
+/// protocol.json, from the first record of the run's journal. `labels_from`: of a search, acquired_protocol.
+CellFile protocol_file(const RunConfig& config, const Json& first, const Json& labels_from);
+/// The protocol.json of the run that chose the labels of a frozen_set run; null where it has none, as the published
+/// study's. Error: failed, with its path, for a file that is not of that shape.
+Json acquired_protocol(FileSystem& files, const RunConfig& config);
 /// data.json: which pixels the results are from.
 std::string cell_data_record(const ImageDataset& data);
 
