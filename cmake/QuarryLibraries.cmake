@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Optional libraries of the convolutional networks on the CPU. QUARRY_ONEDNN and QUARRY_OPENBLAS = AUTO|ON|OFF decide
-# QUARRY_HAS_ONEDNN and QUARRY_HAS_OPENBLAS; AUTO: on where the library is found. Without them the same networks train
-# in plain code, slower.
+# QUARRY_HAS_ONEDNN and QUARRY_HAS_OPENBLAS; AUTO: on where the library is found, in a version that fits. Without them
+# the same networks train in plain code, slower.
 set(QUARRY_ONEDNN AUTO CACHE STRING "Convolutions by oneDNN: AUTO, ON or OFF")
 set(QUARRY_OPENBLAS AUTO CACHE STRING "Matrix products of the reference engine by OpenBLAS: AUTO, ON or OFF")
 foreach(option ONEDNN OPENBLAS)
@@ -13,13 +13,24 @@ foreach(option ONEDNN OPENBLAS)
 endforeach()
 
 # Found by hand: Debian's own package file of oneDNN asks for OpenCL's headers, which nothing here needs.
+set(quarry_onednn_reason "QUARRY_ONEDNN=OFF")
 if(NOT QUARRY_ONEDNN STREQUAL "OFF")
-  find_path(QUARRY_ONEDNN_DIR oneapi/dnnl/dnnl.hpp)
+  find_path(QUARRY_ONEDNN_DIR oneapi/dnnl/dnnl_version.h)
   find_library(QUARRY_ONEDNN_LIBRARY dnnl)
   if(QUARRY_ONEDNN_DIR AND QUARRY_ONEDNN_LIBRARY)
-    set(QUARRY_HAS_ONEDNN ON)
-  elseif(QUARRY_ONEDNN STREQUAL "ON")
-    message(FATAL_ERROR "QUARRY_ONEDNN=ON, but oneDNN was not found; install libdnnl-dev, or take AUTO or OFF")
+    file(STRINGS ${QUARRY_ONEDNN_DIR}/oneapi/dnnl/dnnl_version.h version REGEX "VERSION_(MAJOR|MINOR) +[0-9]+")
+    string(REGEX REPLACE "^[^0-9]*([0-9]+)[^0-9]*([0-9]+)$" "\\1.\\2" version "${version}")
+    set(quarry_onednn_reason "version ${version}")
+    if(version VERSION_GREATER_EQUAL 2.5 AND version VERSION_LESS 4)
+      set(QUARRY_HAS_ONEDNN ON)
+    else()   # src/nn/conv_describe_onednn.h knows the calls of these
+      string(APPEND quarry_onednn_reason "; from 2.5 to 3.x is needed")
+    endif()
+  else()
+    set(quarry_onednn_reason "not found; install libdnnl-dev")
+  endif()
+  if(QUARRY_ONEDNN STREQUAL "ON" AND NOT QUARRY_HAS_ONEDNN)
+    message(FATAL_ERROR "QUARRY_ONEDNN=ON, but: ${quarry_onednn_reason}. QUARRY_ONEDNN=AUTO or OFF builds without it.")
   endif()
 endif()
 
@@ -33,7 +44,8 @@ if(NOT QUARRY_OPENBLAS STREQUAL "OFF")
     message(FATAL_ERROR "QUARRY_OPENBLAS=ON, but OpenBLAS was not found; install libopenblas-dev, or take AUTO or OFF")
   endif()
 endif()
-message(STATUS "quarry: convolutions by oneDNN ${QUARRY_HAS_ONEDNN}, OpenBLAS ${QUARRY_HAS_OPENBLAS}")
+message(STATUS "quarry: convolutions by oneDNN ${QUARRY_HAS_ONEDNN} (${quarry_onednn_reason}), "
+               "OpenBLAS ${QUARRY_HAS_OPENBLAS}")
 
 # A user of the installed package links by name: nothing of this machine's paths goes with it.
 function(quarry_link_libraries target)

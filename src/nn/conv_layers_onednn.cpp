@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // One layer: convolution and normalisation, forward and backward.
-#include "src/nn/conv_onednn.h"
+#include "src/nn/conv_describe_onednn.h"
 
 namespace quarry::onednn {
 
@@ -54,9 +54,10 @@ void OneDnnEngine::layer_evaluate(const LayerSteps& steps, std::size_t layer, co
   const ConvLayer& l = plan_.layers[layer];
   convolve_forward(steps, layer, in, out);
   run(steps.normalise_eval, {{DNNL_ARG_SRC, at(steps.out, out)},
-                             {DNNL_ARG_MEAN, statistics(buffers_.data() + l.mean, layer)},
-                             {DNNL_ARG_VARIANCE, statistics(buffers_.data() + l.variance, layer)},
-                             {DNNL_ARG_SCALE_SHIFT, norm_parameters(parameters_, layer)},
+                             {DNNL_ARG_MEAN, per_channel(buffers_.data() + l.mean, layer)},
+                             {DNNL_ARG_VARIANCE, per_channel(buffers_.data() + l.variance, layer)},
+                             {DNNL_ARG_SCALE, scale(parameters_, layer)},
+                             {DNNL_ARG_SHIFT, shift(parameters_, layer)},
                              {DNNL_ARG_DST, at(steps.out, out)}});
 }
 
@@ -67,9 +68,10 @@ void OneDnnEngine::layer_train(const LayerSteps& steps, std::size_t layer, std::
   float* const mean = batch_statistics_.data() + l.mean;
   float* const variance = batch_statistics_.data() + l.variance;
   run(steps.normalise, {{DNNL_ARG_SRC, at(steps.out, convolved_[layer].data())},
-                        {DNNL_ARG_MEAN, statistics(mean, layer)},
-                        {DNNL_ARG_VARIANCE, statistics(variance, layer)},
-                        {DNNL_ARG_SCALE_SHIFT, norm_parameters(parameters_, layer)},
+                        {DNNL_ARG_MEAN, per_channel(mean, layer)},
+                        {DNNL_ARG_VARIANCE, per_channel(variance, layer)},
+                        {DNNL_ARG_SCALE, scale(parameters_, layer)},
+                        {DNNL_ARG_SHIFT, shift(parameters_, layer)},
                         {DNNL_ARG_WORKSPACE, at(steps.workspace, workspaces_[layer].data())},
                         {DNNL_ARG_DST, at(steps.out, out)}});
   const double count = static_cast<double>(rows) * l.out_height * l.out_width;
@@ -89,12 +91,14 @@ void OneDnnEngine::layer_back(const LayerSteps& steps, std::size_t layer, const 
   const ConvLayer& l = plan_.layers[layer];
   run(steps.normalise_back, {{DNNL_ARG_SRC, at(steps.out, convolved_[layer].data())},
                              {DNNL_ARG_DIFF_DST, at(steps.out, slope)},
-                             {DNNL_ARG_MEAN, statistics(batch_statistics_.data() + l.mean, layer)},
-                             {DNNL_ARG_VARIANCE, statistics(batch_statistics_.data() + l.variance, layer)},
-                             {DNNL_ARG_SCALE_SHIFT, norm_parameters(parameters_, layer)},
+                             {DNNL_ARG_MEAN, per_channel(batch_statistics_.data() + l.mean, layer)},
+                             {DNNL_ARG_VARIANCE, per_channel(batch_statistics_.data() + l.variance, layer)},
+                             {DNNL_ARG_SCALE, scale(parameters_, layer)},
+                             {DNNL_ARG_SHIFT, kBackReadsShift ? shift(parameters_, layer) : memory()},
                              {DNNL_ARG_WORKSPACE, at(steps.workspace, workspaces_[layer].data())},
                              {DNNL_ARG_DIFF_SRC, at(steps.out, inner)},
-                             {DNNL_ARG_DIFF_SCALE_SHIFT, norm_parameters(gradients_, layer)}});
+                             {DNNL_ARG_DIFF_SCALE, scale(gradients_, layer)},
+                             {DNNL_ARG_DIFF_SHIFT, shift(gradients_, layer)}});
   float* const own = gradients_.data() + places_[layer].weights;
   const bool same = steps.weights_slope == places_[layer].own;
   if (!same) grow(gradient_copy_, steps.weights_slope.get_size() / sizeof(float));

@@ -4,6 +4,7 @@
 //
 //   conv_engine_onednn.cpp      the engine's parameters and its name
 //   conv_primitives_onednn.cpp  which primitives there are
+//   conv_describe_onednn.h      how they are described to oneDNN 3.x and 2.x
 //   conv_layers_onednn.cpp      one layer, forward and backward
 //   conv_network_onednn.cpp     the network: a training step, an evaluation
 //
@@ -141,12 +142,14 @@ class OneDnnEngine : public ConvEngine<float> {
                        Buffer<float>& place);
   memory weights_for(std::size_t layer, const Desc& wanted);
   void pack(const float* own, float* packed);
-  memory norm_parameters(const Buffer<float>& of, std::size_t layer) const {
-    return at({{2, plan_.layers[layer].out_channels}, memory::data_type::f32, Tag::nc},
-              of.data() + places_[layer].norm);
-  }
-  memory statistics(const float* data, std::size_t layer) const {
+  memory per_channel(const float* data, std::size_t layer) const {
     return at({{plan_.layers[layer].out_channels}, memory::data_type::f32, Tag::a}, data);
+  }
+  memory scale(const Buffer<float>& of, std::size_t layer) const {
+    return per_channel(of.data() + places_[layer].norm, layer);
+  }
+  memory shift(const Buffer<float>& of, std::size_t layer) const {
+    return per_channel(of.data() + places_[layer].norm + plan_.layers[layer].out_channels, layer);
   }
 
   void convolve_forward(const LayerSteps& steps, std::size_t layer, const float* in, float* out);

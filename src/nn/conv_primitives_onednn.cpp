@@ -4,7 +4,7 @@
 #include <string_view>
 
 #include "quarry/core/error.h"
-#include "src/nn/conv_onednn.h"
+#include "src/nn/conv_describe_onednn.h"
 
 namespace quarry::onednn {
 namespace {
@@ -20,11 +20,10 @@ void OneDnnEngine::choose_layout() {
   const auto f32 = memory::data_type::f32;
   const memory::dims in = {kConvChunk, l.in_channels, l.in_height, l.in_width};
   const memory::dims out = {kConvChunk, l.out_channels, l.out_height, l.out_width};
-  const dnnl::convolution_forward::primitive_desc desc(
-      {prop_kind::forward_training, algorithm::convolution_direct, Desc(in, f32, Tag::any),
-       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, f32, Tag::any), Desc(out, f32, Tag::any),
-       memory::dims{1, 1}, memory::dims{1, 1}, memory::dims{1, 1}},
-      engine_);
+  const auto desc = describe<dnnl::convolution_forward>(
+      engine_, attributes(), prop_kind::forward_training, algorithm::convolution_direct, Desc(in, f32, Tag::any),
+      Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, f32, Tag::any), Desc(out, f32, Tag::any),
+      memory::dims{1, 1}, memory::dims{1, 1}, memory::dims{1, 1});
   for (const auto& [tag, block] : {std::pair(Tag::nChw16c, 16), std::pair(Tag::nChw8c, 8)}) {
     if (desc.src_desc() == Desc(in, f32, tag)) {
       layout_ = tag;
@@ -77,18 +76,17 @@ LayerSteps OneDnnEngine::forward_steps(std::size_t index, std::int32_t rows) con
   steps.conv_in = Desc({rows, l.in_channels, l.in_height, l.in_width}, read_type(), index == 0 ? Tag::nchw : layout_);
   steps.out = map_desc(l, rows);
   steps.round_in = rounding(steps.in, steps.conv_in);
-  const dnnl::convolution_forward::primitive_desc forward(
-      {prop_kind::forward_training, algorithm::convolution_direct, steps.conv_in,
-       Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, read_type(), Tag::any), steps.out,
-       memory::dims{l.stride, l.stride}, memory::dims{l.padding, l.padding}, memory::dims{l.padding, l.padding}},
-      attributes(), engine_);
+  const auto forward = describe<dnnl::convolution_forward>(
+      engine_, attributes(), prop_kind::forward_training, algorithm::convolution_direct, steps.conv_in,
+      Desc({l.out_channels, l.in_channels, l.kernel, l.kernel}, read_type(), Tag::any), steps.out,
+      memory::dims{l.stride, l.stride}, memory::dims{l.padding, l.padding}, memory::dims{l.padding, l.padding});
   require_fast(forward.impl_info_str());
   steps.weights = forward.weights_desc();
   steps.forward = {dnnl::convolution_forward(forward), forward.scratchpad_desc()};
-  Flags flags = Flags::use_global_stats | Flags::use_scale_shift;
+  Flags flags = Flags::use_global_stats | Flags::use_scale | Flags::use_shift;
   if (relu_after(index)) flags |= Flags::fuse_norm_relu;
-  const dnnl::batch_normalization_forward::primitive_desc normalise(
-      {prop_kind::forward_inference, steps.out, static_cast<float>(kNormEpsilon), flags}, attributes(), engine_);
+  const auto normalise = describe<dnnl::batch_normalization_forward>(
+      engine_, attributes(), prop_kind::forward_inference, steps.out, static_cast<float>(kNormEpsilon), flags);
   steps.normalise_eval = {dnnl::batch_normalization_forward(normalise), normalise.scratchpad_desc()};
   return steps;
 }
@@ -100,33 +98,33 @@ void OneDnnEngine::training_steps(std::size_t index, std::int32_t rows, LayerSte
   const memory::dims stride = {l.stride, l.stride}, padding = {l.padding, l.padding};
   steps.conv_slope = Desc({rows, l.out_channels, l.out_height, l.out_width}, read_type(), layout_);
   steps.round_slope = rounding(steps.out, steps.conv_slope);
-  const dnnl::convolution_forward::primitive_desc hint({prop_kind::forward_training, algorithm::convolution_direct,
-                                                        steps.conv_in, weights, steps.out, stride, padding, padding},
-                                                       attributes(), engine_);
-  const dnnl::convolution_backward_weights::primitive_desc to_weights(
-      {algorithm::convolution_direct, steps.conv_in, weights_slope, steps.conv_slope, stride, padding, padding},
-      attributes(), engine_, hint);
+  const auto hint = describe<dnnl::convolution_forward>(engine_, attributes(), prop_kind::forward_training,
+                                                        algorithm::convolution_direct, steps.conv_in, weights,
+                                                        steps.out, stride, padding, padding);
+  const auto to_weights = describe_back<dnnl::convolution_backward_weights>(
+      engine_, attributes(), hint, algorithm::convolution_direct, steps.conv_in, weights_slope, steps.conv_slope,
+      stride, padding, padding);
   require_fast(to_weights.impl_info_str());
   steps.weights_slope = to_weights.diff_weights_desc();
   steps.to_weights = {dnnl::convolution_backward_weights(to_weights), to_weights.scratchpad_desc()};
   if (index > 0) {
-    const dnnl::convolution_backward_data::primitive_desc to_inputs(
-        {algorithm::convolution_direct, steps.in, weights, steps.conv_slope, stride, padding, padding}, attributes(),
-        engine_, hint);
+    const auto to_inputs =
+        describe_back<dnnl::convolution_backward_data>(engine_, attributes(), hint, algorithm::convolution_direct,
+                                                       steps.in, weights, steps.conv_slope, stride, padding, padding);
     require_fast(to_inputs.impl_info_str());
     steps.weights_back = to_inputs.weights_desc();
     steps.to_inputs = {dnnl::convolution_backward_data(to_inputs), to_inputs.scratchpad_desc()};
   }
-  Flags flags = Flags::use_scale_shift;
+  Flags flags = Flags::use_scale | Flags::use_shift;
   if (relu_after(index)) flags |= Flags::fuse_norm_relu;
   const auto epsilon = static_cast<float>(kNormEpsilon);
   const Desc out = map_desc(l, rows);
-  const dnnl::batch_normalization_forward::primitive_desc normalise({prop_kind::forward_training, out, epsilon, flags},
-                                                                    attributes(), engine_);
+  const auto normalise = describe<dnnl::batch_normalization_forward>(engine_, attributes(), prop_kind::forward_training,
+                                                                     out, epsilon, flags);
   steps.workspace = normalise.workspace_desc();
   steps.normalise = {dnnl::batch_normalization_forward(normalise), normalise.scratchpad_desc()};
-  const dnnl::batch_normalization_backward::primitive_desc back({prop_kind::backward, out, out, epsilon, flags},
-                                                                attributes(), engine_, normalise);
+  const auto back = describe_back<dnnl::batch_normalization_backward>(engine_, attributes(), normalise,
+                                                                      prop_kind::backward, out, out, epsilon, flags);
   steps.normalise_back = {dnnl::batch_normalization_backward(back), back.scratchpad_desc()};
 }
 
@@ -136,12 +134,12 @@ void OneDnnEngine::make_steps(RowSteps& steps, std::int32_t rows, bool training)
   if (steps.layers.empty()) {
     for (std::size_t i = 0; i < plan_.layers.size(); ++i) steps.layers.push_back(forward_steps(i, rows));
     dnnl::post_ops relu;
-    relu.append_eltwise(1, algorithm::eltwise_relu, 0, 0);
+    append_relu(relu);
     dnnl::primitive_attr then_relu = attributes();
     then_relu.set_post_ops(relu);
     for (const ResNetBlock& block : plan_.blocks) {
       const Desc out = steps.layers[static_cast<std::size_t>(block.conv2)].out;
-      const dnnl::binary::primitive_desc add({algorithm::binary_add, out, out, out}, then_relu, engine_);
+      const auto add = describe<dnnl::binary>(engine_, then_relu, algorithm::binary_add, out, out, out);
       steps.add_relu.push_back({dnnl::binary(add), add.scratchpad_desc()});
     }
   }
@@ -150,12 +148,11 @@ void OneDnnEngine::make_steps(RowSteps& steps, std::int32_t rows, bool training)
     for (const ResNetBlock& block : plan_.blocks) {
       const Desc out = steps.layers[static_cast<std::size_t>(block.conv2)].out;
       const Desc in = steps.layers[static_cast<std::size_t>(block.conv1)].in;
-      const dnnl::eltwise_forward::primitive_desc hint(
-          {prop_kind::forward_training, algorithm::eltwise_relu_use_dst_for_bwd, out, 0, 0}, engine_);
-      const dnnl::eltwise_backward::primitive_desc back({algorithm::eltwise_relu_use_dst_for_bwd, out, out, 0, 0},
-                                                        attributes(), engine_, hint);
+      const algorithm relu = algorithm::eltwise_relu_use_dst_for_bwd;
+      const auto hint = describe<dnnl::eltwise_forward>(engine_, attributes(), prop_kind::forward_training, relu, out);
+      const auto back = describe_back<dnnl::eltwise_backward>(engine_, attributes(), hint, relu, out, out);
       steps.relu_back.push_back({dnnl::eltwise_backward(back), back.scratchpad_desc()});
-      const dnnl::binary::primitive_desc add({algorithm::binary_add, in, in, in}, attributes(), engine_);
+      const auto add = describe<dnnl::binary>(engine_, attributes(), algorithm::binary_add, in, in, in);
       steps.add.push_back({dnnl::binary(add), add.scratchpad_desc()});
     }
     steps.trains = true;

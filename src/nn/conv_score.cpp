@@ -65,7 +65,7 @@ class ConvScorer {
 /// Running sums of BALD of one image.
 class BaldSums {
  public:
-  explicit BaldSums(std::int32_t classes) : p_(static_cast<std::size_t>(classes)), mean_(p_.size(), 0.0) {}
+  explicit BaldSums(std::int32_t classes) : p_(static_cast<std::size_t>(classes)), mean_(p_) {}
 
   void add(const float* logits) {
     double largest = logits[0], sum = 0;

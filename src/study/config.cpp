@@ -117,7 +117,8 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
   for (const ConfigRow& row : config_rows()) axes.push_back({&row, {}, {}, {}});
 
   const auto apply = [&](const ConfigEntry& entry) {
-    const ConfigRow& row = find_row(entry, describe(path, entry.place));
+    const std::string where = describe(path, entry.place);
+    const ConfigRow& row = find_row(entry, where);
     ConfigAxis& axis = axes[static_cast<std::size_t>(&row - config_rows().data())];
     axis.values = check_entry(row, entry, path, max_runs);
     axis.place = entry.place;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Whole fleets of small residual networks on the device beside one in double precision: epochs with short and missing
 // batches, augmentation, dropout, evaluation, scoring; fleets and members alone.
+#include <algorithm>
+
 #include "quarry/nn/conv_fleet_device.h"
 #include "quarry/ops/augment.h"
 #include "quarry/ops/conv_dropout.h"
