@@ -38,7 +38,7 @@ class ReportWriter {
         gnuplot_(files, out_) {}
 
   ReportSummary write() {
-    for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
+    directories_ = read_study_directories(files_, options_.directories);
     settings_ = combine(directories_);
     summaries_ = summarise(settings_);
     count_runs();
@@ -124,8 +124,8 @@ class ReportWriter {
     std::int64_t same_name = 0;
     for (const SettingSummary& other : summaries_) same_name += setting_name(*other.setting) == section.title;
     if (same_name > 1)
-      section.title += fmt::format(" ({} first labels, {:.4g} % validation, {})", setting.n_initial,
-                                   100 * setting.val_share, setting.study);
+      section.title +=
+          fmt::format(" ({} first labels, {:.4g} % validation)", setting.n_initial, 100 * setting.val_share);
     section.blocks.push_back(setting_facts(summary));
     add_curves(section, summary);
     add_comparisons(section, summary);

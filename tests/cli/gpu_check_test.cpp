@@ -53,8 +53,10 @@ class GpuCheck : public testing::Test {
             "[ $1 = run ] || exit 0\n"
             "while [ $# -gt 0 ]; do case $1 in --out) out=$2;; --device) device=$2;; esac; shift; done\n"
             "text=curves\n"
-            "if [ $device = cuda ]; then :; " + on_gpu + "\nfi\n"
-            "mkdir -p $out/study && echo $text > $out/study/results.csv && date +%N > $out/study/timings.csv");
+            "if [ $device = cuda ]; then :; " +
+                on_gpu +
+                "\nfi\n"
+                "mkdir -p $out/study && echo $text > $out/study/results.csv && date +%N > $out/study/timings.csv");
   }
   ProgramResult sh(const std::string& command) {
     ProgramOptions options;
@@ -100,7 +102,8 @@ TEST_F(GpuCheck, OtherBytesOnTheGpuFail) {
   quarry("text=other");
   const ProgramResult result = check();
   EXPECT_EQ(result.exit_code, 1);
-  EXPECT_THAT(result.out, HasSubstr("the files of the GPU run without options (repeat 0) differ from those of the first"));
+  EXPECT_THAT(result.out,
+              HasSubstr("the files of the GPU run without options (repeat 0) differ from those of the first"));
   EXPECT_THAT(result.out, HasSubstr("failed: studies;"));  // those with images are compared with a GPU run
   EXPECT_FALSE(proven());
 }
@@ -125,8 +128,9 @@ TEST_F(GpuCheck, WhatHasNoTimeLeftIsCutAndProvesNothing) {
 }
 
 TEST_F(GpuCheck, ASanitizerThatIsCutIsToldInTheProof) {
-  program("bin/compute-sanitizer", "case $* in *planted*) echo Invalid __global__ write; exit 9;; "
-                                   "*racecheck*) sleep 1000;; esac");
+  program("bin/compute-sanitizer",
+          "case $* in *planted*) echo Invalid __global__ write; exit 9;; "
+          "*racecheck*) sleep 1000;; esac");
   const ProgramResult result = check("--seconds 12 bundle");
   EXPECT_EQ(result.exit_code, 0) << result.out << result.err;
   ASSERT_TRUE(proven());
@@ -135,8 +139,9 @@ TEST_F(GpuCheck, ASanitizerThatIsCutIsToldInTheProof) {
 }
 
 TEST_F(GpuCheck, ASanitizerWithFindingsProvesNothing) {
-  program("bin/compute-sanitizer", "case $* in *planted*) echo Invalid __global__ write; exit 9;; "
-                                   "*memcheck*) echo Invalid read; exit 9;; esac");
+  program("bin/compute-sanitizer",
+          "case $* in *planted*) echo Invalid __global__ write; exit 9;; "
+          "*memcheck*) echo Invalid read; exit 9;; esac");
   const ProgramResult result = check();
   EXPECT_EQ(result.exit_code, 1);
   EXPECT_THAT(result.out, HasSubstr("failed: sanitizer-memcheck;"));
@@ -157,7 +162,8 @@ TEST_F(GpuCheck, WithoutAGpuNothingIsDone) {
 }
 
 TEST_F(GpuCheck, BadUsage) {
-  for (const char* arguments : {"--second 5", "--seconds", "--seconds 0", "--seconds 1e3", "no_such_folder", "bundle bundle"}) {
+  for (const char* arguments :
+       {"--second 5", "--seconds", "--seconds 0", "--seconds 1e3", "no_such_folder", "bundle bundle"}) {
     const ProgramResult result = check(arguments);
     EXPECT_EQ(result.exit_code, 2) << arguments;
     EXPECT_THAT(result.err, HasSubstr("usage: scripts/gpu_check.sh"));
@@ -172,7 +178,8 @@ TEST(GpuCheckStudies, ItsStudiesRun) {
     EXPECT_EQ(result.exit_code, 0) << result.err;
   };
   const auto run = [&](const std::string& config, std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"run", QUARRY_SOURCE_DIR "/tests/gpu/" + config, "--quiet", "--device", "cpu"};
+    std::vector<std::string> arguments = {"run", QUARRY_SOURCE_DIR "/tests/gpu/" + config, "--quiet", "--device",
+                                          "cpu"};
     for (const std::string& setting :
          {"data.path=" + out.path() + "/data", std::string("run.seed=1"), std::string("acquisition.strategy=random"),
           std::string("model.lr=0.01"), std::string("training.epochs=1"), std::string("training.warmup_epochs=0")})

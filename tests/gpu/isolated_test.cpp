@@ -23,13 +23,13 @@ Said run(const std::string& script, std::chrono::milliseconds limit = std::chron
   char* text = nullptr;
   std::size_t size = 0;
   std::FILE* out = open_memstream(&text, &size);
-  const int failed = run_isolated({"a", "b", "c"},
-                                  {[&](std::size_t first) {
-                                     return std::vector<std::string>{"/bin/sh", "-c", script, "child",
-                                                                     std::to_string(first)};
-                                   },
-                                   limit},
-                                  out);
+  const int failed =
+      run_isolated({"a", "b", "c"},
+                   {[&](std::size_t first) {
+                      return std::vector<std::string>{"/bin/sh", "-c", script, "child", std::to_string(first)};
+                    },
+                    limit},
+                   out);
   std::fclose(out);
   const Said said{failed, text};
   std::free(text);
@@ -38,7 +38,8 @@ Said run(const std::string& script, std::chrono::milliseconds limit = std::chron
 
 /// A child whose test b does `work`; a and c pass.
 std::string child_with(const std::string& work) {
-  return "i=$1; while [ $i -lt 3 ]; do echo BEGIN; if [ $i -eq 1 ]; then " + work + "; fi; echo PASSED; "
+  return "i=$1; while [ $i -lt 3 ]; do echo BEGIN; if [ $i -eq 1 ]; then " + work +
+         "; fi; echo PASSED; "
          "i=$((i + 1)); done";
 }
 
@@ -76,7 +77,8 @@ TEST(Isolated, WhatNeverEndsIsKilled) {
 }
 
 TEST(Isolated, TheLimitIsForEachRepeat) {
-  const Said said = run(child_with("for k in 1 2 3 4; do sleep 0.5; echo AGAIN; done"), std::chrono::milliseconds(1500));
+  const Said said =
+      run(child_with("for k in 1 2 3 4; do sleep 0.5; echo AGAIN; done"), std::chrono::milliseconds(1500));
   EXPECT_EQ(said.failed, 0) << said.text;
 }
 
