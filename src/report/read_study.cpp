@@ -143,6 +143,7 @@ void join_seeds(const std::vector<StudyDirectory*>& parts) {
     part->config = whole->resolved;
     part->requested = requested_runs(*whole);
     part->parsed = whole;
+    part->has_other_seeds = true;
   }
 }
 

@@ -28,10 +28,10 @@ void write_part(const TempDir& folder, const std::string& prefix, std::uint64_t 
 
 ProgramResult run(const TempDir& folder, const std::string& study, const std::string& more) {
   const std::string config = folder.write(
-      study + ".toml", "study = \"" + study + "\"\npreset = \"hyperparameter_study\"\n[data]\nname = " +
-                           "\"fashion_mnist\"\npath = \"" + folder.path() +
-                           "\"\n[model]\nnetwork = \"resnet8\"\n[training]\nepochs = 1\nwarmup_epochs = 0\n" +
-                           "batch_size = 2\n[run]\nseed = [0, 1]\n" + more);
+      study + ".toml",
+      "study = \"" + study + "\"\npreset = \"hyperparameter_study\"\n[data]\nname = " + "\"fashion_mnist\"\npath = \"" +
+          folder.path() + "\"\n[model]\nnetwork = \"resnet8\"\n[training]\nepochs = 1\nwarmup_epochs = 0\n" +
+          "batch_size = 2\n[run]\nseed = [0, 1]\n" + more);
   return run_program(QUARRY_PROGRAM, {"run", config, "--out", folder / "out", "--device", "cpu", "--workers", "1"});
 }
 
@@ -49,11 +49,10 @@ TEST(ImageReports, FinishedStudiesAreReportedAsFinished) {
                                      "[pool]\nacquired = \"" +
                                          (folder / "out/learning") + "\"\nacquired_labels = 6\n");
   ASSERT_EQ(searched.exit_code, 0) << searched.err;
-  EXPECT_THAT(searched.out,
-              HasSubstr("next: quarry report --study hyperparameter " + (folder / "out/search") + "\n"));
+  EXPECT_THAT(searched.out, HasSubstr("next: quarry report --study hyperparameter " + (folder / "out/search") + "\n"));
   for (const char* study : {"learning", "search"}) {
-    const ProgramResult report =
-        run_program(QUARRY_PROGRAM, {"report", folder / ("out/" + std::string(study)), "--format", "md", "--panels", "none"});
+    const ProgramResult report = run_program(
+        QUARRY_PROGRAM, {"report", folder / ("out/" + std::string(study)), "--format", "md", "--panels", "none"});
     EXPECT_EQ(report.exit_code, 0) << report.err;
     EXPECT_THAT(report.out, HasSubstr("2 of 2 runs completed")) << study;
     const std::string page = slurp(folder / ("out/" + std::string(study) + "/report/report.md"));

@@ -24,7 +24,8 @@ std::string run_in(const std::string& out, const std::vector<std::string>& overr
   options.out = out;
   options.workers = 1;
   options.progress = ProgressMode::quiet;
-  return run_study(posix_file_system(), parse_study(R"(
+  return run_study(posix_file_system(),
+                   parse_study(R"(
 study = "tiny"
 [data]
 name = "blobs"
@@ -36,7 +37,7 @@ budget = 2
 [training]
 epochs = 2
 )",
-                                                    "tiny.toml", overrides),
+                               "tiny.toml", overrides),
                    options)
       .directory;
 }
@@ -64,7 +65,8 @@ std::string refusal(const std::vector<std::string>& directories, ErrorKind kind)
 
 TEST(ReadStudies, FoldersWithOtherSeedsAreOneStudy) {
   const TempDir folder;
-  const std::string first = run_in(folder / "e1", {"run.seed=\"0..2\""}), second = run_in(folder / "e2", {"run.seed=5"}),
+  const std::string first = run_in(folder / "e1", {"run.seed=\"0..2\""}),
+                    second = run_in(folder / "e2", {"run.seed=5"}),
                     whole = run_in(folder / "all", {"run.seed=[0, 1, 2, 5]"});
   const ReportSummary summary = report({first, second}, folder / "report");
   EXPECT_EQ(summary.runs, 8);
@@ -75,7 +77,10 @@ TEST(ReadStudies, FoldersWithOtherSeedsAreOneStudy) {
     EXPECT_EQ(slurp(folder / "report" + name), slurp(folder / "of_whole" + name)) << table;
   }
   EXPECT_EQ(slurp(folder / "report/tables/results.csv"), slurp(whole + "/results.csv"));
-  EXPECT_THAT(slurp(folder / "report/report.md"), HasSubstr("n = 4"));
+  const std::string page = slurp(folder / "report/report.md");
+  EXPECT_THAT(page, HasSubstr("n = 4"));
+  EXPECT_THAT(page, HasSubstr("quarry run " + first + "/config.toml --set run.seed=[0,1,2,5] --out again\n"));
+  EXPECT_THAT(page, Not(HasSubstr("quarry run " + second)));
 }
 
 TEST(ReadStudies, ASeedIsGivenOnceAndNothingElseDiffers) {

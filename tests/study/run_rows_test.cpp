@@ -65,8 +65,8 @@ TEST(RunRows, ASearchOnAFrozenSetHasOne) {
 
 TEST(RunRows, OfPerceptrons) {
   const std::vector<StudyRun> runs =
-      parse_study("", "test.toml", std::vector<std::string>{"pool.n_initial=[8, -1]", "acquisition.budget=5",
-                                                            "acquisition.size=2"})
+      parse_study("", "test.toml",
+                  std::vector<std::string>{"pool.n_initial=[8, -1]", "acquisition.budget=5", "acquisition.size=2"})
           .runs;
   EXPECT_EQ(iterations_with_rows(runs[0].config), (Iterations{-1, 0, 1, 2}));
   EXPECT_EQ(iterations_with_rows(runs[1].config), Iterations{-1}) << "everything is labelled: nothing to acquire";

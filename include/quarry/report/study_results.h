@@ -37,6 +37,7 @@ struct StudyDirectory {
   std::string path, study, preset;
   std::string config;                         ///< text of its config, every key written out
   std::shared_ptr<const StudyConfig> parsed;  ///< the same; null for made-up directories
+  bool has_other_seeds = false;               ///< `parsed` has seeds of other directories too
   std::vector<RequestedRun> requested;        ///< of the whole study, in grid order
   std::vector<ResultRow> rows;
   std::vector<PhaseTime> times;

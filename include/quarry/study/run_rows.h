@@ -13,7 +13,8 @@
 
 namespace quarry {
 
-/// Iterations (of residual networks: cycles) of a finished active-learning run, the one before the first query included.
+/// Iterations (of residual networks: cycles) of a finished active-learning run, the one before the first query
+/// included.
 std::int32_t iterations_total(const RunConfig& config);
 
 /// Whether acquisition.tested asks for a test of this iteration's network.
