@@ -135,8 +135,8 @@ void add_report_command(Command& program) {
                                 "quarry report --study hyperparameter results/hyperparameter\n"
                                 "quarry report --study online_tuning results/online_tuning_small_grid");
   auto arguments = std::make_shared<Arguments>();
-  command.option("DIR", arguments->directories, "directories that quarry run wrote; shards of a study are merged",
-                 true);
+  command.option("DIR", arguments->directories,
+                 "directories that quarry run wrote; shards of a study are merged, other seeds of it too", true);
   command.option("--out", arguments->out, "where to write; report/ in the first directory if left out");
   command.option("--panels", arguments->panels,
                  "maps of decision boundaries and scores for data of two features: none, final, or every=N "

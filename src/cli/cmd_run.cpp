@@ -52,7 +52,19 @@ void parse_shard(const std::string& text, RunOptions& options) {
   options.shards = n;
 }
 
-void print_summary(const RunSummary& summary) {
+/// The report that a study is for: searches on frozen sets have tables of their own, where there are cells to fill
+/// them.
+std::string next_command(const StudyConfig& study, const std::string& directory) {
+  const bool searches = std::all_of(study.runs.begin(), study.runs.end(),
+                                    [](const StudyRun& run) { return run.config.mode == Mode::frozen_set; });
+  const bool has_cells = posix_file_system().is_directory(directory + "/cells");
+  return fmt::format("quarry report {}{}", searches && has_cells ? "--study hyperparameter " : "", directory);
+}
+
+void print_summary(const StudyConfig& study, const RunOptions& options, const RunSummary& summary) {
+  if (summary.runs == 0)
+    return print("shard {}/{} has no runs: the study has {} in all\n", options.shard, options.shards,
+                 study.runs.size());
   if (summary.resumed > 0) print("{} of {} runs continued from their journals\n", summary.resumed, summary.runs);
   if (summary.diverged > 0)
     print("{} of {} runs had a network that diverged; they are kept and marked\n", summary.diverged, summary.runs);
@@ -62,8 +74,8 @@ void print_summary(const RunSummary& summary) {
   if (summary.interrupted)
     print("stopped: {} of {} runs finished; the same command continues from here\n", summary.finished, summary.runs);
   else
-    print("{} runs finished: {}/results.csv\nnext: quarry report {}\n", summary.finished, summary.directory,
-          summary.directory);
+    print("{} runs finished: {}/results.csv\nnext: {}\n", summary.finished, summary.directory,
+          next_command(study, summary.directory));
 }
 
 bool trains_images(const StudyConfig& study) {
@@ -104,7 +116,7 @@ int run_here(const StudyConfig& study, RunOptions options, const RunArguments& a
   std::signal(SIGINT, request_stop);
   std::signal(SIGTERM, request_stop);
   const RunSummary summary = run_study(posix_file_system(), study, options);
-  if (!arguments.quiet) print_summary(summary);
+  if (!arguments.quiet) print_summary(study, options, summary);
   if (summary.interrupted) end_by(stop_signal);
   if (summary.failed > 0)
     fail("the GPU failed in {} of {} runs; the others are finished, and the same command tries these again",

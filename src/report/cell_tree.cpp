@@ -8,6 +8,7 @@
 #include "quarry/core/error.h"
 #include "quarry/core/text.h"
 #include "quarry/report/study_cells.h"
+#include "quarry/study/config.h"
 #include "src/report/cell_text.h"
 
 namespace quarry {
@@ -67,14 +68,33 @@ class TreeReader {
  private:
   void add_empty(const std::string& directory) {
     if (files_.is_directory(directory + "/runs"))
-      empty_.push_back(fmt::format(
-          "'{}' holds no cells yet: the study in it is not finished; the command that began it goes on from there",
-          printable(directory)));
+      empty_.push_back(study_without_cells(directory));
     else
       empty_.push_back(
           fmt::format("'{}' holds no cells of a hyperparameter study: expected folders such as "
                       "cells/CIFAR10/random/lr0.001_wd0.05/seed1, or CIFAR10/... directly",
                       printable(directory)));
+  }
+
+  std::string study_without_cells(const std::string& directory) {
+    const std::string shown = printable(directory), config = directory + "/config.toml";
+    const auto on_images = [](const StudyRun& run) { return run.config.network != NetworkKind::mlp; };
+    if (files_.exists(config)) {
+      const StudyConfig study = parse_study(files_.read(config, kLargestFile), config, {});
+      if (std::none_of(study.runs.begin(), study.runs.end(), on_images))
+        return fmt::format(
+            "'{}' is no hyperparameter study and has no cells: its networks are perceptrons; see its results with "
+            "quarry report {}",
+            shown, shown);
+    }
+    if (files_.exists(directory + "/results.csv"))
+      return fmt::format(
+          "'{}' holds no cells: its grid has axes that the published layout has no place for; see its results with "
+          "quarry report {}",
+          shown, shown);
+    return fmt::format(
+        "'{}' holds no cells yet: the study in it is not finished; the command that began it goes on from there",
+        shown);
   }
 
   void add_dataset(const std::string& place, const std::string& folder) {

@@ -7,6 +7,7 @@
 
 #include "quarry/core/text.h"
 #include "src/report/pictures.h"
+#include "src/report/setting_text.h"
 
 namespace quarry {
 namespace {
@@ -209,9 +210,7 @@ std::string seeds_text(const std::vector<const ArmSummary*>& arms) {
 }
 
 std::string setting_name(const Setting& setting) {
-  std::string name = setting.dataset;
-  if (!setting.variant.empty()) name += ", " + setting.variant;
-  return name;
+  return (setting.among_several ? setting.study + ": " : "") + data_text(setting);
 }
 
 Picture draw_learning_curves(Gnuplot& gnuplot, const SettingSummary& summary, const std::string& mode, Metric metric,

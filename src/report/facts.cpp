@@ -9,6 +9,7 @@
 #include "quarry/core/text.h"
 #include "quarry/study/environment.h"
 #include "src/report/pictures.h"
+#include "src/report/setting_text.h"
 
 namespace quarry {
 
@@ -21,7 +22,7 @@ Facts study_facts(const std::vector<StudyDirectory>& directories, const std::vec
   std::int64_t fewest = INT64_MAX, most = 0, runs = 0, completed = 0;
   for (const StudyDirectory& d : directories) add_once(studies, fmt::format("{} (preset {})", d.study, d.preset));
   for (const Setting& setting : settings) {
-    add_once(data, setting.dataset);
+    add_once(data, data_name(setting));
     for (const std::string& strategy : setting.strategies) add_once(strategies, strategy);
     for (const std::string& mode : setting.modes) add_once(modes, mode);
     for (const Arm& arm : setting.arms) {
@@ -43,7 +44,7 @@ Facts setting_facts(const SettingSummary& summary) {
   const Setting& setting = *summary.setting;
   Facts facts;
   facts.items = {{"Study", setting.study}, {"Preset", setting.preset}};
-  if (!setting.variant.empty()) facts.items.push_back({"Variant", setting.variant});
+  if (!shown_variant(setting).empty()) facts.items.push_back({"Variant", shown_variant(setting)});
   const ResultRow *first = nullptr, *last = nullptr;
   for (const Arm& arm : setting.arms)
     for (const ReportRun& run : arm.runs)
@@ -52,6 +53,10 @@ Facts setting_facts(const SettingSummary& summary) {
         last = &run.rows.back();
       }
   if (first == nullptr) return facts;
+  if (setting.modes == std::vector<std::string>{"frozen_set"}) {
+    facts.items.push_back({"Labels", fmt::format("{}, a frozen set", last->len_lb)});
+    return facts;
+  }
   facts.items.push_back({"Pool", fmt::format("{} instances", first->len_lb + first->len_ulb)});
   facts.items.push_back({"Labels", fmt::format("{} to {}", first->len_lb, last->len_lb)});
   facts.items.push_back(

@@ -58,8 +58,9 @@ Finding best_strategy(const SettingSummary& summary, const Family& family) {
     return finding;
   }
   const std::string& name = best->arm->strategy;
-  finding.text = fmt::format("Averaged along the curve, {} had the highest test accuracy: {}", name,
-                             area_text(best->accuracy_area));
+  const bool is_curve = best->arm->runs.front().request.iterations.size() > 1;
+  finding.text = fmt::format("{}{} had the highest test accuracy: {}", is_curve ? "Averaged along the curve, " : "",
+                             name, area_text(best->accuracy_area));
   const ArmSummary* random = summary.find("random", family.fixed);
   if (random != nullptr && random != best && random->accuracy_area.n > 0)
     finding.text += fmt::format("; random: {}", area_text(random->accuracy_area));

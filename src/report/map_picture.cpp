@@ -6,6 +6,7 @@
 
 #include "quarry/core/text.h"
 #include "src/report/maps.h"
+#include "src/report/setting_text.h"
 
 namespace quarry {
 namespace {
@@ -240,7 +241,7 @@ std::string map_data(const ReportRun& run, const Dataset& data, const MapGrid& g
 std::string map_script(const ReportRun& run, const Dataset& data, const MapGrid& grid, const MapFrame& frame) {
   const RequestedRun& r = run.request;
   const ResultRow& row = run.rows[static_cast<std::size_t>(frame.iteration + 1)];
-  const std::string title = fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", r.dataset, r.strategy,
+  const std::string title = fmt::format("{}, {}, {}, seed {}: {} labels, {} of them acquired", data_name(r), r.strategy,
                                         r.mode, r.seed, row.len_lb, frame.added.size());
   std::string script = "reset\n";
   if (has_boundary(data, frame))  // as lines

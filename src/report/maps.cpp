@@ -13,6 +13,7 @@
 #include "quarry/nn/checkpoint.h"
 #include "quarry/study/journal.h"
 #include "quarry/study/keychain.h"
+#include "src/report/setting_text.h"
 #include "src/study/saved_networks.h"
 
 namespace quarry {
@@ -63,7 +64,7 @@ Picture draw_frame(Gnuplot& gnuplot, const ReportRun& run, const Dataset& data, 
   const std::string caption = fmt::format(
       "{}, {}, {}, one run (seed {}), {} labels: acquisition score with the {} circled, classifier with what it was "
       "trained on, test curve, classifier on the test set",
-      r.dataset, r.strategy, r.mode, r.seed, labelled_in(frame).size(), frame.last ? "last picks" : "next picks");
+      data_name(r), r.strategy, r.mode, r.seed, labelled_in(frame).size(), frame.last ? "last picks" : "next picks");
   return gnuplot.draw("maps", name, PictureKind::png,
                       png_header(kMapWidth, kMapHeight) + map_script(run, data, grid, frame),
                       map_data(run, data, grid, frame), caption);

@@ -11,6 +11,7 @@
 
 #include "quarry/core/text.h"
 #include "src/report/pictures.h"
+#include "src/report/setting_text.h"
 
 namespace quarry {
 namespace {
@@ -43,7 +44,7 @@ BySeed minus(const BySeed& first, const BySeed& second) {
 }
 
 std::string place_of(const Setting& setting) {
-  return fmt::format("{}, {}, {} first labels, {:.4g} % validation", setting_name(setting), setting.preset,
+  return fmt::format("{}, {}, {} first labels, {:.4g} % validation", data_text(setting), setting.preset,
                      setting.n_initial, 100 * setting.val_share);
 }
 
@@ -277,7 +278,7 @@ Claim spread(const std::vector<SettingSummary>& summaries) {
 std::int32_t budget_of(const Setting& setting) {
   return setting.arms.empty() || setting.arms.front().runs.empty()
              ? 0
-             : setting.arms.front().runs.front().request.last_iteration;
+             : setting.arms.front().runs.front().request.iterations.back();
 }
 
 bool same_but_preset(const Setting& a, const Setting& b) {

@@ -62,7 +62,7 @@ class Writer {
         gnuplot_(files, out_) {}
 
   OnlineTuningReportSummary write() {
-    for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
+    directories_ = read_study_directories(files_, options_.directories);
     settings_ = combine(directories_);
     summaries_ = summarise(settings_);
     claims_ = online_tuning_claims(summaries_);

@@ -34,7 +34,7 @@ std::string metric_name(Metric metric);
 /// "n = 3 seeds", "n = 2 to 3 seeds".
 std::string seeds_text(std::int64_t fewest, std::int64_t most);
 std::string seeds_text(const std::vector<const ArmSummary*>& arms);
-/// The data set with what tells this setting from its neighbours.
+/// The data set with what tells this setting from its neighbours; the study too where several are reported.
 std::string setting_name(const Setting& setting);
 
 }  // namespace quarry

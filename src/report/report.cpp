@@ -2,6 +2,7 @@
 #include "quarry/report/report.h"
 
 #include <fmt/core.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <cctype>
@@ -12,6 +13,7 @@
 #include "quarry/core/text.h"
 #include "quarry/data/data_table.h"
 #include "quarry/report/summary.h"
+#include "quarry/study/config_difference.h"
 #include "src/report/animation.h"
 #include "src/report/facts.h"
 #include "src/report/maps.h"
@@ -38,7 +40,7 @@ class ReportWriter {
         gnuplot_(files, out_) {}
 
   ReportSummary write() {
-    for (const std::string& path : options_.directories) directories_.push_back(read_study_directory(files_, path));
+    directories_ = read_study_directories(files_, options_.directories);
     settings_ = combine(directories_);
     summaries_ = summarise(settings_);
     count_runs();
@@ -124,8 +126,8 @@ class ReportWriter {
     std::int64_t same_name = 0;
     for (const SettingSummary& other : summaries_) same_name += setting_name(*other.setting) == section.title;
     if (same_name > 1)
-      section.title += fmt::format(" ({} first labels, {:.4g} % validation, {})", setting.n_initial,
-                                   100 * setting.val_share, setting.study);
+      section.title +=
+          fmt::format(" ({} first labels, {:.4g} % validation)", setting.n_initial, 100 * setting.val_share);
     section.blocks.push_back(setting_facts(summary));
     add_curves(section, summary);
     add_comparisons(section, summary);
@@ -245,13 +247,21 @@ class ReportWriter {
   Section again_section() const {
     Section section{"How to make it again", {}};
     std::string commands, places;
+    std::vector<std::string> studies;
     for (const StudyDirectory& directory : directories_) {
-      commands += fmt::format("quarry run {}/config.toml --out again\n", printable(directory.path));
       places += " " + printable(directory.path);
+      if (std::find(studies.begin(), studies.end(), directory.study) != studies.end()) continue;  // its part
+      studies.push_back(directory.study);
+      commands += fmt::format("quarry run {}/config.toml{} --out again\n", printable(directory.path),
+                              directory.has_other_seeds
+                                  ? fmt::format(" --set run.seed=[{}]", fmt::join(seeds_of(*directory.parsed), ","))
+                                  : "");
     }
-    section.blocks.push_back(Paragraph{
-        "Each study's directory holds its whole config. The same config gives the same results, byte for byte; to see "
-        "how much chance there is in them, change the seeds (--set run.seed=\"0..9\")."});
+    section.blocks.push_back(
+        Paragraph{"Each study's directory holds its whole config. The same config gives the same results, byte for "
+                  "byte. How much "
+                  "chance there is in them, more seeds show: the study's own command with more of them (--set "
+                  "run.seed=\"0..9\") adds them to its directory and keeps the runs that are there."});
     section.blocks.push_back(Commands{commands + "quarry report" + places});
     section.blocks.push_back(Paragraph{
         "Beside this page: tables/ has every figure, plots/ and maps/ have each picture with the gnuplot script and "

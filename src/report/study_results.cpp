@@ -28,7 +28,7 @@ Setting& setting_of(std::vector<Setting>& settings, const StudyDirectory& study,
   const auto known = std::find_if(settings.begin(), settings.end(), same);
   if (known != settings.end()) return *known;
   return settings.emplace_back(
-      Setting{study.study, study.preset, run.dataset, run.variant, run.n_initial, run.val_share, {}, {}, {}});
+      Setting{study.study, study.preset, run.dataset, run.variant, run.file, run.n_initial, run.val_share, {}, {}, {}});
 }
 
 Arm& arm_of(Setting& setting, const RequestedRun& run) {
@@ -39,13 +39,15 @@ Arm& arm_of(Setting& setting, const RequestedRun& run) {
   return setting.arms.emplace_back(Arm{run.strategy, run.mode, {}});
 }
 
-/// Iterations -1, 0, 1, ... and label counts that ascend: what every curve relies on.
+/// The iterations that the config asks for, and label counts that ascend: what every curve relies on.
 void check_rows(const ReportRun& run) {
   for (std::size_t i = 0; i < run.rows.size(); ++i) {
     const ResultRow& row = run.rows[i];
-    if (row.iteration != static_cast<std::int32_t>(i) - 1)
+    if (i == run.request.iterations.size())
+      fail("{}: run {} has iteration {} behind its last", run.directory, printable(run.request.run), row.iteration);
+    if (row.iteration != run.request.iterations[i])
       fail("{}: run {} has iteration {} where {} was expected", run.directory, printable(run.request.run),
-           row.iteration, static_cast<std::int64_t>(i) - 1);
+           row.iteration, run.request.iterations[i]);
     if (i > 0 && row.len_lb <= run.rows[i - 1].len_lb)
       fail("{}: run {} has {} labels in iteration {}, not more than before", run.directory, printable(run.request.run),
            row.len_lb, row.iteration);
@@ -111,9 +113,11 @@ std::vector<Setting> combine(const std::vector<StudyDirectory>& directories) {
     for (const PhaseTime& time : directory.times)
       if (ReportRun* run = run_of(time.run)) run->times.push_back(time);
   }
-  for (const Setting& setting : settings)
+  for (Setting& setting : settings) {
+    setting.among_several = studies.size() > 1;
     for (const Arm& arm : setting.arms)
       for (const ReportRun& run : arm.runs) check_rows(run);
+  }
   return settings;
 }
 

@@ -202,10 +202,10 @@ std::vector<CurvePoint> learning_curve(const Arm& arm, Metric metric) {
   std::vector<CurvePoint> points;
   for (std::size_t i = 0; i < longest(arm); ++i) {
     CurvePoint point;
-    point.iteration = static_cast<std::int32_t>(i) - 1;
     std::vector<double> values;
     for (const ReportRun& run : arm.runs) {
       if (i >= run.rows.size()) continue;
+      point.iteration = run.rows[i].iteration;
       point.labels = run.rows[i].len_lb;
       point.diverged += run.rows[i].diverged;
       values.push_back(metric_of(run.rows[i], metric));
@@ -221,10 +221,10 @@ std::vector<ChosenPoint> chosen_hyperparameters(const Arm& arm) {
   for (std::size_t i = 0; i < longest(arm); ++i) {
     std::vector<double> lr, weight_decay, drop_rate, depth, width, trials, pruned;
     ChosenPoint point;
-    point.iteration = static_cast<std::int32_t>(i) - 1;
     for (const ReportRun& run : arm.runs) {
       if (i >= run.rows.size()) continue;
       const ResultRow& row = run.rows[i];
+      point.iteration = row.iteration;
       point.labels = row.len_lb;
       lr.push_back(row.lr);
       weight_decay.push_back(row.weight_decay);

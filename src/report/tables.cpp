@@ -9,6 +9,7 @@
 
 #include "quarry/core/text.h"
 #include "src/report/pictures.h"
+#include "src/report/setting_text.h"
 
 namespace quarry {
 namespace {
@@ -254,7 +255,7 @@ Table trouble_table(const std::vector<Setting>& settings) {
           state = "missing";
         else if (!run.complete())
           state = fmt::format("unfinished: iteration {} of {}", run.rows.back().iteration + 1,
-                              run.request.last_iteration + 1);
+                              run.request.iterations.back() + 1);
         const auto first =
             std::find_if(run.rows.begin(), run.rows.end(), [](const ResultRow& r) { return r.diverged; });
         if (first != run.rows.end()) {
@@ -265,7 +266,7 @@ Table trouble_table(const std::vector<Setting>& settings) {
         }
         if (!state.empty())
           table.rows.push_back(
-              {setting.study, setting_name(setting), arm.strategy, arm.mode, std::to_string(run.request.seed), state});
+              {setting.study, data_text(setting), arm.strategy, arm.mode, std::to_string(run.request.seed), state});
       }
   return table;
 }

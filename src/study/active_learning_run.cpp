@@ -50,11 +50,6 @@ FitRows rows_of(const Pool& pool, const Split& split) {
 
 }  // namespace
 
-std::int32_t iterations_total(const RunConfig& config) {
-  if (config.n_initial < 0) return 1;  // everything is labelled: the upper bound has nothing to acquire
-  return 1 + (config.budget + config.size - 1) / config.size;
-}
-
 ActiveLearningRun::ActiveLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const Dataset> data,
                                      const std::string& directory, const std::string& networks)
     : files_(files),

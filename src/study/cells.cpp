@@ -11,9 +11,9 @@
 #include "quarry/core/text.h"
 #include "quarry/study/frozen_set_run.h"
 #include "quarry/study/image_fits.h"
-#include "quarry/study/image_learning_run.h"
 #include "quarry/study/journal.h"
 #include "quarry/study/protocol.h"
+#include "quarry/study/run_rows.h"
 #include "src/study/image_records.h"
 
 namespace quarry {
@@ -172,7 +172,7 @@ std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& conf
 }
 
 std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector<Json>& records) {
-  if (std::ssize(records) != 1 + std::int64_t{learning_cycles(run.config)}) return {};
+  if (std::ssize(records) != 1 + std::int64_t{iterations_total(run.config)}) return {};
   const std::int64_t pool = records.front().at("pool").integer();
   std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
   Json results = Json::object(), queried = Json::object(), diverged = Json::array(), non_finite = Json::array();

@@ -13,11 +13,6 @@
 
 namespace quarry {
 
-std::int32_t learning_cycles(const RunConfig& config) {
-  if (config.n_initial < 0) return 1;  // everything is labelled: nothing to acquire
-  return 1 + (config.budget + config.size - 1) / config.size;
-}
-
 ImageLearningRun::ImageLearningRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
                                    const std::string& directory, ImageRunMeans means)
     : files_(files),
@@ -67,13 +62,6 @@ void ImageLearningRun::resume() {
   } else {
     is_committed_ = true;
   }
-}
-
-bool ImageLearningRun::tested(std::int32_t cycle) const {
-  const std::vector<std::int32_t>& wanted = run_.config.tested;
-  const std::int32_t bought = std::min(cycle * run_.config.size, run_.config.budget);
-  const std::int32_t labels = static_cast<std::int32_t>(pool_.unviolated().size()) + bought;
-  return wanted.empty() || std::find(wanted.begin(), wanted.end(), labels) != wanted.end();
 }
 
 /// "final": the last network that the run trains, be it of the last cycle or not.

@@ -35,7 +35,7 @@ struct Active {
 };
 
 std::int64_t commits_total(const RunConfig& config) {
-  return config.mode == Mode::frozen_set ? std::int64_t{config.trials} + 1 : learning_cycles(config);
+  return config.mode == Mode::frozen_set ? std::int64_t{config.trials} + 1 : iterations_total(config);
 }
 
 /// What trains on the CPU.
@@ -224,11 +224,6 @@ class ImageRunner final : public StudyRunner {
       if (wanted[a] > 0)
         timings_.add(fleet[a].run->id(), on_device() ? "device" : "fit",
                      seconds * static_cast<double>(wanted[a]) / static_cast<double>(networks), wanted[a]);
-  }
-
-  std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const override {
-    return run.config.mode == Mode::frozen_set ? search_rows(study_.study, run, records)
-                                               : learning_rows(study_.study, run, records);
   }
 
   void write_cell(const StudyRun& run, const std::vector<Json>& records) {

@@ -67,10 +67,6 @@ class PerceptronRunner final : public StudyRunner {
     progress.finish();
   }
 
-  std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const override {
-    return result_rows(study_.study, run, records);
-  }
-
   void note_opened(const ActiveLearningRun& run, Progress& progress, RunSummary& summary) {
     summary.resumed += run.committed_iterations() > 0;
     progress.skip(run.committed_iterations());

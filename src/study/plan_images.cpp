@@ -51,12 +51,11 @@ void add_learning(ImageCostSum& sum, const RunConfig& run, const DataSize& size)
   const StrategyNeeds needs = make_strategy(run.strategy)->needs();
   const bool network = needs.probabilities || needs.features || needs.bald;
   const std::int64_t pool = pool_size(run, size.pool);
-  const std::int32_t cycles = learning_cycles(run);
+  const std::int32_t cycles = iterations_total(run);
   std::int64_t labels = run.n_initial < 0 ? pool : run.n_initial;
   for (std::int32_t cycle = 0; cycle < cycles; ++cycle) {
     const bool last = cycle + 1 == cycles;
-    const bool tested =
-        run.tested.empty() || std::find(run.tested.begin(), run.tested.end(), labels) != run.tested.end();
+    const bool tested = is_tested(run, cycle - 1);
     if (tested || (network && !last)) sum.add_fits(1, 1, labels, run.batches);
     if (tested) sum.add_scored(static_cast<double>(size.test));
     if (last) break;

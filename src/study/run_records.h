@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// The journal records of a run, in one place: written here, read back by result_rows. docs/formats.md lists the fields.
+// The journal records of a run, in one place: written here, read back by rows_of_journal. docs/formats.md lists the
+// fields.
 #pragma once
 
 #include <cstdint>

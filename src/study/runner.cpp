@@ -3,11 +3,16 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
+#include <string_view>
+#include <unordered_set>
 #include <utility>
 
+#include "quarry/study/config_difference.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/executor.h"
 #include "quarry/study/journal.h"
+#include "quarry/study/run_rows.h"
 #include "src/core/device_failure.h"
 #include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
@@ -26,18 +31,20 @@ StudyRunner::StudyRunner(FileSystem& files, const StudyConfig& study, const RunO
 }
 
 RunSummary StudyRunner::run() {
+  RunSummary summary;
+  summary.directory = directory_;
+  summary.runs = static_cast<std::int64_t>(runs_.size());
+  if (runs_.empty()) return summary;  // more shards than runs: no folder is made
   if (options_.device.kind == DeviceKind::cuda)
     for (const StudyRun* run : runs_) refuse_on_device(*run);
   load_data();
   files_.make_directories(directory_);
   const auto lock = files_.lock(directory_);
-  check_config();
+  adopt_config();
   files_.write_atomically(directory_ + "/environment.json",
                           environment_record(options_.device, context_.pool().workers()).dump() + "\n");
-  RunSummary summary;
-  summary.directory = directory_;
-  summary.runs = static_cast<std::int64_t>(runs_.size());
   leave_out_failed_runs(summary);
+  drop_stale_results();
   std::vector<const StudyRun*> waiting;
   for (const StudyRun* run : runs_)
     if (!failed_.contains(run->id)) waiting.push_back(run);
@@ -57,13 +64,55 @@ void StudyRunner::leave_out_failed_runs(RunSummary& summary) {
   for (const StudyRun* run : runs_) summary.failed += failed_.contains(run->id);
 }
 
-void StudyRunner::check_config() {
+/// The folder's config becomes this study's: it is that already, there is none yet, or seeds have come in.
+void StudyRunner::adopt_config() {
   const std::string path = directory_ + "/config.toml";
-  if (!files_.exists(path)) {
-    files_.write_atomically(path, study_.resolved);
-  } else if (files_.read(path) != study_.resolved) {
-    usage_error("{} holds results of another config; choose another --out or another study name", directory_);
+  if (files_.exists(path)) {
+    const std::string begun = files_.read(path);
+    if (begun == study_.resolved) return;
+    check_continues(parse_study(begun, path, {}));
   }
+  files_.write_atomically(path, study_.resolved);
+}
+
+/// Whether the folder's runs are this study's too.
+void StudyRunner::check_continues(const StudyConfig& begun) const {
+  const std::optional<ConfigDifference> difference = first_difference(begun, study_);
+  if (!difference) return;  // another text with the same meaning
+  if (!differ_in_seeds_alone(begun, study_))
+    usage_error(
+        "{} holds results of another config: {} is {} there and {} here; choose another --out or another study name",
+        directory_, difference->key, difference->first, difference->second);
+  std::unordered_set<std::string_view> here, anywhere;
+  for (const StudyRun* run : runs_) here.insert(run->id);
+  for (const StudyRun& run : study_.runs) anywhere.insert(run.id);
+  for (const StudyRun& run : begun.runs) {
+    if (here.contains(run.id) || !files_.exists(journal_path(run))) continue;
+    if (!anywhere.contains(run.id))
+      usage_error(
+          "{} holds a run of seed {}, which run.seed = {} leaves out: seeds can be added to a study, but not taken "
+          "away; add {} to run.seed, or choose another --out",
+          directory_, run.config.seed, difference->second, run.config.seed);
+    usage_error(
+        "{} holds run {}, which another shard would have with the seeds of run.seed = {}; keep run.seed = {} here, run "
+        "the new seeds with another --out, and give quarry report the folders of both",
+        directory_, run.id, difference->second, difference->first);
+  }
+}
+
+/// results.csv is kept only where all that this call would write is in it already: beside journals that go on, an older
+/// one would contradict them.
+void StudyRunner::drop_stale_results() const {
+  const std::string path = directory_ + "/results.csv";
+  if (!files_.exists(path)) return;
+  std::vector<ResultRow> rows;
+  bool whole = true;
+  for (const StudyRun* run : runs_) {
+    const std::size_t before = rows.size();
+    append_rows(*run, rows);
+    whole = whole && rows.size() - before == iterations_with_rows(run->config).size();
+  }
+  if (!whole || files_.read(path) != results_csv(rows)) files_.remove(path);
 }
 
 std::size_t StudyRunner::fleet_width() const {
@@ -76,20 +125,20 @@ bool StudyRunner::blames_run(const gpu::Failure& failure) const {
 }
 
 std::vector<Json> StudyRunner::records_of(const StudyRun& run) const {
-  const std::string path = run_directory(run) + "/journal.jsonl";
-  if (failed_.contains(run.id) && !files_.exists(path)) return {};
+  const std::string path = journal_path(run);
+  if (!files_.exists(path)) return {};
   return parse_journal(files_.read(path), path).records;
+}
+
+void StudyRunner::append_rows(const StudyRun& run, std::vector<ResultRow>& rows) const {
+  std::vector<ResultRow> more = rows_of_journal(study_.study, run, records_of(run));
+  std::move(more.begin(), more.end(), std::back_inserter(rows));
 }
 
 /// Derived from the journals alone, in grid order.
 void StudyRunner::write_results() {
   std::vector<ResultRow> rows;
-  for (const StudyRun* run : runs_) {
-    const std::vector<Json> records = records_of(*run);
-    if (records.empty()) continue;  // it failed before its first record
-    std::vector<ResultRow> more = rows_of(*run, records);
-    std::move(more.begin(), more.end(), std::back_inserter(rows));
-  }
+  for (const StudyRun* run : runs_) append_rows(*run, rows);
   files_.write_atomically(directory_ + "/results.csv", results_csv(rows));
 }
 

@@ -31,9 +31,9 @@ class StudyRunner {
   virtual void load_data() = 0;
   /// Advances the runs that are not left out to their ends, as far as nothing stops it.
   virtual void advance_all(const std::vector<const StudyRun*>& waiting, RunSummary& summary) = 0;
-  virtual std::vector<ResultRow> rows_of(const StudyRun& run, const std::vector<Json>& records) const = 0;
 
   std::string run_directory(const StudyRun& run) const { return directory_ + "/runs/" + run.id; }
+  std::string journal_path(const StudyRun& run) const { return run_directory(run) + "/journal.jsonl"; }
   /// Of its journal; none where there is no journal.
   std::vector<Json> records_of(const StudyRun& run) const;
   std::size_t fleet_width() const;
@@ -49,8 +49,11 @@ class StudyRunner {
   Timings timings_;
 
  private:
-  void check_config();
+  void adopt_config();
+  void check_continues(const StudyConfig& begun) const;
+  void drop_stale_results() const;
   void leave_out_failed_runs(RunSummary& summary);
+  void append_rows(const StudyRun& run, std::vector<ResultRow>& rows) const;
   void write_results();
 
   std::set<std::string> failed_;  ///< left out

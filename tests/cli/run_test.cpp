@@ -137,6 +137,14 @@ TEST_F(RunCommand, ShardsReportedTogetherGiveTheResultsOfTheWhole) {
   EXPECT_EQ(test::slurp(dir / "report/tables/results.csv"), test::slurp(dir / "whole/killed/results.csv"));
 }
 
+TEST_F(RunCommand, AShardWithoutRunsSaysSo) {
+  const ProgramResult result =
+      run_program(QUARRY_PROGRAM, {"run", config, "--out", dir / "out", "--device", "cpu", "--shard", "5/9"});
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_EQ(result.out, "shard 5/9 has no runs: the study has 4 in all\n");
+  EXPECT_TRUE(test::read_tree(dir / "out").empty());
+}
+
 TEST_F(RunCommand, ASecondProcessOnTheFolderIsRefused) {
   const std::string out = dir / "shared";
   const pid_t first = start(config, out);

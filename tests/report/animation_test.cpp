@@ -108,7 +108,7 @@ TEST(RunsToAnimate, FirstAllOrOne) {
     for (int seed = 0; seed < 4; ++seed) {
       ReportRun run;
       run.request.run = mode + std::to_string(seed);
-      run.request.last_iteration = 1;
+      run.request.iterations = {-1, 0, 1};
       run.directory = folder.path();
       for (int i = -1; i <= (seed == 0 ? 0 : 1) && seed != 3; ++i) {  // 0 is unfinished, 3 was never started
         ResultRow row;

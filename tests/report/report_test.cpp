@@ -91,7 +91,8 @@ TEST(Report, OneFigureHasEveryStrategyAndMode) {
   options.panels = ReportOptions::Panels::none;
   write_report(posix_file_system(), options);
   const std::string script = test::slurp(folder / "a/report/plots/001_overview_accuracy.gp");
-  EXPECT_EQ(count_of(script, "set title 'moons, 25 % validation, 20 first labels (n = "), 2u);
+  EXPECT_EQ(count_of(script, "set title 'study: moons, 25 % validation, 20 first labels (n = "), 1u);
+  EXPECT_EQ(count_of(script, "set title 'other: moons, 25 % validation, 20 first labels (n = "), 1u);
   EXPECT_EQ(count_of(script, "(n = 3 seeds)"), 1u);
   EXPECT_EQ(count_of(script, "(n = 5 seeds)"), 1u);
   EXPECT_EQ(count_of(script, "with filledcurves"), 2u * 8);
@@ -149,7 +150,8 @@ TEST(Report, SeveralStudiesShareAPage) {
   EXPECT_EQ(summary.files, (std::vector<std::string>{"report.html"}));
   const std::string html = test::slurp(folder / "a/report/report.html");
   EXPECT_NE(html.find("honeypots queried"), std::string::npos);
-  EXPECT_NE(html.find("25&nbsp;% validation, other)</h2>"), std::string::npos);
+  EXPECT_NE(html.find("<h2>other: moons</h2>"), std::string::npos);
+  EXPECT_NE(html.find("<h2>study: moons</h2>"), std::string::npos);
 }
 
 TEST(Report, RefusesWhatIsNoStudy) {

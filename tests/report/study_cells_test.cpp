@@ -170,6 +170,23 @@ TEST(StudyCells, OddTreesAreRefused) {
               HasSubstr("names a cycle that the run does not have; it has 1"));
 }
 
+TEST(StudyCells, AFinishedStudyWithoutCellsIsNotCalledUnfinished) {
+  const test::TempDir folder;
+  CellWriter(folder / "perceptrons/runs").file("r", "journal.jsonl", "");
+  CellWriter(folder / "images/runs").file("r", "journal.jsonl", "");
+  folder.write("perceptrons/config.toml", "study = \"perceptrons\"\n");
+  folder.write("images/config.toml", "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n");
+  const auto refused = [&](const std::string& name) {
+    return message_of([&] { read_cells(posix_file_system(), {folder / name}); }, ErrorKind::usage);
+  };
+  EXPECT_THAT(refused("perceptrons"), HasSubstr("is no hyperparameter study and has no cells"));
+  EXPECT_THAT(refused("images"), HasSubstr("the study in it is not finished"));
+  folder.write("perceptrons/results.csv", "");
+  folder.write("images/results.csv", "");
+  EXPECT_THAT(refused("perceptrons"), HasSubstr("is no hyperparameter study and has no cells"));
+  EXPECT_THAT(refused("images"), HasSubstr("its grid has axes that the published layout has no place for"));
+}
+
 TEST(StudyCells, AnUnfinishedShardIsANoteBesideTheOthers) {
   const test::TempDir folder;
   MadeRun run;

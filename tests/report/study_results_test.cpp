@@ -157,7 +157,7 @@ TEST(Summary, EverythingLabelledJoinsItsSetting) {
     run.run = "all" + std::to_string(seed);
     run.n_initial = -1;
     run.seed = seed;
-    run.last_iteration = -1;
+    run.iterations = {-1};
     study.requested.push_back(run);
     ResultRow row = study.rows[0];
     row.run = run.run;

@@ -22,6 +22,13 @@ struct Synthetic {
   bool honeypots = false;
 };
 
+/// -1, 0, ..., last
+inline std::vector<std::int32_t> iterations_to(std::int32_t last) {
+  std::vector<std::int32_t> iterations;
+  for (std::int32_t i = -1; i <= last; ++i) iterations.push_back(i);
+  return iterations;
+}
+
 /// One row of a run: the s-th strategy is better than the one before, the m-th mode too, by a little.
 inline ResultRow synthetic_row(const Synthetic& wanted, const RequestedRun& run, std::size_t s, std::size_t m,
                                std::int32_t i) {
@@ -29,7 +36,7 @@ inline ResultRow synthetic_row(const Synthetic& wanted, const RequestedRun& run,
     const auto element = static_cast<std::uint64_t>((run.seed * 100 + static_cast<std::int64_t>(s)) * 10000 + i + 1);
     return random_uniform(stream, element) - 0.5;
   };
-  const double progress = (i + 1.0) / (run.last_iteration + 2);
+  const double progress = (i + 1.0) / static_cast<double>(run.iterations.size());
   const double luck = random_uniform(5, static_cast<std::uint64_t>(run.seed)) - 0.5;
   const bool moves = run.mode.rfind("online", 0) == 0;
   ResultRow row;
@@ -74,7 +81,7 @@ inline void fill_rows(const Synthetic& wanted, StudyDirectory& study) {
     const auto s =
         std::find(wanted.strategies.begin(), wanted.strategies.end(), run.strategy) - wanted.strategies.begin();
     const auto m = std::find(wanted.modes.begin(), wanted.modes.end(), run.mode) - wanted.modes.begin();
-    for (std::int32_t i = -1; i <= run.last_iteration; ++i)
+    for (const std::int32_t i : run.iterations)
       study.rows.push_back(synthetic_row(wanted, run, static_cast<std::size_t>(s), static_cast<std::size_t>(m), i));
     study.times.push_back({run.run, "fit", m == 0 ? 1.5 : 20.0});
     study.times.push_back({run.run, "select", 0.4 * static_cast<double>(s)});
@@ -98,7 +105,7 @@ inline StudyDirectory synthetic_study(const Synthetic& wanted) {
         run.seed = seed;
         run.n_initial = wanted.n_initial;
         run.val_share = 0.25;
-        run.last_iteration = (wanted.budget + wanted.size - 1) / wanted.size - 1;
+        run.iterations = iterations_to((wanted.budget + wanted.size - 1) / wanted.size - 1);
         study.requested.push_back(run);
       }
   fill_rows(wanted, study);
@@ -119,8 +126,9 @@ inline void write_synthetic_study(FileSystem& files, const std::string& path, co
                          run.config.seed,
                          run.config.n_initial,
                          run.config.val_share,
-                         0};
-    request.last_iteration = (run.config.budget + run.config.size - 1) / run.config.size - 1;
+                         "",
+                         {}};
+    request.iterations = iterations_to((run.config.budget + run.config.size - 1) / run.config.size - 1);
     study.requested.push_back(request);
   }
   fill_rows(wanted, study);

@@ -170,11 +170,12 @@ TEST(Runner, RefusesAnotherConfigInTheSameFolder) {
   run_study(posix_file_system(), small_study({"run.seed=3"}), quiet(out.path()));
   const auto before = contract_files(out.path() + "/small");
   try {
-    run_study(posix_file_system(), small_study({"run.seed=4"}), quiet(out.path()));
+    run_study(posix_file_system(), small_study({"run.seed=3", "search.trials=5"}), quiet(out.path()));
     FAIL() << "accepted";
   } catch (const Error& error) {
     EXPECT_EQ(error.kind(), ErrorKind::usage);
-    EXPECT_NE(std::string(error.what()).find("another config"), std::string::npos) << error.what();
+    EXPECT_NE(std::string(error.what()).find("another config: search.trials is 4 there and 5 here"), std::string::npos)
+        << error.what();
   }
   EXPECT_EQ(contract_files(out.path() + "/small"), before);
 }

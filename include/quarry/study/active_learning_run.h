@@ -20,12 +20,10 @@
 #include "quarry/study/journal.h"
 #include "quarry/study/keychain_round.h"
 #include "quarry/study/results.h"
+#include "quarry/study/run_rows.h"
 #include "quarry/study/tuning.h"
 
 namespace quarry {
-
-/// Iterations of a finished run, the one before the first query included.
-std::int32_t iterations_total(const RunConfig& config);
 
 class ActiveLearningRun {
  public:

@@ -21,11 +21,9 @@
 #include "quarry/study/image_run.h"
 #include "quarry/study/journal.h"
 #include "quarry/study/results.h"
+#include "quarry/study/run_rows.h"
 
 namespace quarry {
-
-/// Cycles of a finished run, the one before the first query included.
-std::int32_t learning_cycles(const RunConfig& config);
 
 class ImageLearningRun final : public ImageRun {
  public:
@@ -45,9 +43,9 @@ class ImageLearningRun final : public ImageRun {
   bool diverged_once() const override { return diverged_once_; }
 
  private:
-  std::int32_t last_cycle() const { return learning_cycles(run_.config) - 1; }
+  std::int32_t last_cycle() const { return iterations_total(run_.config) - 1; }
   /// Whether the test of a cycle is asked for, and whether it has a network at all.
-  bool tested(std::int32_t cycle) const;
+  bool tested(std::int32_t cycle) const { return is_tested(run_.config, cycle - 1); }
   bool trains(std::int32_t cycle) const { return tested(cycle) || (needs_network_ && cycle < last_cycle()); }
   bool keeps_network() const;
   void begin_cycle();

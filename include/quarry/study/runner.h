@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Runs a study: packs its runs into fleets, keeps journals, resumes, and writes the files that people read.
 //
-//   OUT/<study>/config.toml        the resolved config; a later call with another one is refused
+//   OUT/<study>/config.toml        the resolved config; a later call may add seeds, any other config is refused
 //   OUT/<study>/environment.json   machine and build, outside the byte contract
 //   OUT/<study>/runs/<id>/journal.jsonl, networks/*.safetensors
-//   OUT/<study>/results.csv        derived from the journals, in grid order
+//   OUT/<study>/results.csv        derived from the journals, in grid order; not there while they grow
 //   OUT/<study>/timings.csv        seconds by run and phase, outside the byte contract
 //   OUT/<study>/failed_runs.txt    runs in which the device failed again and again, if any, outside the byte contract
 // A shard i of n works in OUT/<study>.shard-<i>-of-<n>/ and takes every n-th run; `quarry report` reads them all.
@@ -48,10 +48,12 @@ struct RunSummary {
   bool interrupted = false;
 };
 
-/// Runs what is not finished yet. Bytes of journals, networks and results.csv depend on config and data alone; a run
-/// that failed on the device has in results.csv what it committed before.
-/// Errors: usage for another config in the directory, failed if another process holds it or a file cannot be written;
-/// gpu::Failure, after which all that is committed is safe.
+/// Runs what is not finished yet. A shard without runs writes nothing. Bytes of journals, networks and results.csv
+/// depend on config and data alone; a run that failed on the device has in results.csv what it committed before. A
+/// config that adds seeds to the directory's is taken over: the runs that are there stay, and all is as if every seed
+/// had been there from the start. Errors: usage for another config in the directory, or one that leaves out seeds whose
+/// runs are there, failed if another process holds it or a file cannot be written; gpu::Failure, after which all that
+/// is committed is safe.
 RunSummary run_study(FileSystem& files, const StudyConfig& study, const RunOptions& options);
 
 /// The directory of a study (or of one shard of it) below `out`.
