@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 
 #include "src/report/hyperparameter_text.h"
 #include "tests/report/cells.h"
@@ -24,11 +25,11 @@ std::vector<HyperparameterTable> tables_of(const std::string& folder) {
   return hyperparameter_tables(read_cells(posix_file_system(), {folder}));
 }
 
-const HyperparameterTable& named(const std::vector<HyperparameterTable>& tables, const std::string& dataset,
-                                 const std::string& name) {
+const HyperparameterTable& named(const std::vector<HyperparameterTable>& tables, std::string_view dataset,
+                                 std::string_view name) {
   for (const HyperparameterTable& table : tables)
     if (table.dataset == dataset && table.name == name) return table;
-  throw std::runtime_error("no table " + name);
+  throw std::runtime_error("no table " + std::string(name));
 }
 
 std::vector<std::string> names_of(const std::vector<HyperparameterTable>& tables) {
@@ -37,11 +38,11 @@ std::vector<std::string> names_of(const std::vector<HyperparameterTable>& tables
   return names;
 }
 
-const TableCell& cell_of(const HyperparameterTable& table, const std::string& strategy, const std::string& column) {
+const TableCell& cell_of(const HyperparameterTable& table, std::string_view strategy, std::string_view column) {
   for (std::size_t i = 0; i < table.strategies.size(); ++i)
     for (std::size_t j = 0; j < table.columns.size(); ++j)
       if (table.strategies[i] == strategy && table.columns[j].name == column) return table.cells[i][j];
-  throw std::runtime_error("no cell " + column);
+  throw std::runtime_error("no cell " + std::string(column));
 }
 
 TEST(HyperparameterTables, PopulationDeviation) {

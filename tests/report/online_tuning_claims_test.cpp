@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <string_view>
 
 #include "quarry/report/online_tuning_report.h"
 #include "tests/report/synthetic.h"
@@ -35,10 +36,10 @@ Held held(std::vector<StudyDirectory> directories) {
   all.claims = online_tuning_claims(all.summaries);
   return all;
 }
-const Claim& claim_of(const Held& all, const std::string& part) {
+const Claim& claim_of(const Held& all, std::string_view part) {
   for (const Claim& claim : all.claims)
     if (claim.name.find(part) != std::string::npos) return claim;
-  throw std::runtime_error("no claim '" + part + "'");
+  throw std::runtime_error("no claim '" + std::string(part) + "'");
 }
 
 Synthetic ten_seeds() {
