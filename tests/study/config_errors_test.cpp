@@ -239,7 +239,8 @@ TEST(ConfigErrors, AListOfAKeyThatNoRunReadsIsRefused) {
               axis};
     }
     EXPECT_EQ(message_of("", read), "accepted") << axis << " with " << c.reader;
-    EXPECT_EQ(message_of("", {c.alone, c.key + "=" + c.list.substr(1, c.list.find_first_of(",]", 2) - 1)}), "accepted");
+    const std::string one = c.list.substr(1, c.list.find(c.list[1] == '[' ? "], " : ", ") - (c.list[1] == '[' ? 0 : 1));
+    EXPECT_EQ(message_of("", {c.alone, c.key + "=" + one}), "accepted") << one;
   }
 }
 
