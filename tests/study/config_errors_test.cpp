@@ -88,7 +88,7 @@ const Case kCases[] = {
     {"IntegerForBoolean", "[training]\ndrop_last = 1\n", "s.toml:2:13: ", "expected true or false"},
     {"IntegerForChoice", "[run]\nrng = 1\n", "s.toml:2:7: ", "expected one of philox, numpy"},
     {"UnknownChoice", "[run]\nrng = \"nunpy\"\n", "s.toml:2:7: ", "Did you mean 'numpy'?"},
-    {"IntegerForString", "[data]\nlabel = 0\n", "s.toml:2:9: ", "expected a string"},
+    {"IntegerForString", "[data]\npath = 0\n", "s.toml:2:8: ", "expected a string"},
     {"DateForString", "[data]\nlabel = 2020-01-01\n", "s.toml:2:9: ", "date"},
     {"TableForValue", "[model]\nlr = {a = 1}\n", "s.toml:2:6: ", "table in braces"},
     {"ArrayOfTables", "[[run]]\nseed = 1\n", "s.toml:1:3: ", "write [run] once"},
