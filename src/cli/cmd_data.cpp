@@ -28,7 +28,7 @@ namespace quarry::cli {
 namespace {
 
 struct InfoArguments {
-  std::string name, scaler = "automatic", scaler_fit = "train";
+  std::string name, scaler = "automatic", scaler_fit = "train", header = "auto";
   DataConfig data;
 };
 
@@ -58,6 +58,8 @@ void info(const InfoArguments& arguments) {
   } else {
     data.name = arguments.name;
   }
+  data.header = choice<CsvHeader>("--header", arguments.header,
+                                  {{"auto", CsvHeader::automatic}, {"yes", CsvHeader::yes}, {"no", CsvHeader::no}});
   data.scaler = choice<Scaler>("--scaler", arguments.scaler,
                                {{"automatic", Scaler::automatic},
                                 {"minmax", Scaler::minmax},
@@ -80,6 +82,7 @@ void add_info(Command& group) {
   command.option("NAME|FILE", arguments->name, "A name that `quarry list datasets` shows, or a file (with . or /)",
                  true);
   command.option("--label", data.label, "CSV: name or number (from 0) of the label column; NPZ: name of the array");
+  command.option("--header", arguments->header, "CSV, whether the first line holds names of columns: auto, yes or no");
   command.option("--labels", data.labels_path, "NPY, IDX: file of the labels");
   command.option("--format", data.format, "auto, libsvm, csv, npy, npz or idx");
   command.option("--test", data.test_path, "File of the test part");
@@ -215,7 +218,7 @@ void add_import(Command& group) {
   auto path = std::make_shared<std::string>();
   command.option("FILE", *path, "The study's JSON file; its name names the data set", true);
   command.action([path] {
-    const ImportedConfig imported = import_dataset_json(read_file(*path), *path);
+    const ImportedConfig imported = import_dataset_json(read_given_file(*path), *path);
     for (const std::string& note : imported.notes) put_note(note);
     put(imported.toml);
     return 0;

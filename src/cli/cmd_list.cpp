@@ -76,6 +76,7 @@ std::string short_path(const std::filesystem::path& path) {
   return error || relative.empty() || *relative.begin() == ".." ? path.string() : relative.string();
 }
 
+/// The studies that come with quarry. Error: failed, if they are not to be found.
 std::vector<Row> study_rows() {
   const std::filesystem::path folder = config_folder();
   std::error_code error;
@@ -122,7 +123,11 @@ void list(const std::optional<std::string>& wanted) {
   }
   for (const Kind& kind : kKinds) {
     print("{}{}:\n", &kind == kKinds ? "" : "\n", kind.name);
-    print_rows(kind.rows());
+    try {
+      print_rows(kind.rows());
+    } catch (const Error& error) {  // what is not here takes nothing from the rest
+      print("{}\n", error.what());
+    }
   }
 }
 

@@ -15,6 +15,7 @@
 #include "quarry/core/context.h"
 #include "quarry/core/json.h"
 #include "quarry/data/data_table.h"
+#include "quarry/data/describe.h"
 #include "quarry/data/images.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
@@ -23,6 +24,7 @@
 #include "src/cli/output.h"
 #include "src/cli/worker.h"
 #include "src/core/device_failure.h"
+#include "src/study/study_runner.h"
 
 namespace quarry::cli {
 namespace {
@@ -45,7 +47,7 @@ struct RunArguments {
 
 void parse_shard(const std::string& text, RunOptions& options) {
   if (text.empty()) return;
-  int i = 0, n = 0, used = 0;  // run_study checks the range
+  int i = 0, n = 0, used = 0;  // shard_runs checks the range
   if (std::sscanf(text.c_str(), "%d/%d%n", &i, &n, &used) != 2 || used != static_cast<int>(text.size()))
     usage_error("--shard '{}': expected i/n with 1 <= i <= n, for example 1/2", text);
   options.shard = i;
@@ -83,24 +85,42 @@ bool trains_images(const StudyConfig& study) {
                      [](const StudyRun& run) { return run.config.network != NetworkKind::mlp; });
 }
 
+std::string device_text(Device device) {
+  return fmt::format("{}: {}", to_string(device), gpu_text(gpu::device_info(device.ordinal)));
+}
+
 void print_plan(const StudyConfig& study, const RunOptions& options) {
   const bool images = trains_images(study);
-  const auto size_of = [images](const DataConfig& config) {
+  const auto size_of = [images, &options](const DataConfig& config) {
     if (images) {
       bool published = false;
       const ImageSetSize set = image_set_size(config, published);
-      if (published) put_note(fmt::format("the files of {} are not here: its published size is taken", config.name));
+      if (published)
+        options.note(fmt::format("the files of {} are not here: its published size is taken", config.name));
       return DataSize{set.train, set.test, static_cast<std::int32_t>(set.shape.pixels()), set.classes, set.shape};
     }
     const Dataset data = load_dataset(config);
+    for (const std::string& line : warning_lines(data)) options.note(line);
     return DataSize{data.train.n, data.test.n, data.n_features, data.n_classes, {}};
   };
   Context context({}, options.workers);  // the estimate is for the CPU
   PlanMachine machine;
   machine.workers = context.pool().workers();
-  const RunConfig& first = study.runs.front().config;
-  machine.gflops = measure_gflops(context, first, size_of(first.data));
-  put(plan_text(plan_study(study, size_of, machine)));
+  machine.fleet = fleet_width(options);
+  machine.memory = machine_info().memory_bytes;
+  const std::vector<const StudyRun*> runs = shard_runs(study, options.shard, options.shards);
+  if (options.device.kind == DeviceKind::cuda) {
+    machine.device = device_text(options.device);
+    for (const StudyRun* run : runs) refuse_on_device(*run);
+  }
+  std::optional<DataSize> first;  // of the first run
+  const auto seen_size_of = [&](const DataConfig& config) {
+    const DataSize size = size_of(config);
+    if (!first) first = size;
+    return size;
+  };
+  const Plan plan = plan_study(study, seen_size_of, machine, options.shard, options.shards);
+  put(plan_text(first ? at_rate(plan, measure_gflops(context, runs.front()->config, *first)) : plan));
 }
 
 /// Ends by the signal itself, so that the caller sees what happened.
@@ -170,7 +190,7 @@ int run_in_worker(const StudyConfig& study, const RunOptions& options, const Run
 
 void say_where(const RunArguments& arguments, Device device) {
   if (device.kind == DeviceKind::cuda)
-    note(arguments, fmt::format("running on {}: {}", to_string(device), gpu_text(gpu::device_info(device.ordinal))));
+    note(arguments, fmt::format("running on {}", device_text(device)));
   else if (arguments.device == "auto")
     note(arguments, fmt::format("running on the CPU: {}", why_no_cuda()));
 }
@@ -185,7 +205,10 @@ int execute(const RunArguments& arguments) {
   options.progress = arguments.quiet  ? ProgressMode::quiet
                      : arguments.json ? ProgressMode::json
                                       : ProgressMode::automatic;
+  options.note = [&](const std::string& text) { note(arguments, text); };
   parse_shard(arguments.shard, options);
+  if (!role)
+    for (const std::string& line : study.notes) options.note(line);
   if (arguments.plan) {
     print_plan(study, options);
     return 0;

@@ -64,6 +64,13 @@ std::string example_text(const std::string& example) {
   return text;
 }
 
+/// No text that a command takes may be empty: as a folder it would be taken for the root ("" + "/smoke").
+const CLI::Validator& not_empty() {
+  static const CLI::Validator validator(
+      [](std::string& text) { return text.empty() ? std::string("expected a value, got an empty text") : ""; }, "");
+  return validator;
+}
+
 template <class T>
 CLI::Option* add_option(CLI::App& app, const std::string& name, T& value, const std::string& help) {
   return app.add_option(name, value, help)->multi_option_policy(CLI::MultiOptionPolicy::Throw);
@@ -100,15 +107,15 @@ Command Command::add_group(const std::string& name, const std::string& summary, 
 }
 
 void Command::option(const std::string& name, std::string& value, const std::string& help, bool required) {
-  CLI::Option* option = add_option(*app_, name, value, help)->required(required);
+  CLI::Option* option = add_option(*app_, name, value, help)->check(not_empty())->required(required);
   if (!value.empty()) option->capture_default_str();
 }
 void Command::option(const std::string& name, std::optional<std::string>& value, const std::string& help) {
-  add_option(*app_, name, value, help);
+  add_option(*app_, name, value, help)->check(not_empty());
 }
 void Command::option(const std::string& name, std::vector<std::string>& values, const std::string& help,
                      bool required) {
-  CLI::Option* option = app_->add_option(name, values, help)->required(required);
+  CLI::Option* option = app_->add_option(name, values, help)->check(not_empty())->required(required);
   // "--set a=1 --set b=2": each takes one value, or it would swallow the arguments after it.
   if (name.starts_with("-")) option->allow_extra_args(false);
 }

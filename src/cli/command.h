@@ -28,7 +28,7 @@ class Command {
   Command add_group(const std::string& name, const std::string& summary, const std::string& example);
 
   /// An argument ("CONFIG") or an option ("--out", "-o,--out"). The value must outlive the parse: keep it in a
-  /// shared_ptr that the action holds. An option given twice is an error, except into a vector.
+  /// shared_ptr that the action holds. An option given twice is an error, except into a vector; so is an empty text.
   void option(const std::string& name, std::string& value, const std::string& help, bool required = false);
   void option(const std::string& name, std::optional<std::string>& value, const std::string& help);
   void option(const std::string& name, std::vector<std::string>& values, const std::string& help,

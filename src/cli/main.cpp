@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The quarry program: runs one command and turns an error into a message and an exit code.
-// Exit codes: 0 done, 1 failed, 2 bad usage or config, 3 device unavailable.
+// Exit codes: 0 done, 1 failed, 2 bad usage or config, 3 device unavailable; ended by a signal: 128 and its number.
 #include <fmt/format.h>
 
 #include <exception>
@@ -16,9 +16,12 @@ namespace {
 
 int run_program(int argc, char** argv) {
   const BuildInfo& build = build_info();
-  Command program("quarry", "Deep active learning and hyperparameter search, fast and reproducible.",
-                  fmt::format("quarry {} (commit {})", build.version, build.commit),
-                  "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.");
+  Command program(
+      "quarry", "Deep active learning and hyperparameter search, fast and reproducible.",
+      fmt::format("quarry {} (commit {})", build.version, build.commit),
+      "Example:\n  quarry run configs/smoke.toml\n\nquarry COMMAND --help shows a command's options.\n\n"
+      "Exit codes: 0 done, 1 failed, 2 bad usage, bad config or missing input, 3 device unavailable; ended by a\n"
+      "signal, as a shell shows it: 129 (hang-up), 130 (Ctrl-C), 143 (termination).");
   add_run_command(program);
   add_report_command(program);
   add_compare_command(program);

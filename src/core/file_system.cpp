@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <filesystem>
 #include <system_error>
 #include <thread>
 #include <utility>
@@ -335,6 +336,21 @@ FileSystem& posix_file_system() {
 
 std::string read_file(const std::string& path, std::size_t max_bytes) {
   return read_whole(posix_calls(), path, max_bytes);
+}
+
+std::string read_given_file(const std::string& path) {
+  if (path.empty()) usage_error("the path of a file is empty");
+  FileInfo info;
+  const int error = posix_calls().stat(path, info) == 0 ? 0 : errno;
+  if (error == ENOENT || error == ENOTDIR) {
+    std::error_code ignored;
+    const std::string here = std::filesystem::current_path(ignored).string();
+    const std::string where = path.front() == '/' ? "" : " (looked in " + here + ")";
+    usage_error("{}: cannot open: {}{}", printable(path), std::generic_category().message(error), printable(where));
+  }
+  if (error == 0 && info.kind != FileKind::regular)
+    usage_error("{}: expected a regular file, found {}", printable(path), name_of(info.kind));
+  return read_file(path);
 }
 
 }  // namespace quarry

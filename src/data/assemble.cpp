@@ -11,6 +11,7 @@
 
 #include "quarry/core/error.h"
 #include "quarry/core/numpy_rng.h"
+#include "quarry/core/text.h"
 #include "quarry/data/encode.h"
 #include "quarry/data/limits.h"
 
@@ -22,16 +23,6 @@ struct RawPlace {
   std::string_view name, part;
   std::size_t row, feature;
 };
-
-template <class T>
-void check_finite(const RawPart<T>& part, std::int32_t d, const std::string& name, std::string_view part_name) {
-  for (std::size_t i = 0; i < part.features.size(); ++i) {
-    if (std::isfinite(part.features[i])) continue;
-    const auto columns = static_cast<std::size_t>(d);
-    fail("{}: feature {} of row {} of the {} part is {}; expected finite numbers (rows and features count from 0)",
-         name, i % columns, i / columns, part_name, std::isnan(part.features[i]) ? "NaN" : "infinite");
-  }
-}
 
 /// The value as a float after scaling. Fails if it does not fit.
 float encoded(double value, const RawPlace& place) {
@@ -83,7 +74,44 @@ void limit_pool(DataPart& pool, std::int32_t d, std::int64_t limit) {
   if (!pool.honeypot.empty()) pool.honeypot.resize(static_cast<std::size_t>(limit));
 }
 
+std::vector<bool> classes_of(const DataPart& part, std::int32_t n_classes) {
+  std::vector<bool> there(static_cast<std::size_t>(n_classes));
+  for (const std::int32_t label : part.labels) there[static_cast<std::size_t>(label)] = true;
+  return there;
+}
+
+/// Classes that no study can learn, or that say nothing when they are tested.
+void warn_of_classes(Dataset& set) {
+  const std::vector<bool> pool = classes_of(set.train, set.n_classes), test = classes_of(set.test, set.n_classes);
+  constexpr std::size_t kMostNamed = 5;
+  std::vector<std::string> unknown;
+  for (std::size_t c = 0; c < pool.size(); ++c)
+    if (test[c] && !pool[c]) unknown.push_back("'" + printable(set.class_names[c]) + "'");
+  if (!unknown.empty()) {
+    const std::size_t n = unknown.size();
+    unknown.resize(std::min(n, kMostNamed));
+    set.warnings.push_back(
+        fmt::format("the pool has no instance of {} of the classes of the test part ({}{}): they "
+                    "cannot be learned",
+                    n, join(unknown, ", "), n > kMostNamed ? ", ..." : ""));
+  }
+  if (std::count(test.begin(), test.end(), true) == 1)
+    set.warnings.push_back(fmt::format("all {} test instances are of class '{}': their accuracy says little",
+                                       set.test.n,
+                                       printable(set.class_names[static_cast<std::size_t>(set.test.labels[0])])));
+}
+
 }  // namespace
+
+template <class T>
+void check_finite(std::span<const T> features, std::int32_t d, std::string_view where) {
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    if (std::isfinite(features[i])) continue;
+    const auto columns = static_cast<std::size_t>(d);
+    fail("{}: feature {} of row {} is {}; expected finite numbers (rows and features count from 0)", where, i % columns,
+         i / columns, std::isnan(features[i]) ? "NaN" : "infinite");
+  }
+}
 
 std::vector<std::int32_t> holdout_order(std::int64_t n) {
   QUARRY_CHECK(n <= std::numeric_limits<std::int32_t>::max(), "{} rows", n);
@@ -117,8 +145,8 @@ Dataset assemble(RawDataset<T> raw, const DataConfig& config, Scaler usual) {
     fail("{}: {} classes; at most {} are supported. Are the labels measurements?", raw.name, raw.class_names.size(),
          Limits::kMaxClasses);
   }
-  check_finite(raw.train, d, raw.name, "training");
-  check_finite(raw.test, d, raw.name, "test");
+  check_finite<T>(raw.train.features, d, raw.name + ", the training part");
+  check_finite<T>(raw.test.features, d, raw.name + ", the test part");
   const RawPart<T>& fitted = config.scaler_fit == ScalerFit::test ? raw.test : raw.train;
   const Scaler kind = config.scaler == Scaler::automatic ? usual : config.scaler;
   const auto scaling = FeatureScaling::fit<T>(kind, std::span<const T>(fitted.features), d);
@@ -129,6 +157,8 @@ Dataset assemble(RawDataset<T> raw, const DataConfig& config, Scaler usual) {
   set.n_features = d;
   set.n_classes = static_cast<std::int32_t>(raw.class_names.size());
   set.class_names = std::move(raw.class_names);
+  set.feature_names = std::move(raw.feature_names);
+  set.warnings = std::move(raw.warnings);
   set.train = encode(std::move(raw.train), scaling, d, set.name, "training");
   set.test = encode(std::move(raw.test), scaling, d, set.name, "test");
   limit_pool(set.train, d, config.pool_limit);
@@ -137,6 +167,7 @@ Dataset assemble(RawDataset<T> raw, const DataConfig& config, Scaler usual) {
     fail("{}: all {} training instances are of class '{}'; a classifier needs at least two classes", set.name,
          set.train.n, set.class_names[static_cast<std::size_t>(labels[0])]);
   }
+  warn_of_classes(set);
   return set;
 }
 
@@ -149,6 +180,7 @@ void refuse_unused_keys(const DataConfig& config, std::span<const std::string_vi
       {"path", !config.path.empty()},
       {"test_path", !config.test_path.empty()},
       {"format", config.format != usual.format},
+      {"header", config.header != usual.header},
       {"label", !config.label.empty()},
       {"labels_path", !config.labels_path.empty()},
       {"test_labels_path", !config.test_labels_path.empty()},
@@ -162,6 +194,7 @@ void refuse_unused_keys(const DataConfig& config, std::span<const std::string_vi
   }
 }
 
+template void check_finite(std::span<const float>, std::int32_t, std::string_view);
 template void split_rows(const RawPart<float>&, std::int32_t, const std::vector<std::int32_t>&, std::int64_t,
                          RawDataset<float>&);
 template void split_rows(const RawPart<double>&, std::int32_t, const std::vector<std::int32_t>&, std::int64_t,

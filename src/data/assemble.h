@@ -3,7 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "quarry/data/data_table.h"
@@ -23,9 +25,13 @@ template <class T>
 struct RawDataset {
   std::string name, source;
   std::int32_t n_features = 0;
-  std::vector<std::string> class_names;
+  std::vector<std::string> class_names, feature_names, warnings;  // as in Dataset
   RawPart<T> train, test;
 };
+
+/// Refuses NaN and infinities of rows of d features, naming `where`, row and feature from 0.
+template <class T>
+void check_finite(std::span<const T> features, std::int32_t d, std::string_view where);
 
 /// Rows `order[0 .. n_train)` become the training part, the others the test part, in that order.
 template <class T>
@@ -36,12 +42,13 @@ void split_rows(const RawPart<T>& all, std::int32_t n_features, const std::vecto
 std::vector<std::int32_t> holdout_order(std::int64_t n);
 
 /// Scales (config.scaler, or `usual` if that is automatic), limits the pool and checks what a study relies on:
-/// finite features, both parts present, at least two classes in the pool, at most 10,000 in all.
+/// finite features, both parts present, at least two classes in the pool, at most 10,000 in all. Warns where the
+/// classes of the parts look like a mistake.
 template <class T>
 Dataset assemble(RawDataset<T> raw, const DataConfig& config, Scaler usual);
 
 /// Fails if a key of [data] is set that has no meaning for this data set. `used` names the keys that have one,
-/// of: version, noise, separate_honeypot_noise, path, test_path, format, label, labels_path, test_labels_path,
+/// of: version, noise, separate_honeypot_noise, path, test_path, format, header, label, labels_path, test_labels_path,
 /// test_share.
 void refuse_unused_keys(const DataConfig& config, std::span<const std::string_view> used);
 

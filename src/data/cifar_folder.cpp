@@ -175,7 +175,7 @@ ImageDataset load_cifar(CifarKind kind, const std::string& path, std::int64_t li
   const auto read = [&](const std::string& name, ImagePart& part, std::int64_t most) {
     const std::string file_path = join_path(found.folder, name);
     if (!is_file(file_path)) {
-      fail("{}: there is no such file, and {} is not complete without it", printable(file_path), known.name);
+      usage_error("{}: there is no such file, and {} is not complete without it", printable(file_path), known.name);
     }
     const InputFile file = read_input(file_path);
     check.add(name, file.bytes);

@@ -51,6 +51,7 @@ class Records {
     }
   }
 
+  const std::string& path() const { return path_; }
   [[noreturn]] void error(std::size_t offset, std::string_view what) const {
     fail("{}: {}", position_in(path_, text_, offset), what);
   }
@@ -155,6 +156,13 @@ std::size_t find_label(const std::vector<Field>& first, std::size_t size, const 
 
 /// Whether the first record is a header, as the contract says.
 bool is_header(const std::vector<Field>& first, const Shape& shape, bool other_labels_integer, const Records& records) {
+  bool counts = true;
+  for (std::size_t i = 0; i < shape.fields; ++i) counts = counts && first[i].text == std::to_string(i);
+  if (counts)
+    usage_error(
+        "{}: the first line is 0 to {}: the column numbers that pandas writes as a header, or an instance? Set "
+        "data.header to \"yes\" or \"no\" (`quarry data info`: --header)",
+        records.path(), shape.fields - 1);
   std::size_t numbers = 0;
   const Field* text = nullptr;
   for (std::size_t i = 0; i < shape.fields; ++i) {
@@ -175,8 +183,8 @@ bool is_header(const std::vector<Field>& first, const Shape& shape, bool other_l
   return shape.rows > 1 && other_labels_integer && !integer_in(first[shape.label].text);
 }
 
-Shape find_shape(std::string_view text, const std::string& path, const std::string& label, const Limits& limits,
-                 std::vector<Field>& first) {
+Shape find_shape(std::string_view text, const std::string& path, const std::string& label, CsvHeader header,
+                 const Limits& limits, std::vector<Field>& first) {
   Records records(text, path, limits);
   Shape shape;
   if (!records.next(first, shape.fields)) fail("{}: no records; expected one instance per line", path);
@@ -195,7 +203,8 @@ Shape find_shape(std::string_view text, const std::string& path, const std::stri
     }
     other_labels_integer = other_labels_integer && integer_in(record[shape.label].text).has_value();
   }
-  shape.header = !is_column_number(label) || is_header(first, shape, other_labels_integer, records);
+  shape.header = header == CsvHeader::yes || !is_column_number(label) ||
+                 (header == CsvHeader::automatic && is_header(first, shape, other_labels_integer, records));
   if (shape.header) --shape.rows;
   if (shape.rows == 0) fail("{}: a header and no instances", path);
   return shape;
@@ -212,11 +221,15 @@ float feature(const Field& field, const Records& records) {
 
 }  // namespace
 
-CsvTable parse_csv(std::string_view text, const std::string& path, const std::string& label, const Limits& limits) {
+CsvTable parse_csv(std::string_view text, const std::string& path, const std::string& label, CsvHeader header,
+                   const Limits& limits) {
   if (label.empty())
     usage_error("{}: data.label is missing: the name or the number (from 0) of the label's column", path);
+  if (header == CsvHeader::no && !is_column_number(label))
+    usage_error("{}: data.label is '{}', a name, but data.header is \"no\": give the number of the column, from 0",
+                path, printable(label));
   std::vector<Field> record;
-  const Shape shape = find_shape(text, path, label, limits, record);
+  const Shape shape = find_shape(text, path, label, header, limits, record);
   CsvTable table;
   if (shape.rows > limits.max_rows)
     fail("{}: {} instances; at most {} are supported", path, shape.rows, limits.max_rows);
@@ -229,16 +242,16 @@ CsvTable parse_csv(std::string_view text, const std::string& path, const std::st
   Records records(text, path, limits);
   LabelCollector labels;
   std::size_t size = 0;
-  for (bool header = shape.header; records.next(record, size); header = false) {
+  for (bool in_header = shape.header; records.next(record, size); in_header = false) {
     for (std::size_t i = 0; i < size; ++i) {
       if (i == shape.label) continue;
-      if (header) {
+      if (in_header) {
         table.feature_names.push_back(record[i].text);
       } else {
         table.features.push_back(feature(record[i], records));
       }
     }
-    if (header) continue;
+    if (in_header) continue;
     const Field& field = record[shape.label];
     if (field.text.empty()) records.error(field.offset, "an empty label");
     if (!labels.add(field.text)) {

@@ -75,12 +75,16 @@ Range united(const std::vector<Range>& ranges) {
   return all;
 }
 
+std::string feature_name(const Dataset& set, std::size_t j) {
+  return set.feature_names.empty() ? std::to_string(j) : fmt::format("{} {}", j, printable(set.feature_names[j]));
+}
+
 std::string features_text(const Dataset& set) {
   const std::vector<Range> pool = column_ranges(set.train, set.n_features);
   const std::vector<Range> test = column_ranges(set.test, set.n_features);
   std::string text = fmt::format("  {:<20} {:>20} {:>20}\n", "feature", "pool range", "test range");
   for (std::size_t j = 0; j < std::min(pool.size(), kMostFeatures); ++j) {
-    text += fmt::format("  {:<20} {:>20} {:>20}\n", j, range_text(pool[j]), range_text(test[j]));
+    text += fmt::format("  {:<20} {:>20} {:>20}\n", feature_name(set, j), range_text(pool[j]), range_text(test[j]));
   }
   if (pool.size() <= kMostFeatures) return text;
   text += fmt::format("  {:<20} {:>20} {:>20}\n", fmt::format("all {}", pool.size()), range_text(united(pool)),
@@ -123,12 +127,21 @@ std::string describe_dataset(const Dataset& set) {
   std::string text = fmt::format("{}\n  {} instances in the pool, {} for testing; {} features, {} classes\n",
                                  printable(set.name), set.train.n, set.test.n, set.n_features, set.n_classes);
   text += fmt::format("  source: {}\n\n", printable(set.source));
+  for (const std::string& line : warning_lines(set)) text += "  " + line + "\n";
+  if (!set.warnings.empty()) text += "\n";
   text += classes_text(set);
   if (!set.train.honeypot.empty() || !set.test.honeypot.empty()) {
     text += fmt::format("  honeypots (meaningless labels): {} in the pool, {} in the test part\n", flagged(set.train),
                         flagged(set.test));
   }
   return text + "\n" + features_text(set);
+}
+
+std::vector<std::string> warning_lines(const Dataset& set) {
+  std::vector<std::string> lines;
+  for (const std::string& warning : set.warnings)
+    lines.push_back(fmt::format("warning: {}: {}", printable(set.name), warning));
+  return lines;
 }
 
 std::string describe_images(const ImageDataset& set) {

@@ -37,7 +37,7 @@ InputFile read_either(const std::string& folder, const std::string& name) {
   const std::string plain = join_path(folder, name), zipped = plain + ".gz";
   if (exists(zipped)) return read_input(zipped);
   if (exists(plain)) return read_input(plain);
-  fail(
+  usage_error(
       "{}: there is no such file. Fashion-MNIST comes with the Debian package dataset-fashion-mnist (install it with "
       "`apt-get install dataset-fashion-mnist`); or set data.path to a folder with its four IDX files",
       zipped);

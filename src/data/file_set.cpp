@@ -23,9 +23,11 @@ constexpr std::string_view format_name(FileFormat format) {
 
 /// Keys that this format needs, or that mean nothing to it.
 void check_keys(const DataConfig& config, FileFormat format, bool both_parts) {
-  static constexpr std::array<std::string_view, 7> kKeys = {"path",  "test_path",        "format",    "labels_path",
-                                                            "label", "test_labels_path", "test_share"};
+  static constexpr std::array<std::string_view, 8> kKeys = {
+      "path", "test_path", "format", "header", "labels_path", "label", "test_labels_path", "test_share"};
   refuse_unused_keys(config, kKeys);
+  if (format != FileFormat::csv && config.header != CsvHeader::automatic)
+    usage_error("data.header has no meaning for the format {}, only for csv: take it out", format_name(format));
   const bool two_files = format == FileFormat::npy || format == FileFormat::idx;
   const bool named = format == FileFormat::csv || format == FileFormat::npz;
   if (two_files && config.labels_path.empty()) {
@@ -63,6 +65,17 @@ void check_match(const FileTable& train, const FileTable& test, const DataConfig
            printable(train.feature_names[j]));
     }
   }
+}
+
+/// Labels of which more than half differ are no classes.
+void warn_of_measurements(const FileTable& train, const FileTable& test, std::size_t classes,
+                          std::vector<std::string>& warnings) {
+  const std::int64_t rows = train.rows + test.rows;
+  if (rows > 2 && 2 * static_cast<std::int64_t>(classes) > rows)
+    warnings.push_back(
+        fmt::format("{} different labels for {} instances: are they measurements or names? Every label is a class of "
+                    "its own",
+                    classes, rows));
 }
 
 RawPart<float> part_of(FileTable table) {
@@ -109,8 +122,13 @@ Dataset load_file(const DataConfig& config) {
   raw.source = train.source + (test.source.empty() ? "" : "; " + test.source);
   raw.n_features = train.columns;
   raw.class_names = merge_classes(train.labels, test.labels);
+  raw.feature_names = train.feature_names;
+  warn_of_measurements(train, test, raw.class_names.size(), raw.warnings);
   if (has_test) {
     check_match(train, test, config);
+    if (!both_parts && train.bytes == test.bytes && train.crc == test.crc)
+      raw.warnings.push_back(
+          "data.path and data.test_path have the same contents: the test part is what the networks train on");
     raw.train = part_of(std::move(train));
     raw.test = part_of(std::move(test));
   } else {

@@ -12,6 +12,7 @@
 #include "quarry/data/libsvm.h"
 #include "quarry/data/npy.h"
 #include "quarry/data/npz.h"
+#include "src/data/assemble.h"
 #include "src/data/input.h"
 
 namespace quarry {
@@ -65,12 +66,13 @@ FileTable table_of(const NumericArray& features, const std::string& features_whe
   table.rows = static_cast<std::int64_t>(rows);
   table.columns = static_cast<std::int32_t>(columns);
   table.features = to_floats(features, features_where);
+  check_finite<float>(table.features, table.columns, features_where);
   table.labels = label_column(to_integers(labels, labels_where), labels_where);
   return table;
 }
 
 FileTable from_csv(const DataConfig& config, const InputFile& file) {
-  CsvTable csv = parse_csv(file.bytes, file.path, config.label);
+  CsvTable csv = parse_csv(file.bytes, file.path, config.label, config.header);
   FileTable table;
   table.rows = csv.rows;
   table.columns = csv.columns;
@@ -150,10 +152,12 @@ FileTable read_table(const DataConfig& config, FileFormat format, const std::str
       const InputFile labels = read_input(labels_path);
       table = table_of(parse_array(format, file), file.path, parse_array(format, labels), labels.path);
       table.source = file.provenance + "; " + labels.provenance;
-      return table;
+      break;
     }
   }
-  table.source = file.provenance;
+  if (table.source.empty()) table.source = file.provenance;
+  table.bytes = file.bytes.size();
+  table.crc = file.crc;
   return table;
 }
 

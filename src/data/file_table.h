@@ -19,6 +19,8 @@ struct FileTable {
   std::vector<std::string> feature_names;  // or empty
   LabelColumn labels;
   std::string source;
+  std::uint64_t bytes = 0;  // of the file of the features, as crc
+  std::uint32_t crc = 0;
 };
 
 enum class FileFormat { libsvm, csv, npy, npz, idx };

@@ -12,9 +12,10 @@ namespace quarry {
 InputFile read_input(const std::string& path) {
   InputFile file;
   file.path = path;
-  file.bytes = read_file(path);
-  const auto crc = crc32_z(0, reinterpret_cast<const Bytef*>(file.bytes.data()), file.bytes.size());
-  file.provenance = fmt::format("{} ({} bytes, CRC-32 {:08x})", printable(path), file.bytes.size(), crc);
+  file.bytes = read_given_file(path);
+  file.crc =
+      static_cast<std::uint32_t>(crc32_z(0, reinterpret_cast<const Bytef*>(file.bytes.data()), file.bytes.size()));
+  file.provenance = fmt::format("{} ({} bytes, CRC-32 {:08x})", printable(path), file.bytes.size(), file.crc);
   return file;
 }
 

@@ -81,7 +81,7 @@ InputFile read_published(const std::string& folder, const PublishedFile& file, c
   const std::string path = join_path(folder, file.name);
   std::error_code error;
   if (!std::filesystem::exists(path, error))
-    fail("{}: is missing: get it with `quarry data fetch {}`", path, published.name);
+    usage_error("{}: is missing: get it with `quarry data fetch {}`", path, published.name);
   return read_input(path);
 }
 

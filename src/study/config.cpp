@@ -143,6 +143,8 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
   study.preset = draft.preset;
   study.networks = draft.networks;
   study.runs = expand_grid(draft, axes, path, max_runs);
+  refuse_unread_axes(axes, study.runs, path);
+  study.notes = unread_search_notes(axes, draft, study.runs);
   study.resolved = resolved_text(axes);
   if (study.resolved.size() > kMaxConfigBytes)
     usage_error("{}: with every key written out the config has {} bytes, more than {}; split the study", path,
@@ -156,7 +158,7 @@ StudyConfig parse_study(std::string_view toml, const std::string& path, std::spa
 }
 
 StudyConfig load_study(const std::string& path, std::span<const std::string> overrides) {
-  return parse_study(read_file(path), path, overrides);
+  return parse_study(read_given_file(path), path, overrides);
 }
 
 std::span<const ConfigKey> config_keys() {

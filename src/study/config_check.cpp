@@ -27,6 +27,9 @@ Problem check_file_keys(const DataConfig& data) {
   for (const auto& [key, value] : keys)
     if (!value.empty())
       return problem({key, "data.name"}, "{} is for data.name = \"file\"; the data set here is '{}'", key, data.name);
+  if (data.header != CsvHeader::automatic)
+    return problem({"data.header", "data.name"}, "data.header is for data.name = \"file\"; the data set here is '{}'",
+                   data.name);
   return {};
 }
 
@@ -37,6 +40,9 @@ Problem check_data(const DataConfig& data) {
     return problem({"data.test_share", "data.test_path"}, "data.test_share has no meaning beside data.test_path");
   if (data.test_path.empty() && !data.test_labels_path.empty())
     return problem({"data.test_labels_path", "data.test_path"}, "data.test_labels_path needs data.test_path");
+  if (data.header != CsvHeader::automatic && data.format != "auto" && data.format != "csv")
+    return problem({"data.header", "data.format"}, "data.header has no meaning for {} files, only for csv",
+                   data.format);
   const bool labels_apart = data.format == "npy" || data.format == "idx";
   const bool labels_inside = data.format == "libsvm" || data.format == "csv" || data.format == "npz";
   if (data.format == "libsvm" && !data.label.empty())

@@ -32,7 +32,8 @@ mode = ["fixed", "constant_initial"]
 
 * **Grid.** Every key but those marked *one per study* may be given a list; the study is the product of all lists, at
   most 1000000 runs. `model.hidden` is a list itself, so its axis is a list of lists: `[[48], [48, 48]]`. Runs are
-  ordered by the tables below: the last axis varies fastest, seeds innermost of all.
+  ordered by the tables below: the last axis varies fastest, seeds innermost of all. A list of a key that no run of the
+  study reads, as `search.trials` where no run searches, is refused.
 * **Command line.** `--set section.key=value` overrides the file, the last one wins: `--set acquisition.budget=100`,
   `--set "acquisition.strategy=[random, bald]"`, `--set run.seed=0..4`, `--set preset=faithful`. Words need no quotes.
 * **Pairs.** Lists that belong together, such as learning rates with their weight decays, are walked side by side when

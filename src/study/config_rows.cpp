@@ -59,14 +59,21 @@ void add_data(std::vector<ConfigRow>& t) {
                                                "scaling of each feature; automatic = what the data set's entry says"));
   t.push_back(faithful("test", choice<&D::run, &R::data, &Data::scaler_fit>("data", "scaler_fit", {"train", "test"},
                                                                             "part that the scaler is fitted on")));
-  t.push_back(row<&D::run, &R::data, &Data::path>(kText, "data", "path",
-                                                  "your file (name = \"file\"), or the folder of a named set's files"));
+  t.push_back(row<&D::run, &R::data, &Data::path>(
+      kText, "data", "path",
+      "your file (name = \"file\"), or the folder of a named set's files; a relative path, here and below, starts from "
+      "the folder that quarry is run in, not from that of the config"));
   t.push_back(row<&D::run, &R::data, &Data::test_path>(kText, "data", "test_path",
                                                        "your file of test rows; empty = hold out test_share"));
   t.push_back(choice<&D::run, &R::data, &Data::format>("data", "format", {"auto", "libsvm", "csv", "npy", "npz", "idx"},
                                                        "format of your files; auto = by name"));
-  t.push_back(row<&D::run, &R::data, &Data::label>(
-      kText, "data", "label", "csv: name or number (from 0) of the label column; npz: name of the label array"));
+  t.push_back(choice<&D::run, &R::data, &Data::header>(
+      "data", "header", {"auto", "yes", "no"},
+      "csv: whether the first line holds the names of the columns; auto = if its fields are no numbers"));
+  ConfigRow label = row<&D::run, &R::data, &Data::label>(
+      kText, "data", "label", "csv: name or number (from 0) of the label column; npz: name of the label array");
+  label.number_or_text = true;
+  t.push_back(label);
   t.push_back(row<&D::run, &R::data, &Data::labels_path>(kText, "data", "labels_path", "npy, idx: file of the labels"));
   t.push_back(row<&D::run, &R::data, &Data::test_labels_path>(kText, "data", "test_labels_path",
                                                               "npy, idx: file of the test labels"));

@@ -113,7 +113,7 @@ std::string ConfigRow::values() const {
     case KeyKind::boolean:
       return "true, false";
     case KeyKind::text:
-      return "any";
+      return number_or_text ? "any, or an integer from 0" : "any";
     case KeyKind::choice:
       return joined(choices);
     case KeyKind::name:
@@ -149,7 +149,8 @@ ConfigValue check_config_value(const ConfigRow& row, const ConfigValue& value, c
     case KeyKind::real:
       return check_real(row, value, where);
     case KeyKind::text: {
-      ConfigValue text = check_text(row, value, where);
+      const bool number = row.number_or_text && value.type == ConfigValue::Type::integer && value.integer >= 0;
+      ConfigValue text = check_text(row, number ? ConfigValue::of(std::to_string(value.integer)) : value, where);
       if (row.name == "study") check_study_name(text, where);
       return text;
     }

@@ -34,9 +34,10 @@ struct ConfigRow {
   KeyKind kind = KeyKind::boolean;
   double low = 0, high = 0;  ///< bounds of numbers, inclusive unless open
   bool open_low = false, open_high = false;
-  std::string_view word;    ///< real: this string stands for "not set"
-  bool counted = false;     ///< integer: "a..b" stands for the list a, a+1, ..., b
-  bool study_wide = false;  ///< one value per study: never a grid axis
+  std::string_view word;        ///< real: this string stands for "not set"
+  bool counted = false;         ///< integer: "a..b" stands for the list a, a+1, ..., b
+  bool number_or_text = false;  ///< text: an integer from 0 stands for its digits
+  bool study_wide = false;      ///< one value per study: never a grid axis
   std::vector<std::string_view> choices;
   std::vector<std::string_view> (*names)() = nullptr;
   std::string_view list_command;  ///< name: the command that lists the names

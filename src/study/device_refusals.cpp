@@ -3,6 +3,7 @@
 #include <string_view>
 
 #include "quarry/core/error.h"
+#include "quarry/study/keychain.h"
 #include "src/study/study_runner.h"
 
 namespace quarry {
@@ -18,6 +19,9 @@ struct OnlyHere {
 
 void refuse_on_device(const StudyRun& run) {
   const RunConfig& config = run.config;
+  if (is_keychain(config.strategy))
+    usage_error("run {}: acquisition.strategy = \"{}\" runs on the CPU alone so far; use --device cpu", run.id,
+                config.strategy);
   const bool tunes_again = config.mode == Mode::online_static || config.mode == Mode::online_dynamic;
   const OnlyHere switches[] = {{"training.early_stopping", config.early_stopping != EarlyStopping::none, "none"},
                                {"training.train_report", config.train_report != TrainReport::evaluated, "evaluated"},

@@ -8,9 +8,10 @@
 #include <vector>
 
 #include "quarry/core/error.h"
+#include "quarry/data/describe.h"
 #include "quarry/study/active_learning_run.h"
 #include "quarry/study/device_study.h"
-#include "quarry/study/keychain.h"
+#include "quarry/study/environment.h"
 #include "quarry/study/plan.h"
 #include "src/study/failed_runs.h"
 #include "src/study/study_runner.h"
@@ -31,17 +32,18 @@ class PerceptronRunner final : public StudyRunner {
 
   void load_data() override {
     for (const StudyRun* run : runs_) {
-      if (options_.device.kind == DeviceKind::cuda && is_keychain(run->config.strategy))
-        usage_error("run {}: acquisition.strategy = \"{}\" runs on the CPU alone so far; use --device cpu", run->id,
-                    run->config.strategy);
-    }
-    for (const StudyRun* run : runs_) {
       std::shared_ptr<const Dataset>& data = data_[data_identity(run->config.data)];
-      if (data == nullptr) data = std::make_shared<const Dataset>(load_dataset(run->config.data));
+      if (data != nullptr) continue;
+      data = std::make_shared<const Dataset>(load_dataset(run->config.data));
+      if (!options_.note || options_.takes_over) continue;
+      for (const std::string& line : warning_lines(*data)) options_.note(line);
     }
+    const std::uint64_t memory = machine_info().memory_bytes;
     for (const StudyRun* run : runs_) {
       const Dataset& data = *dataset_of(*run);
-      check_run_fits_data(run->config, {data.train.n, data.test.n, data.n_features, data.n_classes});
+      const DataSize size = {data.train.n, data.test.n, data.n_features, data.n_classes};
+      check_run_fits_data(run->config, size);
+      if (options_.device.kind == DeviceKind::cpu) check_run_fits_memory(run->config, size, memory);
     }
   }
 

@@ -3,12 +3,9 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <set>
 
 #include "quarry/al/strategy.h"
 #include "quarry/core/error.h"
-#include "quarry/nn/conv_fleet_device.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/keychain.h"
 #include "src/study/plan_fits.h"
@@ -182,112 +179,6 @@ RunCost run_cost(const RunConfig& run, const DataSize& size) {
         cost.startup_members, std::int64_t{settings.splits} * std::min(settings.trials, run.startup_trials));
   }
   return cost;
-}
-
-namespace {
-
-void add_to(RunCost& sum, const RunCost& cost) {
-  sum.runs += cost.runs;
-  sum.acquisitions += cost.acquisitions;
-  sum.fits += cost.fits;
-  sum.steps += cost.steps;
-  sum.sequential_steps = std::max(sum.sequential_steps, cost.sequential_steps);
-  sum.members += cost.members;
-  sum.startup_members += cost.startup_members;
-  sum.image_passes += cost.image_passes;
-  sum.training_flops += cost.training_flops;
-  sum.scoring_flops += cost.scoring_flops;
-}
-
-// Bytes, for the largest network a run may train.
-void add_memory(PlanMemory& memory, const RunConfig& run, const DataSize& size, const RunCost& cost) {
-  if (run.network != NetworkKind::mlp) {
-    const PlanMemory more = image_run_memory(run, size);
-    memory.workers = std::max(memory.workers, more.workers);
-    memory.networks += more.networks;
-    memory.scores = std::max(memory.scores, more.scores);
-    memory.records += more.records;
-    memory.device.network = std::max(memory.device.network, more.device.network);
-    memory.device.parameters = std::max(memory.device.parameters, more.device.parameters);
-    memory.device.scoring = std::max(memory.device.scoring, more.device.scoring);
-    memory.device.least_scoring = std::max(memory.device.least_scoring, more.device.least_scoring);
-    memory.device.workspace = std::max(memory.device.workspace, more.device.workspace);
-    return;
-  }
-  std::vector<std::int32_t> sizes = {size.features};
-  if (run.mode == Mode::fixed) {
-    sizes.insert(sizes.end(), run.hidden.begin(), run.hidden.end());
-  } else {
-    sizes.insert(sizes.end(), static_cast<std::size_t>(run.depth_high), run.width_high);
-  }
-  sizes.push_back(size.classes);
-  std::int64_t parameters = 0, units = sizes[0];
-  for (std::size_t i = 1; i < sizes.size(); ++i) {
-    parameters += (std::int64_t{sizes[i - 1]} + 1) * sizes[i];
-    units += sizes[i];
-  }
-  const std::int64_t copies = run.optimizer == Optimizer::adam ? 4 : run.momentum > 0 ? 3 : 2;  // with gradients
-  const std::int64_t rows = (run.batch_size + 31) / 32 * 32;
-  const std::int64_t number = sizeof(float);
-  memory.workers = std::max(memory.workers, number * (copies * parameters + 2 * rows * units));
-  memory.networks += number * parameters * (cost.startup_members + 1);
-  const std::int64_t width = std::max(sizes[sizes.size() - 2], size.classes);
-  memory.scores = std::max(memory.scores, number * size.pool * (width + 2 * size.classes + 1));
-  constexpr std::int64_t kRowBytes = 600, kTrialBytes = 200;  // a row of the results, a trial of a search
-  memory.records += (cost.acquisitions + 1) * kRowBytes + (run.mode == Mode::fixed ? 0 : run.trials) * kTrialBytes;
-}
-
-}  // namespace
-
-Plan plan_study(const StudyConfig& study, const std::function<DataSize(const DataConfig&)>& size_of,
-                const PlanMachine& machine) {
-  Plan plan;
-  plan.study = study.study;
-  plan.machine = machine;
-  plan.total.runs = 0;
-  std::map<std::string, DataSize> sizes;
-  std::map<std::pair<std::string_view, Mode>, std::size_t> groups;
-  std::set<std::int64_t> seeds;
-  std::set<std::string_view> strategies;
-  for (const StudyRun& run : study.runs) {
-    const auto [size, is_new] = sizes.try_emplace(data_identity(run.config.data));
-    if (is_new) {
-      size->second = size_of(run.config.data);
-      const bool images = run.config.network != NetworkKind::mlp;
-      const std::int64_t row = images ? size->second.image.pixels() + 4 : 4 * std::int64_t{size->second.features} + 5;
-      plan.memory.data += (size->second.pool + size->second.test) * row;
-      if (images) {
-        plan.memory.device.data += static_cast<std::int64_t>(
-            cuda::DeviceImages::memory(size->second.image, size->second.pool + size->second.test));
-      }
-    }
-    RunCost cost;
-    try {
-      cost = run_cost(run.config, size->second);
-    } catch (const Error& error) {
-      throw Error(error.kind(), fmt::format("run {}: {}", run.id, error.what()));
-    }
-    const auto [group, new_group] = groups.try_emplace({run.config.data.name, run.config.mode}, plan.groups.size());
-    if (new_group) {
-      plan.groups.push_back({run.config.data.name, run.config.mode, {}});
-      plan.groups.back().cost.runs = 0;
-    }
-    add_to(plan.groups[group->second].cost, cost);
-    add_to(plan.total, cost);
-    add_memory(plan.memory, run.config, size->second, cost);
-    seeds.insert(run.config.seed);
-    strategies.insert(run.config.strategy);
-  }
-  plan.memory.workers *= machine.workers;
-  plan.seeds = static_cast<std::int64_t>(seeds.size());
-  plan.strategies = static_cast<std::int64_t>(strategies.size());
-  const double rate = 1e9 * (machine.gflops > 0 ? machine.gflops : kAssumedGflops);
-  const double work = plan.total.training_flops + plan.total.scoring_flops;
-  // A chain of fits that wait for each other keeps one worker busy however many there are.
-  const double chain = work * static_cast<double>(plan.total.sequential_steps) /
-                       static_cast<double>(std::max<std::int64_t>(plan.total.steps, 1));
-  plan.seconds = std::max(work / machine.workers, chain) / rate;
-  return plan;
 }
 
 }  // namespace quarry

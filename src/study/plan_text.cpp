@@ -24,6 +24,26 @@ std::string row_text(std::string_view data, std::string_view mode, const RunCost
                      static_cast<double>(cost.sequential_steps) / 1e6);
 }
 
+std::string packing_text(const Plan& plan) {
+  const std::int64_t fleet = std::min<std::int64_t>(plan.machine.fleet, plan.total.runs);
+  const std::string of = fleet < plan.total.runs ? fmt::format(" of {}", plan.total.runs) : "";
+  return fmt::format(
+      "Packing: {}{} runs side by side; a wave trains up to {} networks in start-up trials, {} afterwards.\n", fleet,
+      of, plan.total.startup_members, plan.total.members);
+}
+
+std::string estimate_text(const Plan& plan) {
+  const PlanMachine& machine = plan.machine;
+  const bool measured = machine.gflops > 0;
+  std::string out = fmt::format("Time: about {} on this CPU, {} {} at {:.1f} GFLOP/s each ({}).\n",
+                                time_text(plan.seconds), machine.workers, machine.workers == 1 ? "worker" : "workers",
+                                measured ? machine.gflops : kAssumedGflops,
+                                measured ? "measured on this machine" : "assumed, not measured");
+  if (!machine.device.empty())
+    out += fmt::format("The study would run on {}, for which there is no estimate.\n", machine.device);
+  return out;
+}
+
 std::string seeds_text(const Plan& plan) {
   constexpr double kAlpha = 0.05, kPower = 0.8;
   const std::int64_t pairs = plan.strategies * (plan.strategies - 1) / 2;
@@ -43,7 +63,10 @@ std::string seeds_text(const Plan& plan) {
 }  // namespace
 
 std::string plan_text(const Plan& plan) {
-  std::string out = fmt::format("Plan of study '{}': {} runs\n\n", plan.study, plan.total.runs);
+  const PlanMachine& machine = plan.machine;
+  const std::string part = plan.shards == 1 ? "" : fmt::format(", shard {} of {}", plan.shard, plan.shards);
+  std::string out = fmt::format("Plan of study '{}'{}: {} runs\n\n", plan.study, part, plan.total.runs);
+  if (plan.total.runs == 0) return out + "The study has fewer runs than shards: this one has nothing to do.\n";
   out += fmt::format("{:<20} {:<17} {:>7} {:>10} {:>14} {:>9} {:>13}\n", "data set", "mode", "runs", "fits",
                      "steps (10^6)", "TFLOP", "longest run");
   for (const PlanGroup& group : plan.groups) out += row_text(group.data, to_string(group.mode), group.cost);
@@ -51,16 +74,17 @@ std::string plan_text(const Plan& plan) {
   out +=
       "\nUpper bounds: no trial is pruned, no tuning is shared between strategies; searched networks are counted as\n"
       "the average of their space. \"Longest run\": steps (10^6) that wait for each other in one run.\n\n";
-  out +=
-      fmt::format("Packing: {} runs side by side; a wave trains up to {} networks in start-up trials, {} afterwards.\n",
-                  plan.total.runs, plan.total.startup_members, plan.total.members);
+  out += packing_text(plan);
   if (plan.total.image_passes > 0)
     out += fmt::format("Training passes of an image: {:.4g} million; test, candidates and validation come on top.\n",
                        static_cast<double>(plan.total.image_passes) / 1e6);
   const PlanMemory& m = plan.memory;
   out += fmt::format("Memory: about {} (data {}, {} workers {}, networks {}, scores {}, records {}).\n",
-                     bytes_text(m.total()), bytes_text(m.data), plan.machine.workers, bytes_text(m.workers),
+                     bytes_text(m.total()), bytes_text(m.data), machine.workers, bytes_text(m.workers),
                      bytes_text(m.networks), bytes_text(m.scores), bytes_text(m.records));
+  if (machine.memory > 0 && static_cast<std::uint64_t>(m.total()) > machine.memory)
+    out += fmt::format("This machine has {}: it may run out of memory; use fewer --workers, or a smaller --fleet.\n",
+                       bytes_text(static_cast<std::int64_t>(machine.memory)));
   if (m.device.network > 0) {
     out += fmt::format(
         "GPU memory, with --device cuda: images {}; {}{} for each network in training, of which as many train side by\n"
@@ -72,12 +96,7 @@ std::string plan_text(const Plan& plan) {
         bytes_text(m.device.network), plan.total.startup_members, bytes_text(m.device.parameters),
         bytes_text(m.device.scoring));
   }
-  const bool measured = plan.machine.gflops > 0;
-  out += fmt::format("Time: about {} on {} {} at {:.1f} GFLOP/s each ({}).\n\n", time_text(plan.seconds),
-                     plan.machine.workers, plan.machine.workers == 1 ? "worker" : "workers",
-                     measured ? plan.machine.gflops : kAssumedGflops,
-                     measured ? "measured on this machine" : "assumed, not measured");
-  return out + seeds_text(plan);
+  return out + estimate_text(plan) + "\n" + seeds_text(plan);
 }
 
 }  // namespace quarry

@@ -8,6 +8,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include "quarry/core/error.h"
 #include "quarry/study/config_difference.h"
 #include "quarry/study/environment.h"
 #include "quarry/study/executor.h"
@@ -24,11 +25,8 @@ StudyRunner::StudyRunner(FileSystem& files, const StudyConfig& study, const RunO
       study_(study),
       options_(options),
       directory_(study_directory(options.out, study.study, options.shard, options.shards)),
-      context_({}, options.workers) {  // a GPU has its own way: run_on_device
-  for (std::size_t i = 0; i < study.runs.size(); ++i)
-    if (static_cast<std::int32_t>(i % static_cast<std::size_t>(options.shards)) == options.shard - 1)
-      runs_.push_back(&study.runs[i]);
-}
+      context_({}, options.workers),  // a GPU has its own way: run_on_device
+      runs_(shard_runs(study, options.shard, options.shards)) {}
 
 RunSummary StudyRunner::run() {
   RunSummary summary;
@@ -115,11 +113,6 @@ void StudyRunner::drop_stale_results() const {
   if (!whole || files_.read(path) != results_csv(rows)) files_.remove(path);
 }
 
-std::size_t StudyRunner::fleet_width() const {
-  const std::int32_t wanted = options_.alone ? 1 : options_.fleet > 0 ? options_.fleet : kMaxFleet;
-  return static_cast<std::size_t>(std::min(wanted, kMaxFleet));
-}
-
 bool StudyRunner::blames_run(const gpu::Failure& failure) const {
   return options_.alone && failure.sticky() && !gpu::is_device_loss(failure.code());
 }
@@ -142,13 +135,25 @@ void StudyRunner::write_results() {
   files_.write_atomically(directory_ + "/results.csv", results_csv(rows));
 }
 
+std::int32_t fleet_width(const RunOptions& options) {
+  const std::int32_t wanted = options.alone ? 1 : options.fleet > 0 ? options.fleet : kMaxFleet;
+  return std::min(wanted, kMaxFleet);
+}
+
+std::vector<const StudyRun*> shard_runs(const StudyConfig& study, std::int32_t shard, std::int32_t shards) {
+  if (shards < 1 || shard < 1 || shard > shards)
+    usage_error("--shard {}/{}: expected i/n with 1 <= i <= n", shard, shards);
+  std::vector<const StudyRun*> runs;
+  for (auto i = static_cast<std::size_t>(shard) - 1; i < study.runs.size(); i += static_cast<std::size_t>(shards))
+    runs.push_back(&study.runs[i]);
+  return runs;
+}
+
 std::string study_directory(const std::string& out, const std::string& study, std::int32_t shard, std::int32_t shards) {
   return shards == 1 ? out + "/" + study : fmt::format("{}/{}.shard-{}-of-{}", out, study, shard, shards);
 }
 
 RunSummary run_study(FileSystem& files, const StudyConfig& study, const RunOptions& options) {
-  if (options.shards < 1 || options.shard < 1 || options.shard > options.shards)
-    usage_error("--shard {}/{}: expected i/n with 1 <= i <= n", options.shard, options.shards);
   const auto on_images = [](const StudyRun& run) { return run.config.network != NetworkKind::mlp; };
   const auto images = std::count_if(study.runs.begin(), study.runs.end(), on_images);
   if (images == 0) return make_perceptron_runner(files, study, options)->run();

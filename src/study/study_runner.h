@@ -25,8 +25,6 @@ class StudyRunner {
   RunSummary run();
 
  protected:
-  static constexpr std::int32_t kMaxFleet = 256;  ///< each run in the fleet holds its journal open
-
   /// Every data set once, before anything is written: a missing file must not leave half a study behind.
   virtual void load_data() = 0;
   /// Advances the runs that are not left out to their ends, as far as nothing stops it.
@@ -36,7 +34,7 @@ class StudyRunner {
   std::string journal_path(const StudyRun& run) const { return run_directory(run) + "/journal.jsonl"; }
   /// Of its journal; none where there is no journal.
   std::vector<Json> records_of(const StudyRun& run) const;
-  std::size_t fleet_width() const;
+  std::size_t fleet_width() const { return static_cast<std::size_t>(quarry::fleet_width(options_)); }
   /// Whether a run that got nowhere is to blame: it was alone in a process which its kernels have poisoned.
   bool blames_run(const gpu::Failure& failure) const;
 

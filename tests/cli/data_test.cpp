@@ -58,6 +58,31 @@ TEST_F(DataCommands, WithoutFilesInfoSaysHowToGetThem) {
                                 HasSubstr("quarry data fetch cifar10"), HasSubstr("QUARRY_DATA")));
 }
 
+TEST_F(DataCommands, MissingFilesAreBadUsageForEverySet) {
+  const std::string nowhere = data_ / "nowhere";
+  for (const char* name : {"splice", "dna", "fashion_mnist", "cifar10", "cifar100"}) {
+    const ProgramResult result = quarry({"info", name, "--path", nowhere});
+    EXPECT_EQ(result.exit_code, 2) << name << ": " << result.err;
+    EXPECT_THAT(result.err, HasSubstr(nowhere));
+  }
+  const ProgramResult csv = quarry({"info", "./no_such_file.csv", "--label", "0"});
+  EXPECT_EQ(csv.exit_code, 2);
+  EXPECT_THAT(csv.err, AllOf(HasSubstr("no_such_file.csv"), HasSubstr("(looked in /")));
+  EXPECT_EQ(quarry({"import-config", nowhere}).exit_code, 2);
+}
+
+TEST_F(DataCommands, InfoTakesTheHeaderAndWarns) {
+  const std::string path = data_.write("numbered.csv", "0,1\n5,1\n7,0\n6,1\n8,0\n9,1\n");
+  const ProgramResult undecided = quarry({"info", path, "--label", "1"});
+  EXPECT_EQ(undecided.exit_code, 2);
+  EXPECT_THAT(undecided.err, HasSubstr("--header"));
+  const ProgramResult header = quarry({"info", path, "--label", "1", "--header", "yes", "--test", path});
+  EXPECT_EQ(header.exit_code, 0) << header.err;
+  EXPECT_THAT(header.out, AllOf(HasSubstr("5 instances in the pool, 5 for testing"), HasSubstr("same contents")));
+  EXPECT_THAT(quarry({"info", path, "--label", "1", "--header", "no"}).out, HasSubstr("4 instances in the pool, 2 "));
+  EXPECT_EQ(quarry({"info", path, "--label", "1", "--header", "maybe"}).exit_code, 2);
+}
+
 TEST_F(DataCommands, FetchGoesToQuarryData) {
   if (!can_fetch()) GTEST_SKIP() << "built without libcurl and libarchive";
   const std::string folder = "cifar-100-binary", record = std::string(2, '\1') + std::string(3072, 'x');

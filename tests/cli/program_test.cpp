@@ -91,7 +91,7 @@ TEST(Program, UnknownNamesGetSuggestions) {
       {{"doctor", "--hlep"}, "quarry doctor has no option '--hlep'. Did you mean '--help'?"},
       {{"doctor", "now"}, "quarry doctor has no use for the argument 'now'."},
       {{"list", "strategy"}, "quarry list knows no 'strategy'. Did you mean 'strategies'?"},
-      {{"list", ""}, "quarry list knows no ''."},
+      {{"list", ""}, "quarry list: KIND: "},
       {{"run"}, "quarry run: "},
       {{"report"}, "quarry report: "},
       {{"data", "info"}, "quarry data info: "},
@@ -101,6 +101,37 @@ TEST(Program, UnknownNamesGetSuggestions) {
     EXPECT_EQ(result.exit_code, 2) << c.message;
     EXPECT_EQ(result.out, "");
     EXPECT_THAT(result.err, StartsWith("quarry: error: " + c.message));
+  }
+}
+
+TEST(Program, AnEmptyTextIsNoFolderNoFileAndNoValue) {
+  const TempDir folder;
+  const std::string config = std::string(QUARRY_SOURCE_DIR) + "/configs/smoke.toml";
+  struct Case {
+    std::vector<std::string> arguments;
+    std::string name;
+  };
+  const std::vector<Case> cases = {
+      {{"run", config, "--out", ""}, "--out"},
+      {{"run", config, "--device", ""}, "--device"},
+      {{"run", config, "--shard", ""}, "--shard"},
+      {{"run", config, "--set", ""}, "--set"},
+      {{"run", ""}, "CONFIG"},
+      {{"report", ""}, "DIR"},
+      {{"report", folder.path(), "--out", ""}, "--out"},
+      {{"compare", "", folder.path()}, "OURS"},
+      {{"data", "info", ""}, "NAME|FILE"},
+      {{"data", "info", "x.csv", "--test", ""}, "--test"},
+      {{"data", "info", "cifar10", "--path", ""}, "--path"},
+      {{"data", "fetch", "cifar10", "--to", ""}, "--to"},
+      {{"data", "synthetic", "cifar10", "--to", ""}, "--to"},
+      {{"data", "import-config", ""}, "FILE"},
+  };
+  for (const Case& c : cases) {
+    const ProgramResult result = quarry_in(folder.path(), c.arguments);
+    EXPECT_EQ(result.exit_code, 2) << c.arguments[0] << " " << c.name;
+    EXPECT_THAT(result.err, HasSubstr(": " + c.name + ": expected a value, got an empty text"));
+    EXPECT_TRUE(std::filesystem::is_empty(folder.path())) << c.name;
   }
 }
 
@@ -198,6 +229,25 @@ TEST(Program, ListKnowsEveryTable) {
     EXPECT_THAT(all.out, HasSubstr(c.kind + ":\n"));
     EXPECT_THAT(all.out, HasSubstr(result.out));
   }
+}
+
+TEST(Program, ListAwayFromItsStudiesListsTheRest) {
+  const TempDir folder;
+  const std::string program = folder / "quarry";
+  std::filesystem::copy_file(QUARRY_PROGRAM, program);
+  ProgramOptions there;
+  there.directory = folder.path();
+  const ProgramResult all = run_program(program, {"list"}, there);
+  EXPECT_EQ(all.exit_code, 0) << all.err;
+  EXPECT_THAT(all.out, HasSubstr("pruners:\n"));
+  EXPECT_THAT(all.out, HasSubstr("studies:\ncannot list the studies in "));
+  EXPECT_EQ(run_program(program, {"list", "studies"}, there).exit_code, 1);
+}
+
+TEST(Program, ItsHelpNamesEveryExitCode) {
+  const std::string help = quarry({"--help"}).out;
+  for (const char* code : {"0 done", "1 failed", "2 bad usage", "3 device", "129", "130", "143"})
+    EXPECT_THAT(help, HasSubstr(code));
 }
 
 TEST(Program, EveryListedStudyIsAWholeConfig) {

@@ -160,7 +160,43 @@ TEST_F(RunCommand, PlanStopsBeforeAnyWork) {
   const ProgramResult plan = run_program(QUARRY_PROGRAM, {"run", config, "--out", dir / "plan", "--plan"});
   EXPECT_EQ(plan.exit_code, 0) << plan.err;
   EXPECT_NE(plan.out.find("fits"), std::string::npos) << plan.out;
+  const ProgramResult half =
+      run_program(QUARRY_PROGRAM, {"run", config, "--out", dir / "plan", "--plan", "--shard", "1/2", "--fleet", "1"});
+  EXPECT_EQ(half.exit_code, 0) << half.err;
+  EXPECT_NE(half.out.find("shard 1 of 2: 2 runs"), std::string::npos) << half.out;
+  EXPECT_NE(half.out.find("Packing: 1 of 2 runs"), std::string::npos) << half.out;
+  EXPECT_NE(half.out.find("on this CPU, "), std::string::npos) << half.out;
   EXPECT_TRUE(test::read_tree(dir / "plan").empty());
+}
+
+TEST_F(RunCommand, WhatLooksLikeAMistakeIsSaidOnceAndTheRunGoesOn) {
+  std::string rows = "x,y,k\n";
+  for (int i = 0; i < 40; ++i)
+    rows += std::to_string(i) + "," + std::to_string(i * i % 7) + "," + (i % 2 ? "a\n" : "b\n");
+  const std::string csv = dir.write("twice.csv", rows);
+  std::vector<std::string> arguments = {
+      "run",
+      dir.write("own.toml", "[data]\nname = \"file\"\npath = \"" + csv + "\"\ntest_path = \"" + csv +
+                                "\"\nlabel = 2\n[acquisition]\nbudget = 1\n[training]\nepochs = 2\n"),
+      "--out",
+      dir / "own",
+      "--set",
+      "search.trials=3",
+      "--device",
+      "cpu"};
+  for (const char* more : {"--plan", "--json"}) {
+    std::vector<std::string> command = arguments;
+    command.push_back(more);
+    const ProgramResult result = run_program(QUARRY_PROGRAM, command);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    for (const char* text : {"twice.csv: data.path and data.test_path have the same contents", "no search runs"}) {
+      const std::size_t at = result.err.find(text);
+      EXPECT_NE(at, std::string::npos) << result.err;
+      EXPECT_EQ(result.err.find(text, at + 1), std::string::npos) << result.err;
+    }
+  }
+  arguments.push_back("--quiet");
+  EXPECT_EQ(run_program(QUARRY_PROGRAM, arguments).err, "");
 }
 
 TEST_F(RunCommand, BadInputEndsWithTheRightCodeAndWritesNothing) {
@@ -176,8 +212,12 @@ TEST_F(RunCommand, BadInputEndsWithTheRightCodeAndWritesNothing) {
   const std::string csv = dir.write("one_class.csv", "x,y,label\n1,2,a\n3,4,a\n5,6,a\n");
   const std::string one_class = dir.write(
       "one_class.toml", "[data]\nname = \"file\"\npath = \"" + csv + "\"\nlabel = \"label\"\n[pool]\nn_initial = 2\n");
+  std::string too_wide = "model.hidden=[65536";  // terabytes
+  for (int i = 1; i < 32; ++i) too_wide += ", 65536";
+  too_wide += "]";
   const Case cases[] = {
-      {{"run", dir / "missing.toml"}, 1, "missing.toml"},
+      {{"run", dir / "missing.toml"}, 2, "missing.toml"},
+      {{"run", dir.path()}, 2, "a directory"},
       {{"run", unknown}, 2, "unknown.toml:2:1"},
       {{"run", unknown}, 2, "strategy"},
       {{"run", ill_typed}, 2, "type.toml:2:"},
@@ -187,6 +227,10 @@ TEST_F(RunCommand, BadInputEndsWithTheRightCodeAndWritesNothing) {
       {{"run", config, "--set", "acquisition.strategy=entropi"}, 2, "entropy"},
       {{"run", config, "--set", "nonsense"}, 2, "nonsense"},
       {{"run", config, "--shard", "3/2"}, 2, "--shard"},
+      {{"run", config, "--shard", "7/2", "--plan"}, 2, "--shard 7/2"},
+      {{"run", config, "--shard", "0/2", "--plan"}, 2, "--shard 0/2"},
+      {{"run", config, "--set", too_wide, "--set", "search.mode=fixed"}, 2, " bytes of memory to train"},
+      {{"run", config, "--set", too_wide, "--set", "search.mode=fixed", "--plan"}, 2, "model.hidden"},
       {{"run", config, "--device", "cuda:0"}, 3, "cuda"},
       {{"run", config, "--device", "tpu"}, 2, "tpu"},
   };

@@ -131,7 +131,8 @@ TEST(Cifar, AMissingBatchIsNamed) {
   for (const char* name : {"data_batch_1.bin", "data_batch_4.bin", "test_batch.bin"}) {
     const std::string path = config.path + "/" + name;
     std::filesystem::rename(path, folder / "aside");
-    EXPECT_THAT(error_of([&] { load_images(config); }), AllOf(HasSubstr(path), HasSubstr("there is no such file")));
+    EXPECT_THAT(error_of([&] { load_images(config); }, ErrorKind::usage),
+                AllOf(HasSubstr(path), HasSubstr("there is no such file")));
     std::filesystem::rename(folder / "aside", path);
   }
   EXPECT_NO_THROW(load_images(config));

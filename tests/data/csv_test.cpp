@@ -90,6 +90,28 @@ TEST(Csv, RefusesWithThePlace) {
   }
 }
 
+TEST(Csv, ColumnNumbersAsFirstLineNeedADecision) {
+  const std::string text = "0,1,2\n5,6,1\n7,8,0\n";  // pandas: to_csv(index=False) of a frame without names
+  const std::string message = error_of([&] { parse_csv(text, "t.csv", "2"); }, ErrorKind::usage);
+  EXPECT_THAT(message, HasSubstr("t.csv: the first line is 0 to 2"));
+  EXPECT_THAT(message, HasSubstr("data.header"));
+  const CsvTable header = parse_csv(text, "t.csv", "2", CsvHeader::yes);
+  EXPECT_THAT(header.features, ElementsAre(5, 6, 7, 8));
+  EXPECT_THAT(header.feature_names, ElementsAre("0", "1"));
+  const CsvTable row = parse_csv(text, "t.csv", "2", CsvHeader::no);
+  EXPECT_THAT(row.features, ElementsAre(0, 1, 5, 6, 7, 8));
+  EXPECT_TRUE(row.feature_names.empty());
+  EXPECT_EQ(parse_csv("0,1,3\n5,6,1\n", "t.csv", "2").rows, 2);  // any other number is an instance
+  EXPECT_EQ(parse_csv("1,0,2\n5,6,1\n", "t.csv", "2").rows, 2);
+}
+
+TEST(Csv, TheKeyDecidesAboutTheHeader) {
+  EXPECT_EQ(parse_csv("1,2\n3,4\n", "t.csv", "1", CsvHeader::yes).rows, 1);
+  EXPECT_THAT(error_of([&] { parse_csv("x,y\n3,4\n", "t.csv", "1", CsvHeader::no); }), HasSubstr("t.csv:1:1: 'x'"));
+  EXPECT_THAT(error_of([&] { parse_csv("x,y\n3,4\n", "t.csv", "y", CsvHeader::no); }, ErrorKind::usage),
+              HasSubstr("data.header is \"no\""));
+}
+
 TEST(Csv, AWrongLabelIsAUsageErrorThatNamesTheColumns) {
   const auto error = [](const std::string& text, const std::string& label) {
     return error_of([&] { parse(text, label); }, ErrorKind::usage);
@@ -103,12 +125,14 @@ TEST(Csv, AWrongLabelIsAUsageErrorThatNamesTheColumns) {
 TEST(Csv, LimitsAreChecked) {
   Limits limits;
   limits.max_columns = 3;
-  EXPECT_EQ(parse_csv("1,2,3,4\n", "t", "0", limits).columns, 3);
-  EXPECT_THAT(error_of([&] { parse_csv("1,2,3,4,5\n", "t", "0", limits); }), HasSubstr("more than 3 columns"));
+  EXPECT_EQ(parse_csv("1,2,3,4\n", "t", "0", CsvHeader::automatic, limits).columns, 3);
+  EXPECT_THAT(error_of([&] { parse_csv("1,2,3,4,5\n", "t", "0", CsvHeader::automatic, limits); }),
+              HasSubstr("more than 3 columns"));
   limits.max_rows = 2;
-  EXPECT_THAT(error_of([&] { parse_csv("1,2\n1,2\n1,2\n", "t", "0", limits); }), HasSubstr("3 instances"));
+  EXPECT_THAT(error_of([&] { parse_csv("1,2\n1,2\n1,2\n", "t", "0", CsvHeader::automatic, limits); }),
+              HasSubstr("3 instances"));
   std::string text;
-  for (int i = 0; i <= 10'000; ++i) text += std::to_string(i) + ",1\n";
+  for (int i = 0; i <= 10'000; ++i) text += std::to_string(i) + ",2\n";
   EXPECT_THAT(error_of([&] { parse(text, "0"); }), HasSubstr("t.csv:10001:1: the 10001th different label"));
 }
 

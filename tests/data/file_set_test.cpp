@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -219,6 +220,64 @@ TEST(FileSet, UnusableDataIsRefused) {
   EXPECT_THAT(load_error(config), HasSubstr("element 0 is 0.5; expected an integer"));
 }
 
+TEST(FileSet, NotANumberIsNamedByTheRowOfTheFile) {
+  const test::TempDir folder;
+  std::vector<float> values(20 * 2, 1), labels(20, 0);
+  labels[3] = labels[11] = labels[19] = 1;
+  values[6 * 2 + 1] = std::nanf("");
+  const auto npy = [&](const std::string& name, const std::string& shape, const std::vector<float>& numbers) {
+    const std::string_view bytes(reinterpret_cast<const char*>(numbers.data()), numbers.size() * sizeof(float));
+    return folder.write(name, npy_bytes("{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + "}", bytes));
+  };
+  DataConfig config = file_config(npy("x.npy", "(20, 2)", values));
+  config.labels_path = npy("y.npy", "(20,)", labels);
+  EXPECT_THAT(load_error(config), HasSubstr("x.npy: feature 1 of row 6 is NaN"));
+}
+
+TEST(FileSet, WhatLooksLikeAMistakeIsSaid) {
+  const test::TempDir folder;
+  const auto warnings = [&](const std::string& pool, const std::string& test, const std::string& label = "k") {
+    DataConfig config = file_config(folder.write("pool.csv", pool), label);
+    if (!test.empty()) config.test_path = folder.write("test.csv", test);
+    return load_dataset(config).warnings;
+  };
+  const std::string head = "x,k\n", good = head + "1,0\n2,1\n3,0\n4,1\n5,0\n6,1\n";
+  EXPECT_THAT(warnings(good, head + "7,0\n8,1\n"), ElementsAre());
+  EXPECT_THAT(warnings(good, good), ElementsAre(HasSubstr("data.path and data.test_path have the same contents")));
+  EXPECT_THAT(warnings(good, head + "7,0\n8,2\n9,3\n"),
+              ElementsAre(HasSubstr("no instance of 2 of the classes of the test part ('2', '3')")));
+  EXPECT_THAT(warnings(good, head + "7,1\n8,1\n"), ElementsAre(HasSubstr("all 2 test instances are of class '1'")));
+  std::string reals = head;
+  for (int i = 0; i < 10; ++i) reals += fmt::format("{},{}.5\n", i, i * i);
+  EXPECT_THAT(warnings(reals, ""), ::testing::Contains(HasSubstr("10 different labels for 10 instances")));
+  DataConfig toys;
+  EXPECT_THAT(load_dataset(toys).warnings, ElementsAre());
+}
+
+TEST(FileSet, TheKeyOfTheHeaderReachesTheReader) {
+  const test::TempDir folder;
+  DataConfig config = file_config(folder.write("p.csv", "0,1\n5,1\n7,0\n6,1\n8,0\n9,1\n"), "1");
+  EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr("data.header"));
+  config.header = CsvHeader::yes;
+  const Dataset with = load_dataset(config);
+  EXPECT_EQ(with.train.n + with.test.n, 5);
+  EXPECT_THAT(with.feature_names, ElementsAre("0"));
+  config.header = CsvHeader::no;
+  const Dataset without = load_dataset(config);
+  EXPECT_EQ(without.train.n + without.test.n, 6);
+  config = file_config(QUARRY_GOLDENS "/data/table.libsvm");
+  config.header = CsvHeader::yes;
+  EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr("data.header has no meaning for the format libsvm"));
+}
+
+TEST(FileSet, AMissingFileSaysWhereItWasLookedFor) {
+  const std::string message = load_error(file_config("no_such_file.csv", "k"), ErrorKind::usage);
+  EXPECT_THAT(message, HasSubstr("no_such_file.csv: cannot open"));
+  EXPECT_THAT(message, HasSubstr("(looked in " + std::filesystem::current_path().string() + ")"));
+  EXPECT_THAT(load_error(file_config("/no/such/file.csv", "k"), ErrorKind::usage),
+              ::testing::Not(HasSubstr("looked in")));
+}
+
 TEST(FileSet, EveryReaderRefusesMissingEmptyAndIrregularFiles) {
   const test::TempDir folder;
   struct Case {
@@ -230,22 +289,32 @@ TEST(FileSet, EveryReaderRefusesMissingEmptyAndIrregularFiles) {
     DataConfig config = file_config(folder / "missing", c.label);
     config.format = c.format;
     if (c.two_files) config.labels_path = folder / "missing";
-    EXPECT_THAT(load_error(config), HasSubstr(folder / "missing")) << c.format;
+    EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr(folder / "missing")) << c.format;
     config.path = folder.write("empty", "");
     if (c.two_files) config.labels_path = config.path;
     EXPECT_THAT(load_error(config), HasSubstr("empty")) << c.format;
     config.path = folder.path();
-    EXPECT_THAT(load_error(config), HasSubstr("directory")) << c.format;
+    EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr("directory")) << c.format;
     config.path = fifo(folder / ("fifo_" + std::string(c.format)));
-    EXPECT_THAT(load_error(config), HasSubstr("fifo_")) << c.format;
+    EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr("fifo_")) << c.format;
     config.path = "/dev/zero";
-    EXPECT_THAT(load_error(config), HasSubstr("/dev/zero")) << c.format;
+    EXPECT_THAT(load_error(config, ErrorKind::usage), HasSubstr("/dev/zero")) << c.format;
     config.path = folder.write("wrong",
                                "\x7f"
                                "ELF is not a data set\n");
     if (c.two_files) config.labels_path = config.path;
     EXPECT_THAT(load_error(config), HasSubstr("wrong")) << c.format;
   }
+}
+
+TEST(Describe, NamesTheColumnsOfAHeaderAndWarns) {
+  const test::TempDir folder;
+  DataConfig config = file_config(folder.write("p.csv", "width,height,k\n1,2,0\n3,4,1\n5,7,0\n"), "k");
+  config.test_path = config.path;
+  const std::string text = describe_dataset(load_dataset(config));
+  EXPECT_THAT(text, HasSubstr("\n  0 width  "));
+  EXPECT_THAT(text, HasSubstr("\n  1 height  "));
+  EXPECT_THAT(text, HasSubstr("\n  warning: p.csv: data.path and data.test_path"));
 }
 
 TEST(Describe, SaysWhatThereIs) {

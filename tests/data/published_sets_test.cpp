@@ -63,7 +63,8 @@ TEST(PublishedSets, WithoutAFolderTheMessageNamesTheFiles) {
   EXPECT_THAT(error_of([] { load_dataset(named("splice")); }, ErrorKind::usage), HasSubstr("splice.t, splice"));
   EXPECT_THAT(error_of([] { load_dataset(named("dna")); }, ErrorKind::usage), HasSubstr("QUARRY_DATA"));
   kept.set("/nonexistent");
-  EXPECT_THAT(error_of([] { load_dataset(named("dna")); }), HasSubstr("/nonexistent/libsvm/dna.scale.tr"));
+  EXPECT_THAT(error_of([] { load_dataset(named("dna")); }, ErrorKind::usage),
+              HasSubstr("/nonexistent/libsvm/dna.scale.tr"));
 }
 
 TEST(PublishedSets, AnotherFileOfThatNameIsRefused) {
@@ -99,7 +100,8 @@ TEST(PublishedSets, TheFirstVersionTrainsOnScaledSpliceAndTestsOnRaw) {  // spec
   config.scaler_fit = ScalerFit::test;
   folder.write("splice", libsvm_lines("+1 1:1 60:4", 500) + libsvm_lines("-1 1:4 60:1", 500));
   config.version = "seed";
-  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("splice_scale: is missing: get it with `quarry data"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage),
+              HasSubstr("splice_scale: is missing: get it with `quarry data"));
   config.version = "final";
   folder.write("splice_scale", libsvm_lines("+1 1:-1 60:1", 500) + libsvm_lines("-1 1:-0.333333 60:-1", 500));
   folder.write("splice.t", libsvm_lines("-1 1:1 60:4", 2000) + libsvm_lines("+1 1:4 60:1", 175));
@@ -247,7 +249,7 @@ TEST(PublishedSets, FashionMnistFromAFolder) {
   const test::TempDir folder;
   DataConfig config = named("fashion_mnist");
   config.path = folder.path();
-  EXPECT_THAT(error_of([&] { load_dataset(config); }), HasSubstr("dataset-fashion-mnist"));
+  EXPECT_THAT(error_of([&] { load_dataset(config); }, ErrorKind::usage), HasSubstr("dataset-fashion-mnist"));
   const std::string images = big_bytes(0x00000803, 4) + big_bytes(2, 4) + big_bytes(28, 4) + big_bytes(28, 4) +
                              std::string(784, '\xff') + std::string(784, '\x33');
   const auto labels = [](const std::string& values) {

@@ -88,7 +88,7 @@ const Case kCases[] = {
     {"IntegerForBoolean", "[training]\ndrop_last = 1\n", "s.toml:2:13: ", "expected true or false"},
     {"IntegerForChoice", "[run]\nrng = 1\n", "s.toml:2:7: ", "expected one of philox, numpy"},
     {"UnknownChoice", "[run]\nrng = \"nunpy\"\n", "s.toml:2:7: ", "Did you mean 'numpy'?"},
-    {"IntegerForString", "[data]\nlabel = 0\n", "s.toml:2:9: ", "expected a string"},
+    {"IntegerForString", "[data]\npath = 0\n", "s.toml:2:8: ", "expected a string"},
     {"DateForString", "[data]\nlabel = 2020-01-01\n", "s.toml:2:9: ", "date"},
     {"TableForValue", "[model]\nlr = {a = 1}\n", "s.toml:2:6: ", "table in braces"},
     {"ArrayOfTables", "[[run]]\nseed = 1\n", "s.toml:1:3: ", "write [run] once"},
@@ -198,6 +198,84 @@ const Case kCases[] = {
 
 INSTANTIATE_TEST_SUITE_P(Table, ConfigErrors, testing::ValuesIn(kCases),
                          [](const auto& c) { return std::string(c.param.name); });
+
+TEST(ConfigErrors, AListOfAKeyThatNoRunReadsIsRefused) {
+  struct Unread {
+    std::string key, list, alone, reader;  ///< `reader`: of the study beside it, in which a run reads the key
+  };
+  const std::string tuned = "search.mode=constant_initial", whole = "search.mode=constant_whole";
+  const std::vector<Unread> cases = {
+      {"model.lr", "[0.1, 0.2]", tuned, "search.mode=fixed"},
+      {"model.weight_decay", "[0.1, 0.2]", tuned, "search.mode=fixed"},
+      {"model.hidden", "[[4], [5]]", tuned, "search.mode=fixed"},
+      {"model.dropout", "[0.1, 0.2]", tuned, "search.tune_dropout=false"},
+      {"search.trials", "[10, 20]", "search.mode=fixed", tuned},
+      {"search.trials", "[10, 20]", "search.mode=fixed", "acquisition.strategy=keychain"},
+      {"search.width_high", "[10, 20]", "search.mode=fixed", tuned},
+      {"search.folds", "[3, 4]", tuned, "search.mode=online_dynamic"},
+      {"search.whole_folds", "[3, 4]", tuned, whole},
+      {"search.whole_val_share", "[0.3, 0.4]", tuned, whole},
+      {"search.cache_last_trial", "[true, false]", "search.mode=online_static", tuned},
+      {"acquisition.mc_passes", "[10, 20]", "acquisition.strategy=entropy", "acquisition.strategy=bald"},
+      {"acquisition.bald_clamp", "[true, false]", "acquisition.strategy=entropy", "acquisition.strategy=bald"},
+      {"acquisition.log_epsilon", "[true, false]", "acquisition.strategy=margin", "acquisition.strategy=entropy"},
+      {"acquisition.random_rng", "[independent, reseeded]", "acquisition.strategy=margin",
+       "acquisition.strategy=random"},
+      {"acquisition.coreset_layer", "[penultimate, logits]", "acquisition.strategy=bald", "acquisition.strategy=badge"},
+      {"acquisition.keychain_trials", "[3, 4]", "acquisition.strategy=bald", "acquisition.strategy=keychain_naive"},
+      {"training.patience", "[3, 4]", "training.early_stopping=none", "training.early_stopping=patience"},
+      {"training.stopping_warmup", "[3, 4]", "training.early_stopping=none", "training.early_stopping=patience"}};
+  for (const Unread& c : cases) {
+    const std::string axis = c.key + "=" + c.list;
+    EXPECT_THAT(
+        message_of("", {c.alone, axis}),
+        AllOf(HasSubstr("--set " + axis), HasSubstr(c.key + ": a list of 2 values, but no run"), HasSubstr("read ")))
+        << c.alone;
+    std::vector<std::string> read = {c.alone, c.reader, axis};
+    if (c.alone.substr(0, c.alone.find('=')) == c.reader.substr(0, c.reader.find('='))) {  // both beside each other
+      const std::size_t equals = c.alone.find('=');
+      read = {c.alone.substr(0, equals) + "=[" + c.alone.substr(equals + 1) + ", " +
+                  c.reader.substr(c.reader.find('=') + 1) + "]",
+              axis};
+    }
+    EXPECT_EQ(message_of("", read), "accepted") << axis << " with " << c.reader;
+    const std::string one = c.list.substr(1, c.list.find(c.list[1] == '[' ? "], " : ", ") - (c.list[1] == '[' ? 0 : 1));
+    EXPECT_EQ(message_of("", {c.alone, c.key + "=" + one}), "accepted") << one;
+  }
+}
+
+TEST(ConfigErrors, KeysOfASearchThatDoesNotRunGetANote) {
+  const auto notes = [](std::vector<std::string> options) { return parse_study("", "s.toml", options).notes; };
+  EXPECT_THAT(notes({"search.trials=7", "search.lr_low=0.01"}),
+              testing::ElementsAre(AllOf(HasSubstr("no search runs"), HasSubstr("search.trials, search.lr_low"))));
+  EXPECT_THAT(notes({"search.trials=7", "search.mode=constant_initial"}), testing::IsEmpty());
+  EXPECT_THAT(notes({"search.trials=7", "acquisition.strategy=keychain"}), testing::IsEmpty());
+  EXPECT_THAT(notes({"search.mode=fixed"}), testing::IsEmpty());
+  EXPECT_THAT(notes({"preset=seed", "search.pruner_warmup=0.6"}), testing::IsEmpty());  // as the preset has it
+  EXPECT_THAT(parse_study(parse_study("", "s.toml", {}).resolved, "s.toml", {}).notes, testing::IsEmpty());
+}
+
+TEST(ConfigErrors, TheNumberOfTheLabelsColumnNeedsNoQuotes) {
+  const auto label = [](const std::string& value) {
+    return parse_study("[data]\nname = \"file\"\npath = \"x.csv\"\nlabel = " + value + "\n", "s.toml", {})
+        .runs.front()
+        .config.data.label;
+  };
+  EXPECT_EQ(label("3"), "3");
+  EXPECT_EQ(label("\"3\""), "3");
+  EXPECT_THAT(
+      parse_study("", "s.toml", std::vector<std::string>{"data.name=file", "data.path=x.csv", "data.label=3"}).resolved,
+      HasSubstr("label = \"3\""));
+  EXPECT_THAT(message_of("[data]\nlabel = -1\n"), HasSubstr("s.toml:2:9: data.label: expected a string"));
+  EXPECT_THAT(message_of("[data]\npath = 3\n"), HasSubstr("data.path: expected a string"));
+}
+
+TEST(ConfigErrors, TheHeaderIsACsvFilesAlone) {
+  EXPECT_THAT(message_of("", {"data.header=yes"}), HasSubstr("data.header is for data.name = \"file\""));
+  EXPECT_THAT(message_of("", {"data.name=file", "data.path=x", "data.format=libsvm", "data.header=no"}),
+              HasSubstr("data.header has no meaning for libsvm files"));
+  EXPECT_EQ(message_of("", {"data.name=file", "data.path=x.csv", "data.label=0", "data.header=no"}), "accepted");
+}
 
 TEST(ConfigErrors, ZeroBytesAreRefused) {
   EXPECT_THAT(message_of(std::string_view("[run]\n\0", 7)), AllOf(StartsWith("s.toml:2:1: "), HasSubstr("control")));

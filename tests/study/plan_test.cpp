@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <sstream>
 
@@ -14,6 +15,7 @@
 namespace quarry {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 RunConfig parse(const std::string& toml) {
@@ -296,11 +298,95 @@ TEST(Plan, TheTextSaysWhatIsAssumed) {
   const auto size_of = [](const DataConfig&) { return kMoons; };
   const std::string assumed = plan_text(plan_study(study, size_of, {2, 0}));
   EXPECT_THAT(assumed, HasSubstr("Plan of study 'study': 3 runs"));
-  EXPECT_THAT(assumed, HasSubstr("on 2 workers at 10.0 GFLOP/s each (assumed, not measured)"));
+  EXPECT_THAT(assumed, HasSubstr("on this CPU, 2 workers at 10.0 GFLOP/s each (assumed, not measured)"));
   EXPECT_THAT(assumed, HasSubstr("all 3 pairs (Bonferroni)"));
   EXPECT_THAT(assumed, HasSubstr("\n  2.0                     34           45\n"));
   EXPECT_THAT(plan_text(plan_study(study, size_of, {1, 12.5})),
-              HasSubstr("on 1 worker at 12.5 GFLOP/s each (measured on this machine)"));
+              HasSubstr("on this CPU, 1 worker at 12.5 GFLOP/s each (measured on this machine)"));
+}
+
+TEST(Plan, AShardIsPricedAloneAndTheShardsAreTheStudy) {
+  const StudyConfig study =
+      parse_study("[run]\nseed = \"0..4\"\n[search]\nmode = [\"fixed\", \"online_dynamic\"]\n", "plan.toml", {});
+  const auto size_of = [](const DataConfig&) { return kMoons; };
+  const Plan whole = plan_study(study, size_of, {2, 0});
+  std::int64_t fits = 0;
+  for (std::int32_t i = 1; i <= 3; ++i) {
+    const Plan part = plan_study(study, size_of, {2, 0}, i, 3);
+    EXPECT_EQ(part.total.runs, i == 1 ? 4 : 3);
+    EXPECT_LT(part.seconds, whole.seconds);
+    EXPECT_EQ(part.seeds, 5);  // an answer needs all of them
+    EXPECT_THAT(plan_text(part), HasSubstr("Plan of study 'study', shard " + std::to_string(i) + " of 3: "));
+    fits += part.total.fits;
+  }
+  EXPECT_EQ(fits, whole.total.fits);
+  EXPECT_THAT(plan_text(plan_study(study, size_of, {2, 0}, 11, 11)), HasSubstr("nothing to do"));
+  for (const auto& [i, n] : {std::pair{0, 2}, {7, 2}, {1, 0}, {-1, -1}})
+    EXPECT_THROW(plan_study(study, size_of, {2, 0}, i, n), Error) << i << "/" << n;
+}
+
+TEST(Plan, AFleetHoldsAsManyRunsAsAdvanceTogether) {
+  const StudyConfig study =
+      parse_study("[run]\nseed = \"0..299\"\n[search]\nmode = [\"fixed\", \"online_dynamic\"]\n", "plan.toml", {});
+  const auto size_of = [](const DataConfig&) { return kMoons; };
+  const auto with_fleet = [&](std::int32_t fleet) {
+    PlanMachine machine{2, 0};
+    machine.fleet = fleet;
+    return plan_study(study, size_of, machine);
+  };
+  const Plan all = plan_study(study, size_of, {2, 0}), ten = with_fleet(10), one = with_fleet(1);
+  const RunCost dynamic = run_cost(study.runs.back().config, kMoons);
+  ASSERT_EQ(study.runs.back().config.mode, Mode::online_dynamic);
+  EXPECT_EQ(all.total.startup_members, kMaxFleet * dynamic.startup_members);  // the 256 largest of 600
+  EXPECT_EQ(ten.total.startup_members, 10 * dynamic.startup_members);
+  EXPECT_EQ(one.total.members, dynamic.members);
+  EXPECT_EQ(all.memory.networks, kMaxFleet * one.memory.networks);
+  EXPECT_EQ(one.total.fits, all.total.fits);
+  EXPECT_EQ(one.memory.data, all.memory.data);
+  EXPECT_THAT(plan_text(all), HasSubstr("Packing: 256 of 600 runs side by side"));
+  EXPECT_THAT(plan_text(ten), HasSubstr("Packing: 10 of 600 runs side by side"));
+  // With one run at a time a second worker has nothing to do while a fixed network trains.
+  const StudyConfig fixed = parse_study("[run]\nseed = \"0..9\"\n", "plan.toml", {});
+  PlanMachine alone{2, 0};
+  alone.fleet = 1;
+  const double together = plan_study(fixed, size_of, {2, 0}).seconds,
+               one_by_one = plan_study(fixed, size_of, alone).seconds;
+  EXPECT_DOUBLE_EQ(one_by_one, 2 * together);
+}
+
+TEST(Plan, WhatDoesNotFitTheMachineIsRefusedWithKeyAndBytes) {
+  const auto message = [](const std::string& toml, std::uint64_t memory, const std::string& device = "") {
+    PlanMachine machine{2, 0};
+    machine.memory = memory;
+    machine.device = device;
+    try {
+      return plan_text(plan_study(
+          parse_study(toml, "plan.toml", {}), [](const DataConfig&) { return kMoons; }, machine));
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+  };
+  const std::string wide = "[model]\nhidden = [65536, 65536, 65536, 65536]\n";
+  // (2 + 1) x 65536 + 3 x 65537 x 65536 + 65537 x 2 parameters, and a gradient each, of 4 bytes.
+  const std::uint64_t needed = 8 * (3 * 65536LL + 3 * 65537LL * 65536 + 65537LL * 2);
+  EXPECT_THAT(message(wide, std::uint64_t{23} << 30),
+              AllOf(HasSubstr("run moons__random"), HasSubstr("model.hidden = [65536, 65536, 65536, 65536]: a network"),
+                    HasSubstr(std::to_string(needed) + " bytes"), HasSubstr("this machine has 24696061952")));
+  EXPECT_THAT(message(wide, needed - 1), HasSubstr(std::to_string(needed) + " bytes"));
+  EXPECT_THAT(message(wide, needed), HasSubstr("it may run out of memory"));  // with more than one network
+  EXPECT_THAT(message(wide, 0), HasSubstr("Time: about"));                    // unknown
+  EXPECT_THAT(message(wide, 1, "cuda:0"), HasSubstr("would run on cuda:0, for which there is no estimate"));
+  EXPECT_THAT(message("[training]\noptimizer = \"adam\"\n" + wide, needed), HasSubstr(std::to_string(2 * needed)));
+  EXPECT_THAT(message("[search]\nmode = \"online_static\"\ndepth_high = 4\nwidth_high = 65536\n", needed - 1),
+              AllOf(HasSubstr("search.width_high = 65536"), HasSubstr(std::to_string(needed))));
+  EXPECT_THAT(message("", std::uint64_t{23} << 30), testing::Not(HasSubstr("This machine has")));
+}
+
+TEST(Plan, MeasuringALargeNetworkIsBounded) {
+  Context context({}, 2);
+  const auto start = std::chrono::steady_clock::now();
+  EXPECT_GT(measure_gflops(context, parse("[model]\nhidden = [20000, 20000]\n"), {1000, 100, 100000, 3}), 0);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(30));  // 1 s; minutes without the bound
 }
 
 TEST(Plan, TheMeasuredRateIsThatOfTheTrainer) {

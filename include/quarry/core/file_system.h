@@ -58,4 +58,8 @@ FileSystem& posix_file_system();
 /// Error: failed, with path and reason.
 std::string read_file(const std::string& path, std::size_t max_bytes = std::size_t{4} << 30);
 
+/// read_file for a file that the user named, in an option or a key. Error: usage, with the folder that a relative path
+/// was looked for in, if there is no such file or it is not a regular one.
+std::string read_given_file(const std::string& path);
+
 }  // namespace quarry

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 
+#include "quarry/data/csv.h"
 #include "quarry/data/dataset.h"
 
 namespace quarry {
@@ -25,6 +26,7 @@ struct DataConfig {
   ScalerFit scaler_fit = ScalerFit::train;
   std::string path, test_path;                ///< data = "file", or the folder of a named set
   std::string format = "auto";                ///< auto, libsvm, csv, npy, npz, idx
+  CsvHeader header = CsvHeader::automatic;    ///< csv: whether the first line holds names
   std::string label;                          ///< csv: column name or number (from 0); npz: array name
   std::string labels_path, test_labels_path;  ///< npy, idx: file of the labels
   double test_share = 0.2;                    ///< share of rows held out when there is no test_path
@@ -44,8 +46,8 @@ std::span<const DataEntry> data_table();
 
 /// Loads and encodes the data set: reader or generator, split, scaler (fitted per scaler_fit), pool_limit.
 /// Never a function of the run seed. LIBSVM sets are looked for in `path`, else in the folder QUARRY_DATA/libsvm, else
-/// in that of `quarry data fetch`; image sets: cifar.h. Errors: usage for unknown names or missing keys, failed for
-/// unreadable files.
+/// in that of `quarry data fetch`; image sets: cifar.h. Errors: usage for unknown names, missing keys and missing
+/// files, failed for unreadable ones.
 Dataset load_dataset(const DataConfig& config);
 
 }  // namespace quarry

@@ -24,8 +24,10 @@ struct Dataset {
   std::int32_t n_features = 0;
   std::int32_t n_classes = 0;
   DataPart train, test;
-  std::vector<std::string> class_names;  ///< in class order; for people
-  std::string source;                    ///< where it came from, one line for the environment record
+  std::vector<std::string> class_names;    ///< in class order; for people
+  std::vector<std::string> feature_names;  ///< [n_features], or empty where the files have none; for people
+  std::vector<std::string> warnings;       ///< what looks like a mistake, a sentence each
+  std::string source;                      ///< where it came from, one line for the environment record
 
   MatrixView<const float> train_features() const { return matrix(train.features.data(), train.n, n_features); }
   MatrixView<const float> test_features() const { return matrix(test.features.data(), test.n, n_features); }

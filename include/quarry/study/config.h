@@ -141,6 +141,7 @@ struct StudyConfig {
   std::vector<StudyRun> runs;     ///< grid order: axes in table order, the last varies fastest, seeds innermost
   std::string resolved;           ///< canonical TOML: every key with its value or list; parsing it gives the same study
   std::uint64_t hash = 0;         ///< of `resolved`
+  std::vector<std::string> notes;  ///< what looks like a mistake and is none: lines for a person
 };
 
 /// One key of the config, for parsing, --set, the resolved text and docs/config.md alike.
@@ -151,7 +152,7 @@ std::span<const ConfigKey> config_keys();
 
 /// Parses a study. `overrides` are "section.key=value" (TOML value syntax; bare words are strings). Pure function of
 /// its arguments. Errors: usage, as file:line:column, for syntax, unknown keys (with a suggestion), wrong types,
-/// values out of range, contradictory keys, an empty grid, duplicate runs.
+/// values out of range, contradictory keys, an empty grid, duplicate runs, a list for a key that no run reads.
 StudyConfig parse_study(std::string_view toml, const std::string& path, std::span<const std::string> overrides);
 /// Reads the file, then parse_study.
 StudyConfig load_study(const std::string& path, std::span<const std::string> overrides);

@@ -10,6 +10,7 @@
 
 #include "quarry/core/context.h"
 #include "quarry/study/config.h"
+#include "quarry/study/runner.h"
 
 namespace quarry {
 
@@ -22,6 +23,10 @@ struct DataSize {
 /// Errors: usage, if a run asks more than its data set has: more initial instances than the pool, a budget larger than
 /// what is unlabelled then, folds or parts that would be empty.
 void check_run_fits_data(const RunConfig& run, const DataSize& size);
+
+/// Errors: usage, naming the key and both numbers of bytes, if training one network of the run on the CPU, its weights
+/// and their gradients and moments alone, takes more than `bytes` of memory (0 = unknown: anything goes).
+void check_run_fits_memory(const RunConfig& run, const DataSize& size, std::uint64_t bytes);
 
 struct RunCost {
   std::int64_t runs = 1;
@@ -67,27 +72,36 @@ PlanMemory image_run_memory(const RunConfig& run, const DataSize& size);
 
 struct PlanMachine {
   int workers = 1;
-  double gflops = 0;  ///< per worker while training; 0 = assume kAssumedGflops
+  double gflops = 0;               ///< per worker while training; 0 = assume kAssumedGflops
+  std::int32_t fleet = kMaxFleet;  ///< runs advanced in lock step, at most
+  std::uint64_t memory = 0;        ///< bytes; 0 = unknown
+  std::string device = {};         ///< the GPU that would run the study, for which there is no estimate; empty = none
 };
 inline constexpr double kAssumedGflops = 10;
 
 struct Plan {
   std::string study;
+  std::int32_t shard = 1, shards = 1;
   std::vector<PlanGroup> groups;  ///< by data set and mode, in the order of the grid
-  RunCost total;
+  RunCost total;                  ///< its members: of as many runs as advance in lock step
   PlanMemory memory;
   PlanMachine machine;
   double seconds = 0;
-  std::int64_t seeds = 0;  ///< seeds of the study
+  std::int64_t seeds = 0;  ///< of the whole study, as are strategies
   std::int64_t strategies = 0;
 };
 
-/// `size_of` is called once per distinct data set. Errors: those of check_run_fits_data, naming the run.
+/// What a shard of the study costs. `size_of` is called once per distinct data set. Errors: those of shard_runs; those
+/// of check_run_fits_data and, where no GPU would run it, check_run_fits_memory, naming the run.
 Plan plan_study(const StudyConfig& study, const std::function<DataSize(const DataConfig&)>& size_of,
-                const PlanMachine& machine);
+                const PlanMachine& machine, std::int32_t shard = 1, std::int32_t shards = 1);
 
-/// Trains copies of the run's network (with a search: an average one) on all workers for about a fifth of a second.
-/// Returns GFLOP/s per worker, for PlanMachine.
+/// The plan with the rate that was measured after it was made.
+Plan at_rate(Plan plan, double gflops);
+
+/// Trains copies of the run's network (with a search: an average one) on all workers for about a fifth of a second, a
+/// few seconds for the largest: of wider layers than 1024, inputs than 8192 and batches of more than 32 images, as
+/// many. Returns GFLOP/s per worker, for at_rate.
 double measure_gflops(Context& context, const RunConfig& run, const DataSize& size);
 
 /// The page `quarry run --plan` prints.

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "quarry/core/device.h"
 #include "quarry/core/file_system.h"
@@ -36,6 +37,8 @@ struct RunOptions {
   bool takes_over = false;
   /// One run at a time; one whose kernel poisons the process before it commits anything is recorded as failed.
   bool alone = false;
+  /// Is told what looks like a mistake in the data; not of a process that takes over, whose first one said it.
+  std::function<void(const std::string&)> note = {};
   const std::atomic<bool>* stop = nullptr;  ///< set by a signal: stop cleanly, keep what is committed
 };
 
@@ -55,6 +58,15 @@ struct RunSummary {
 /// runs are there, failed if another process holds it or a file cannot be written; gpu::Failure, after which all that
 /// is committed is safe.
 RunSummary run_study(FileSystem& files, const StudyConfig& study, const RunOptions& options);
+
+/// Most runs that are advanced in lock step: each holds its journal open.
+inline constexpr std::int32_t kMaxFleet = 256;
+/// How many are, where there are so many.
+std::int32_t fleet_width(const RunOptions& options);
+
+/// The runs of a shard: every n-th, in grid order; none where a study has fewer. Error: usage, unless
+/// 1 <= shard <= shards.
+std::vector<const StudyRun*> shard_runs(const StudyConfig& study, std::int32_t shard, std::int32_t shards);
 
 /// The directory of a study (or of one shard of it) below `out`.
 std::string study_directory(const std::string& out, const std::string& study, std::int32_t shard, std::int32_t shards);
