@@ -7,11 +7,15 @@
 
 namespace quarry {
 
-Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means) {
-  Json record = Json::object();
+std::int64_t fingerprint_of(const ImageDataset& data) {
   const PartBytes parts[] = {{bytes_of(data.train.pixels), bytes_of(data.train.labels)},
                              {bytes_of(data.test.pixels), bytes_of(data.test.labels)}};
-  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint_of(parts));
+  return fingerprint_of(parts);
+}
+
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means) {
+  Json record = Json::object();
+  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint_of(data));
   record.set("train", data.train.n).set("test", data.test.n).set("classes", data.n_classes);
   record.set("networks", means.networks).set("engine", means.engine);
   record.set("precision", to_string(run.config.precision));

@@ -18,6 +18,7 @@
 
 namespace quarry {
 
+std::int64_t fingerprint_of(const ImageDataset& data);
 /// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
 Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means);
 
