@@ -196,7 +196,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
   if (std::ssize(records) != 1 + std::int64_t{learning_cycles(run.config)}) return {};
   const std::int64_t pool = records.front().at("pool").integer();
   std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
-  Json results = Json::object(), queried = Json::object(), diverged = Json::array();
+  Json results = Json::object(), queried = Json::object(), diverged = Json::array(), by_position = Json::array();
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     const std::size_t cycle = r - 1;
@@ -214,6 +214,8 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
     entry.set("unlabeled_indices", rest_of(pool, labelled)).set("n_unlabeled_samples", record.at("unlabelled"));
     results.set(cycle_name(cycle), std::move(entry));
     if (record.at("diverged").boolean()) diverged.push(static_cast<std::int64_t>(cycle));
+    if (const std::int32_t picks = by_position_in(record); picks > 0)
+      by_position.push(Json::object().set("cycle", static_cast<std::int64_t>(cycle)).set("picks", picks));
   }
   std::vector<CellFile> files = {{"results.json", results.dump(Json::NonFinite::bare) + "\n"},
                                  {"queried_indices.json", queried.dump() + "\n"}};
@@ -222,8 +224,10 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
                             .set("rows_crc", records.front().at("pool_rows_crc"))
                             .set("data_fingerprint", records.front().at("data_fingerprint"));
   files.push_back({"pool.json", identity.dump() + "\n"});
-  if (!diverged.items().empty())
-    files.push_back({"notes.json", Json::object().set("diverged_cycles", std::move(diverged)).dump() + "\n"});
+  Json notes = Json::object();
+  if (!diverged.items().empty()) notes.set("diverged_cycles", std::move(diverged));
+  if (!by_position.items().empty()) notes.set("picked_by_position", std::move(by_position));
+  if (!notes.members().empty()) files.push_back({"notes.json", notes.dump() + "\n"});
   return files;
 }
 

@@ -43,9 +43,14 @@ Json describe_learning_cycle(const LearningFacts& facts, const ConvMemberResult&
   record.set("labelled", facts.labelled).set("unlabelled", facts.unlabelled).set("tested", metrics != nullptr);
   if (metrics != nullptr) add_test(record, *metrics);
   record.set("steps", fitted.steps).set("train_loss", fitted.train_loss);
-  record.set("all_scores_non_finite", facts.all_scores_non_finite);
+  record.set("all_scores_non_finite", facts.all_scores_non_finite).set("by_position", facts.by_position);
   record.set("diverged", fitted.diverged).set("diverged_epoch", fitted.diverged_epoch);
   return record;
+}
+
+std::int32_t by_position_in(const Json& cycle) {
+  const Json* const value = cycle.find("by_position");
+  return value == nullptr ? 0 : static_cast<std::int32_t>(value->integer());
 }
 
 void read_test(const Json& record, ResultRow& row) {

@@ -181,6 +181,7 @@ class ImageRunner final : public StudyRunner {
         if (!active.run->finished()) continue;
         ++summary.finished;
         summary.diverged += active.run->diverged_once();
+        summary.by_position += active.run->by_position();
       }
       std::erase_if(fleet, [](const Active& active) { return active.run->finished(); });
     }

@@ -31,6 +31,7 @@ using test::runs_of;
 using test::step;
 using test::TempDir;
 using test::tiny;
+using test::tiny_images;
 
 std::string journal_of(const std::string& directory) {
   return read_file(directory + "/journal.jsonl");
@@ -164,6 +165,53 @@ TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
   for (const std::size_t j : {0u, 2u}) {
     EXPECT_EQ(good[j].parameters, bad[j].parameters);
     EXPECT_EQ(good[j].buffers, bad[j].buffers);
+  }
+}
+
+/// The run's journal on images that are all the same: no distance tells them apart.
+std::string learn_on_one_image(const StudyRun& run, int stop_every) {
+  ImageDataset same = tiny_images();
+  for (std::size_t at = 0; at < same.train.pixels.size(); ++at)
+    same.train.pixels[at] = same.train.pixels[at % static_cast<std::size_t>(same.shape.pixels())];
+  const auto data = std::make_shared<const ImageDataset>(std::move(same));
+  const TempDir out;
+  std::int64_t counted = 0;
+  for (bool finished = false; !finished;) {
+    Context context({}, 1);
+    const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, nullptr);
+    executor->load(data);
+    ImageLearningRun learning(posix_file_system(), run, data, out.path(), {});
+    int steps = 0;
+    while ((stop_every == 0 || steps < stop_every) && step(learning, *executor)) ++steps;
+    finished = learning.finished();
+    counted = learning.by_position();
+  }
+  const std::string journal = journal_of(out.path());
+  std::int64_t recorded = 0;
+  for (const Json& record : records_of(journal))
+    if (record.at("type").string() == "cycle") recorded += record.at("by_position").integer();
+  EXPECT_EQ(counted, recorded);
+  return journal;
+}
+
+TEST(ImageLearningRun, PicksThatNoDistanceChoseAreCounted) {
+  for (const StudyRun& run : runs_of({"acquisition.strategy=[random, entropy, coreset, badge]"})) {
+    SCOPED_TRACE(run.config.strategy);
+    const std::string journal = learn_on_one_image(run, 0);
+    EXPECT_EQ(learn_on_one_image(run, 2), journal);
+    const std::vector<Json> records = records_of(journal);
+    const std::int64_t picks = run.config.strategy == "coreset" ? 5 : run.config.strategy == "badge" ? 4 : 0;
+    EXPECT_EQ(records[1].at("by_position").integer(), 0) << "nothing was chosen before";
+    EXPECT_EQ(records[2].at("by_position").integer(), picks) << "BADGE begins with the largest gradient";
+    EXPECT_EQ(records[3].at("by_position").integer(), picks);
+    const std::vector<CellFile> files = learning_cell_files(run, records);
+    ASSERT_EQ(files.size(), picks > 0 ? 4u : 3u);
+    if (picks == 0) continue;
+    const Json notes = Json::parse(files[3].text, files[3].name);
+    ASSERT_EQ(notes.at("picked_by_position").items().size(), 2u);
+    EXPECT_EQ(notes.at("picked_by_position").items()[1].at("cycle").integer(), 2);
+    EXPECT_EQ(notes.at("picked_by_position").items()[1].at("picks").integer(), picks);
+    EXPECT_EQ(notes.find("diverged_cycles"), nullptr);
   }
 }
 
