@@ -293,6 +293,7 @@ bool badge(Context& context, const BadgeParams& params, MatrixView<const float> 
   } else {
     draw_by_passes(draw);
   }
+  draw.stats.drawn = static_cast<std::int32_t>(draw.made);
   append_rest(draw);
   if (stats != nullptr) *stats = draw.stats;
   return true;

@@ -113,6 +113,7 @@ struct CenterPickRun {
   unsigned char* taken = nullptr;               ///< [n] scratch
   std::int32_t* positions = nullptr;            ///< [count]
   std::int32_t* any_finite = nullptr;           ///< one number
+  std::int32_t* apart = nullptr;                ///< one number, KCenterStats::apart; or null
 };
 
 /// Rows of the network's penultimate width to rows of a width that the host knows; zeros follow.

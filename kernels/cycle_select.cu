@@ -252,12 +252,14 @@ __global__ void __launch_bounds__(kThreads, 1) pick_centers_kernel(const CenterP
   __syncthreads();
   update_nearest(run, run.labelled, run.m);
   const Scores<float> scores{run.scores, run.taken, run.n};
-  std::int32_t last = -1;
+  std::int32_t last = -1, apart = 0;
   pick_all({run.taken, run.positions, run.n, run.count, run.any_finite}, [&](std::int32_t number) {
     if (last >= 0) update_nearest(run, run.candidates + static_cast<std::int64_t>(last) * run.width, 1);
     last = next_pick(scores, run.ties, number);
+    apart += last >= 0 && run.scores[last] > 0;
     return last;
   });
+  if (run.apart != nullptr && thread() == 0) *run.apart = apart;
 }
 
 __global__ void __launch_bounds__(kThreads, 1) spread_rows_kernel(const SpreadRun* runs) {

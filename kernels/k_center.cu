@@ -117,6 +117,18 @@ __device__ inline std::int32_t start(const Task& task, const Workplace& at) {
   return 1;
 }
 
+/// How many of the first `made` picks had a distance above zero: all that have before the first that had none. One
+/// thread calls it, behind the barrier after the last of them.
+__device__ inline std::int32_t picks_apart(const Task& task, std::int32_t made) {
+  const KCenterJob& job = task.job;
+  if (task.scratch.best[job.count] == 0) return 0;  // no distance was finite
+  const bool from_nothing = job.m == 0;             // then the first pick's key is the start's
+  std::int32_t apart = 0;
+  for (std::int32_t k = 0; k < made; ++k)
+    apart += task.scratch.best[k == 0 && from_nothing ? job.count : k] > rank_key(0, 0);
+  return apart;
+}
+
 template <bool kGrid, KCenterMethod kMethod>
 __global__ void __launch_bounds__(kThreads, 1) k_center_kernel(Batch<Order> batch) {
   QUARRY_DYNAMIC_SHARED(unsigned char, pool);
@@ -135,6 +147,7 @@ __global__ void __launch_bounds__(kThreads, 1) k_center_kernel(Batch<Order> batc
   if (made < job.count) {
     made = kMethod == KCenterMethod::lazy ? lazy_greedy<kGrid>(task, made, at) : plain_greedy<kGrid>(task, made, at);
   }
+  if (job.apart != nullptr && Team<kGrid>::is_first()) *job.apart = picks_apart(task, made);
   if (made < job.count && Team<kGrid>::block() == 0) {
     select::append_in_order(job.n, made, job.count, job.picks, cut,
                             [&](std::int64_t i) { return task.scratch.nearest[i] == kNever; });

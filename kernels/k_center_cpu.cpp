@@ -86,6 +86,7 @@ class LazyGreedy {
       const std::int32_t top = rank_position(heap_[0]);
       if (seen(top) == centers_.count()) {
         picks[made++] = top;
+        apart_ += nearest(top) > 0;
         pop();
         centers_.add(row(top));
         batch = kFirstBatch;
@@ -98,6 +99,8 @@ class LazyGreedy {
   }
 
   std::int64_t distances() const { return distances_; }
+  /// Picks at a distance above zero.
+  std::int32_t apart() const { return apart_; }
 
  private:
   static constexpr std::size_t kFirstBatch = 4, kLargestBatch = 256;
@@ -158,11 +161,13 @@ class LazyGreedy {
   std::span<std::uint64_t> heap_;
   std::size_t size_ = 0;
   std::int64_t distances_ = 0;
+  std::int32_t apart_ = 0;
 };
 
-/// One pass over all candidates per pick. `nearest` is padded to whole tiles.
+/// One pass over all candidates per pick. `nearest` is padded to whole tiles. Adds to `apart` the picks at a distance
+/// above zero.
 std::size_t plain_greedy(Context& context, MatrixView<const float> candidates, std::span<float> nearest,
-                         std::int32_t excluded, std::span<std::int32_t> picks) {
+                         std::int32_t excluded, std::span<std::int32_t> picks, std::int32_t& apart) {
   const std::int64_t n = candidates.extent[0], width = candidates.extent[1], n_tiles = tile_count(n);
   const LaneKernels& lanes = select::lane_kernels(context.simd());
   const auto tiles = context.arena().take<float>(static_cast<std::size_t>(n_tiles * width * kLanes));
@@ -191,6 +196,7 @@ std::size_t plain_greedy(Context& context, MatrixView<const float> candidates, s
     const std::uint64_t top = *std::max_element(best.begin(), best.end());
     if (top == 0) return made;
     picks[made] = rank_position(top);
+    apart += nearest[static_cast<std::size_t>(picks[made])] > 0;
     free[static_cast<std::size_t>(picks[made])] = false;
     center = &candidates(picks[made], 0);
   }
@@ -258,25 +264,27 @@ bool k_center(Context& context, const KCenterParams& params, MatrixView<const fl
   }
   if (picks.empty()) return true;
   std::size_t made = 0;
-  std::int32_t excluded = -1;
+  std::int32_t excluded = -1, apart = 0;
   if (from_nothing) {  // from here on only picks are centres
     picks[made++] = excluded = first;
+    apart = nearest[static_cast<std::size_t>(first)] > 0;
     std::fill(padded.begin(), padded.end(), kNever);
     nearest_center(context, candidates, matrix(&candidates(first, 0), 1, width), nearest);
   }
   std::int64_t distances = 0;
   const std::span<std::int32_t> rest = picks.subspan(made);
   if (params.method == KCenterMethod::plain) {
-    const std::size_t more = plain_greedy(context, candidates, padded, excluded, rest);
+    const std::size_t more = plain_greedy(context, candidates, padded, excluded, rest, apart);
     distances = static_cast<std::int64_t>(more > 0 ? more - 1 : 0) * n;
     made += more;
   } else {
     LazyGreedy greedy(context, candidates, nearest, static_cast<std::int64_t>(rest.size()));
     made += greedy.run(excluded, rest);
     distances = greedy.distances();
+    apart += greedy.apart();
   }
   append_rest(context, static_cast<std::size_t>(n), made, picks);
-  if (stats != nullptr) stats->distances = distances;
+  if (stats != nullptr) *stats = {distances, apart};
   return true;
 }
 

@@ -70,6 +70,11 @@ void print_summary(const StudyConfig& study, const RunOptions& options, const Ru
   if (summary.resumed > 0) print("{} of {} runs continued from their journals\n", summary.resumed, summary.runs);
   if (summary.diverged > 0)
     print("{} of {} runs had a network that diverged; they are kept and marked\n", summary.diverged, summary.runs);
+  if (summary.by_position > 0)
+    print(
+        "{} picks were made by position: all distances that were left were zero or not finite (notes.json of the "
+        "cells, docs/formats.md)\n",
+        summary.by_position);
   if (summary.failed > 0)
     print("{} of {} runs were left out: the GPU failed in them ({}/failed_runs.txt)\n", summary.failed, summary.runs,
           summary.directory);

@@ -97,6 +97,33 @@ std::string find_acquired(FileSystem& files, const RunConfig& config) {
       places[0], places[1]);
 }
 
+std::int64_t number_in(const Json& root, const std::string& key, const std::string& path) {
+  const Json* const value = root.type() == Json::Type::object ? root.find(key) : nullptr;
+  if (value == nullptr || value->type() != Json::Type::integer)
+    fail("{}: expected an object with an integer '{}'; is the file damaged?", path, key);
+  return value->integer();
+}
+
+/// Refuses labels of other images than those that the positions mean here.
+void check_same_pool(const std::string& path, const Json& theirs, const PoolImages& here) {
+  if (number_in(theirs, "rows_crc", path) != pool_rows_crc(here.rows))
+    fail(
+        "{}: there the pool positions mean other rows of the data set than here; run.seed, run.rng, data.pool_limit "
+        "and data.holdout_share must be those of the active-learning study",
+        path);
+  if (number_in(theirs, "data_fingerprint", path) != here.fingerprint)
+    usage_error(
+        "{}: the labels were acquired on other data than this search would train on, which is {}; let data.path, "
+        "data.name and data.pool_limit be those of the active-learning study, or acquire again on this data",
+        path, here.source);
+}
+
+/// How many places of the list hold a position that is there before.
+std::int64_t repeated_in(std::vector<std::int32_t> positions) {
+  std::sort(positions.begin(), positions.end());
+  return positions.end() - std::unique(positions.begin(), positions.end());
+}
+
 }  // namespace
 
 std::string cell_dataset(const std::string& data_name) {
@@ -141,19 +168,14 @@ std::int64_t pool_rows_crc(std::span<const std::int32_t> rows) {
   return crc32_of(bytes);
 }
 
-std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config,
-                                        std::span<const std::int32_t> pool_rows) {
+AcquiredSet read_acquired(FileSystem& files, const RunConfig& config, const PoolImages& images) {
   const std::string path = find_acquired(files, config);
-  const auto pool = static_cast<std::int64_t>(pool_rows.size());
+  const auto pool = static_cast<std::int64_t>(images.rows.size());
   const std::string beside = path.substr(0, path.rfind('/') + 1) + "pool.json";
-  if (files.exists(beside) &&
-      Json::parse(files.read(beside), beside).at("rows_crc").integer() != pool_rows_crc(pool_rows))
-    fail(
-        "{}: there the pool positions mean other rows of the data set than here; run.seed, run.rng, data.pool_limit "
-        "and "
-        "data.holdout_share must be those of the active-learning study",
-        beside);
-  std::vector<std::int32_t> positions;
+  AcquiredSet acquired;
+  acquired.pool_is_known = files.exists(beside);
+  if (acquired.pool_is_known) check_same_pool(beside, Json::parse(files.read(beside), beside), images);
+  std::vector<std::int32_t>& positions = acquired.positions;
   for (const std::vector<std::int32_t>& cycle : parse_queried_indices(files.read(path), path))
     positions.insert(positions.end(), cycle.begin(), cycle.end());
   if (static_cast<std::int64_t>(positions.size()) < config.acquired_labels)
@@ -165,17 +187,19 @@ std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& conf
     if (position >= pool)
       fail("{}: position {} is beyond the pool of {} images; was it made with another data.holdout_share?", path,
            position, pool);
-    if (seen[static_cast<std::size_t>(position)]) fail("{}: position {} is there twice", path, position);
+    if (seen[static_cast<std::size_t>(position)] && acquired.pool_is_known)
+      fail("{}: position {} is there twice, which quarry never writes; is the file damaged?", path, position);
     seen[static_cast<std::size_t>(position)] = true;
   }
-  return positions;
+  return acquired;
 }
 
 std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector<Json>& records) {
   if (std::ssize(records) != 1 + std::int64_t{iterations_total(run.config)}) return {};
   const std::int64_t pool = records.front().at("pool").integer();
   std::vector<std::int32_t> labelled = integers_of(records.front().at("initial"));
-  Json results = Json::object(), queried = Json::object(), diverged = Json::array(), non_finite = Json::array();
+  Json results = Json::object(), queried = Json::object();
+  Json diverged = Json::array(), non_finite = Json::array(), by_position = Json::array();
   for (std::size_t r = 1; r < records.size(); ++r) {
     const Json& record = records[r];
     const std::size_t cycle = r - 1;
@@ -194,6 +218,8 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
     entry.set("unlabeled_indices", rest_of(pool, labelled)).set("n_unlabeled_samples", record.at("unlabelled"));
     results.set(cycle_name(cycle), std::move(entry));
     if (record.at("diverged").boolean()) diverged.push(static_cast<std::int64_t>(cycle));
+    if (const std::int32_t picks = by_position_in(record); picks > 0)
+      by_position.push(Json::object().set("cycle", static_cast<std::int64_t>(cycle)).set("picks", picks));
   }
   std::vector<CellFile> files = {{"results.json", results.dump(Json::NonFinite::bare) + "\n"},
                                  {"queried_indices.json", queried.dump() + "\n"}};
@@ -205,6 +231,7 @@ std::vector<CellFile> learning_cell_files(const StudyRun& run, const std::vector
   Json notes = Json::object();
   if (!diverged.items().empty()) notes.set("diverged_cycles", std::move(diverged));
   if (!non_finite.items().empty()) notes.set("non_finite_loss_cycles", std::move(non_finite));
+  if (!by_position.items().empty()) notes.set("picked_by_position", std::move(by_position));
   if (!notes.members().empty()) files.push_back({"notes.json", notes.dump() + "\n"});
   return files;
 }
@@ -229,8 +256,12 @@ std::vector<CellFile> search_cell_files(const StudyRun& run, const std::vector<J
       Json::object().set("test_acc", as_float(last.at("test_acc").number())).set("test_nll", last.at("test_nll")));
   results.set("ray-results", std::move(trials));
   std::vector<CellFile> files = {{"results.json", results.dump(Json::NonFinite::bare) + "\n"}};
-  if (last.at("diverged").boolean())
-    files.push_back({"notes.json", Json::object().set("diverged", true).dump() + "\n"});
+  Json notes = Json::object();
+  if (last.at("diverged").boolean()) notes.set("diverged", true);
+  if (records.front().find("pool_is_known") != nullptr) notes.set("pool_is_known", false);
+  if (const std::int64_t repeated = repeated_in(integers_of(records.front().at("acquired"))); repeated > 0)
+    notes.set("repeated_positions", repeated);
+  if (!notes.members().empty()) files.push_back({"notes.json", notes.dump() + "\n"});
   return files;
 }
 

@@ -182,6 +182,9 @@ Problem check_perceptron(const RunConfig& run) {
     if (is_set) return problem({key, "model.network"}, "{} is for residual networks; model.network is \"mlp\"", key);
   if (run.pruner == "asha")
     return problem({"search.pruner", "search.mode"}, "search.pruner = \"asha\" is for search.mode = \"frozen_set\"");
+  if (run.sampler_seed == SamplerSeed::per_cell)
+    return problem({"search.sampler_seed", "search.mode"},
+                   "search.sampler_seed = \"per_cell\" is for search.mode = \"frozen_set\"");
   return {};
 }
 

@@ -73,9 +73,13 @@ void add_search(std::vector<ConfigRow>& t) {
       false, faithful(false, row<&D::run, &R::normalised_density>(
                                  kBoolean, "search", "normalised_density",
                                  "tpe: densities of reals with their factor 1/sigma; false: as Optuna up to 3.4"))));
-  t.push_back(faithful("fixed", choice<&D::run, &R::sampler_seed>(
-                                    "search", "sampler_seed", {"fixed", "per_use"},
-                                    "the sampler's stream: the same in every search of a run, or a new one")));
+  t.push_back(published(
+      "per_cell",
+      faithful("fixed", choice<&D::run, &R::sampler_seed>(
+                            "search", "sampler_seed", {"fixed", "per_use", "per_cell"},
+                            "the sampler's stream: the same in every search of a run, or a new one; per_cell: "
+                            "frozen_set, a new one for each data set, strategy, [model] lr and weight_decay and "
+                            "pool.acquired_labels, where the others make one for each seed"))));
   t.push_back(row<&D::run, &R::cache_last_trial>(
       kBoolean, "search", "cache_last_trial",
       "constant modes: keep the last trial's hyperparameters instead of the best, as the published cache does"));

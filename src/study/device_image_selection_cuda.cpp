@@ -84,7 +84,7 @@ class Picking {
  private:
   std::int32_t* picks() const { return answer_; }
   std::int32_t* any_finite() const { return answer_ + count_; }
-  std::int32_t* draws() const { return answer_ + count_ + 1; }
+  std::int32_t* chosen() const { return answer_ + count_ + 1; }
   bool one_by_one() const { return job_.problem.ties != TieRule::lowest_index; }
 
   template <class T>
@@ -143,6 +143,7 @@ class Picking {
       job.picks = picks();
       job.count = count_;
       job.any_finite = any_finite();
+      job.apart = chosen();
       const gpu::Buffer<unsigned char> scratch(
           session_, cuda::k_center_scratch(n_, scores_.width, m, count_, KCenterMethod::lazy));
       job.scratch = scratch.data();
@@ -164,6 +165,7 @@ class Picking {
     run.taken = taken.data();
     run.positions = picks();
     run.any_finite = any_finite();
+    run.apart = chosen();
     const gpu::Buffer<CenterPickRun> on_device = send(std::vector<CenterPickRun>{run});
     cuda::pick_centers(session_, on_device.data(), 1);
   }
@@ -181,6 +183,7 @@ class Picking {
     job.picks = picks();
     job.count = count_;
     job.any_finite = any_finite();
+    job.draws = chosen();
     gpu::Buffer<double> uniforms;
     if (problem.numpy_stream != nullptr || problem.numpy_random) {
       NumpyRandom ahead =
@@ -190,7 +193,6 @@ class Picking {
       uniforms = send(drawn);
       job.sampling = BadgeSampling::numpy;
       job.numpy_stream = uniforms.data();
-      job.draws = draws();
     }
     const gpu::Buffer<unsigned char> scratch(session_,
                                              cuda::badge_scratch(n_, job.classes, job.width, count_, job.sampling));
@@ -205,7 +207,7 @@ class Picking {
   const DeviceScores scores_;
   const std::int64_t n_;
   const std::int32_t count_;
-  std::int32_t* const answer_;  ///< picks, whether any score is finite, uniforms used
+  std::int32_t* const answer_;  ///< picks, whether any score is finite, Core-Sets and BADGE: picks apart, or draws
   gpu::Buffer<std::uint32_t> tie_words_;
 };
 
@@ -289,8 +291,12 @@ Picks read_answer(const ImageSelectJob& job, std::span<const std::int32_t> answe
   Picks out;
   for (const std::int32_t place : answer.first(count)) out.indices.push_back(job.candidates.at(size(place)));
   out.all_non_finite = answer[count] == 0;
-  if (method_of(job.strategy).kind == Method::badge && job.problem.numpy_stream != nullptr)
-    for (std::int32_t d = 0; d < answer[count + 1]; ++d) job.problem.numpy_stream->uniform();
+  const auto kind = method_of(job.strategy).kind;
+  const std::int32_t chosen = answer[count + 1];
+  if (kind == Method::centers) out.by_position = job.problem.count - chosen;
+  if (kind == Method::badge) out.by_position = job.problem.count - (out.all_non_finite ? 0 : chosen + 1);
+  if (kind == Method::badge && job.problem.numpy_stream != nullptr)
+    for (std::int32_t d = 0; d < chosen; ++d) job.problem.numpy_stream->uniform();
   return out;
 }
 
@@ -303,7 +309,7 @@ std::size_t selection_memory(const ImageSelectJob& job, const ResNetPlan& plan) 
 void enqueue_selection(gpu::Session& session, InQueue& queue, const DeviceConvNet& network, const ImagePool& pool,
                        const ImageSelectJob& job, const std::atomic<bool>* stop, std::int32_t* answer) {
   QUARRY_CHECK(asks_network(job), "the strategy {} asks no network", job.strategy);
-  session.fill(answer, 0, answer_size(job) * sizeof(std::int32_t));  // not every strategy counts uniforms
+  session.fill(answer, 0, answer_size(job) * sizeof(std::int32_t));  // not every strategy counts what it chose
   Scoring scoring(session, job, network.networks.plan());
   Picking(session, queue.staging, job, scoring.fill(network, pool, queue, stop), answer).run();
 }

@@ -25,10 +25,8 @@ SearchOptions search_options(const RunConfig& config) {
 }
 
 Search new_search(const RunConfig& config) {
-  MedianPrunerOptions pruning;  // steps are folds
-  pruning.startup_trials = config.startup_trials;
   return Search(frozen_set_space(config), make_sampler(config.sampler, sampler_options(config, 0)),
-                make_pruner(config.pruner, pruning), search_options(config));
+                make_pruner(config.pruner, pruner_options(config, config.folds)), search_options(config));
 }
 
 std::vector<std::int32_t> rows_of_positions(const RunConfig& config, const ImageDataset& data,
@@ -58,12 +56,12 @@ Space frozen_set_space(const RunConfig& config) {
 }
 
 FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-                           std::vector<std::int32_t> acquired, const std::string& directory, ImageRunMeans means)
+                           AcquiredSet acquired, const std::string& directory, ImageRunMeans means)
     : files_(files),
       run_(run),
       data_(std::move(data)),
       acquired_(std::move(acquired)),
-      rows_(rows_of_positions(run.config, *data_, acquired_)),
+      rows_(rows_of_positions(run.config, *data_, acquired_.positions)),
       splits_(search_splits(run.config, static_cast<std::int32_t>(rows_.size()))),
       directory_(directory),
       means_(std::move(means)),
@@ -74,7 +72,9 @@ FrozenSetRun::FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_p
 
 Json FrozenSetRun::run_record() const {
   Json record = describe_image_run(run_, *data_, means_);
-  return std::move(record.set("acquired", Json::array_of(acquired_)));
+  record.set("acquired", Json::array_of(acquired_.positions));
+  if (!acquired_.pool_is_known) record.set("pool_is_known", false);
+  return record;
 }
 
 void FrozenSetRun::resume() {

@@ -94,6 +94,7 @@ void run_without_network(Context& context, std::span<const ImageJob> jobs, const
 Picks picks_of(const ImageSelectJob& job, const Selection& selection) {
   Picks picks;
   picks.all_non_finite = selection.all_non_finite;
+  picks.by_position = selection.by_position;
   for (const std::int32_t position : selection.positions)
     picks.indices.push_back(job.candidates.at(static_cast<std::size_t>(position)));
   return picks;

@@ -54,6 +54,7 @@ void ImageLearningRun::resume() {
     for (const Json& index : record.at("added").items()) pool_.acquire(static_cast<std::int32_t>(index.integer()));
     stream_.skip_to(static_cast<std::uint64_t>(record.at("stream").integer()));
     diverged_once_ = diverged_once_ || record.at("diverged").boolean();
+    by_position_ += by_position_in(record);
     cycle_ = static_cast<std::int32_t>(record.at("cycle").integer());
     ++committed_cycles_;
   }
@@ -106,6 +107,7 @@ void ImageLearningRun::give(std::size_t, ImageResult result) {
   if (cycle_ == last_cycle()) return;
   added_now_ = picks.indices;
   all_scores_non_finite_ = picks.all_non_finite;
+  by_position_now_ = picks.by_position;
   for (const std::int32_t index : added_now_) pool_.acquire(index);
   ++cycle_;
   begin_cycle();
@@ -118,6 +120,8 @@ void ImageLearningRun::commit(ImageResult result) {
   facts.cycle = cycle_;
   facts.added = added_now_;
   facts.all_scores_non_finite = all_scores_non_finite_;
+  facts.by_position = by_position_now_;
+  by_position_ += by_position_now_;
   facts.labelled = static_cast<std::int32_t>(pool_.unviolated().size() + pool_.added().size());
   facts.unlabelled = static_cast<std::int32_t>(pool_.unlabelled().size());
   facts.stream = stream_place_;

@@ -7,11 +7,15 @@
 
 namespace quarry {
 
-Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means) {
-  Json record = Json::object();
+std::int64_t fingerprint_of(const ImageDataset& data) {
   const PartBytes parts[] = {{bytes_of(data.train.pixels), bytes_of(data.train.labels)},
                              {bytes_of(data.test.pixels), bytes_of(data.test.labels)}};
-  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint_of(parts));
+  return fingerprint_of(parts);
+}
+
+Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means) {
+  Json record = Json::object();
+  record.set("type", "run").set("run", run.id).set("data", data.name).set("data_fingerprint", fingerprint_of(data));
   record.set("train", data.train.n).set("test", data.test.n).set("classes", data.n_classes);
   record.set("networks", means.networks).set("engine", means.engine);
   record.set("precision", to_string(run.config.precision));
@@ -39,9 +43,14 @@ Json describe_learning_cycle(const LearningFacts& facts, const ConvMemberResult&
   record.set("labelled", facts.labelled).set("unlabelled", facts.unlabelled).set("tested", metrics != nullptr);
   if (metrics != nullptr) add_test(record, *metrics);
   record.set("steps", fitted.steps).set("train_loss", fitted.train_loss);
-  record.set("all_scores_non_finite", facts.all_scores_non_finite);
+  record.set("all_scores_non_finite", facts.all_scores_non_finite).set("by_position", facts.by_position);
   record.set("diverged", fitted.diverged).set("diverged_epoch", fitted.diverged_epoch);
   return record;
+}
+
+std::int32_t by_position_in(const Json& cycle) {
+  const Json* const value = cycle.find("by_position");
+  return value == nullptr ? 0 : static_cast<std::int32_t>(value->integer());
 }
 
 void read_test(const Json& record, ResultRow& row) {

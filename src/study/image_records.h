@@ -18,6 +18,7 @@
 
 namespace quarry {
 
+std::int64_t fingerprint_of(const ImageDataset& data);
 /// First record: what the run is, on which data; a resume refuses a journal whose first record differs.
 Json describe_image_run(const StudyRun& run, const ImageDataset& data, const ImageRunMeans& means);
 
@@ -31,11 +32,15 @@ struct LearningFacts {
   std::vector<std::int32_t> added;    ///< pool positions, in pick order
   std::vector<std::int32_t> targets;  ///< their classes
   bool all_scores_non_finite = false;
+  std::int32_t by_position = 0;  ///< of `added`: Selection::by_position
   std::int32_t labelled = 0, unlabelled = 0;
   std::uint64_t stream = 0;  ///< RunStream::place
 };
 /// `metrics` null: not tested.
 Json describe_learning_cycle(const LearningFacts& facts, const ConvMemberResult& fitted, const TestMetrics* metrics);
+
+/// What a cycle's record says of Selection::by_position; 0 in those of versions that did not count.
+std::int32_t by_position_in(const Json& cycle);
 
 /// The test of a record, as results.csv has it.
 void read_test(const Json& record, ResultRow& row);

@@ -15,6 +15,7 @@
 #include "quarry/study/image_learning_run.h"
 #include "quarry/study/plan.h"
 #include "src/study/failed_runs.h"
+#include "src/study/image_records.h"
 #include "src/study/study_runner.h"
 
 namespace quarry {
@@ -77,14 +78,18 @@ class ImageRunner final : public StudyRunner {
       std::shared_ptr<const ImageDataset>& data = data_[data_identity(run->config.data)];
       if (data == nullptr) data = std::make_shared<const ImageDataset>(load_images(run->config.data));
     }
+    std::map<const ImageDataset*, std::int64_t> fingerprints;  // a search asks for that of its data
     for (const StudyRun* run : runs_) {
       const ImageDataset& data = *dataset_of(*run);
       check_run_fits_data(run->config,
                           {data.train.n, data.test.n, static_cast<std::int32_t>(data.shape.pixels()), data.n_classes});
       const ResNetPlan plan = plan_resnet(network_of(run->config, data));
       if (on_device()) check_device_memory(*run, data, plan);
-      if (run->config.mode == Mode::frozen_set)
-        acquired_[run->id] = read_acquired(files_, run->config, RunStream(run->config).pool_rows(data.train.n));
+      if (run->config.mode != Mode::frozen_set) continue;
+      const auto [fingerprint, is_new] = fingerprints.try_emplace(&data, 0);
+      if (is_new) fingerprint->second = fingerprint_of(data);
+      const std::vector<std::int32_t> rows = RunStream(run->config).pool_rows(data.train.n);
+      acquired_[run->id] = read_acquired(files_, run->config, {rows, fingerprint->second, data.source});
     }
     executor_ = on_device()
                     ? make_device_image_executor(context_, {options_.device.ordinal, options_.graphs, options_.stop})
@@ -150,6 +155,12 @@ class ImageRunner final : public StudyRunner {
       progress.note(
           "cells/ is left out: the grid has axes that the published layout has no place for, so runs would "
           "share a folder there");
+    const auto of_unknown_pool = [](const auto& acquired) { return !acquired.second.pool_is_known; };
+    if (const auto unknown = std::count_if(acquired_.begin(), acquired_.end(), of_unknown_pool); unknown > 0)
+      progress.note(
+          fmt::format("{} of {} runs search on labels without a pool.json beside them, as the published study's: that "
+                      "their positions mean the images of this pool cannot be checked (notes.json of their cells)",
+                      unknown, acquired_.size()));
     std::vector<Active> fleet;
     std::size_t next = 0;
     while (next < waiting.size() || !fleet.empty()) {
@@ -172,6 +183,7 @@ class ImageRunner final : public StudyRunner {
         if (!active.run->finished()) continue;
         ++summary.finished;
         summary.diverged += active.run->diverged_once();
+        summary.by_position += active.run->by_position();
       }
       std::erase_if(fleet, [](const Active& active) { return active.run->finished(); });
     }
@@ -241,7 +253,7 @@ class ImageRunner final : public StudyRunner {
 
   std::unique_ptr<ImageExecutor> executor_;
   std::map<std::string, std::shared_ptr<const ImageDataset>> data_;
-  std::map<std::string, std::vector<std::int32_t>> acquired_;
+  std::map<std::string, AcquiredSet> acquired_;
   bool one_cell_per_run_ = true;  ///< false: axes that the published layout has no place for; then there are no cells
   std::map<std::string, Json> labels_from_;  ///< of searches: by which protocol their labels were chosen
 };

@@ -3,14 +3,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string_view>
 #include <utility>
 
 #include "quarry/core/rng.h"
+#include "quarry/study/cells.h"
 #include "quarry/study/keychain.h"
 #include "src/study/trial_records.h"
 
 namespace quarry {
 namespace {
+
+std::uint64_t text_hash(std::string_view text) {
+  std::uint64_t hash = text.size();
+  for (const char c : text) hash = hash_combine(hash, static_cast<unsigned char>(c));
+  return hash;
+}
 
 std::int32_t pruner_steps(const RunConfig& config, std::size_t folds) {
   return folds > 1 ? static_cast<std::int32_t>(folds) : config.epochs;
@@ -24,7 +32,9 @@ TpeOptions sampler_options(const RunConfig& config, std::int32_t iteration, FitM
   options.normalised_density = config.normalised_density;
   options.numpy_random = config.rng == RngKind::numpy;
   std::uint64_t use = 0;
-  if (config.sampler_seed == SeedPolicy::per_use) {
+  if (config.sampler_seed == SamplerSeed::per_cell) {
+    use = text_hash(cell_path(config));
+  } else if (config.sampler_seed == SamplerSeed::per_use) {
     use = hash_combine(1, static_cast<std::uint64_t>(std::int64_t{iteration}));
     if (model != FitModel::classifier) use = hash_combine(use, static_cast<std::uint64_t>(model));
   }

@@ -10,7 +10,11 @@
 
 #include "quarry/core/file_system.h"
 #include "quarry/data/fetch.h"
+#include "quarry/hpo/search.h"
 #include "quarry/study/cells.h"
+#include "quarry/study/frozen_set_run.h"
+#include "quarry/study/journal.h"
+#include "quarry/study/tuning.h"
 #include "tests/support/http_server.h"
 #include "tests/support/program.h"
 #include "tests/support/tar_writer.h"
@@ -124,6 +128,32 @@ TEST_F(HyperparameterStudy, RunsFromTheArchiveToTheTables) {
   EXPECT_THAT(report.out, testing::ContainsRegex("\nlabels_from.pool.n_initial +100 +- +16\n"));
 }
 
+/// The search's trials are its own setting, random ones, and from then on what no sampler without results would ask.
+/// `command` is what ran it: "run", the config, options.
+void expect_guided_trials(const std::vector<std::string>& command, const std::string& directory) {
+  std::vector<std::string> overrides;
+  for (std::size_t i = 2; i + 1 < command.size(); ++i)
+    if (command[i] == "--set") overrides.push_back(command[i + 1]);
+  const StudyConfig study = load_study(command[1], overrides);
+  ASSERT_EQ(study.runs.size(), 1u);
+  const RunConfig& config = study.runs[0].config;
+  Search unguided(frozen_set_space(config), make_sampler("random", sampler_options(config, 0)), make_no_pruner(),
+                  {NanTrial::worst, config.lag, {config.lr, config.weight_decay}});
+  const std::string journal = directory + "/runs/" + study.runs[0].id + "/journal.jsonl";
+  std::int32_t guided = 0, trials = 0;
+  for (const Json& record : parse_journal(read_file(journal), journal).records) {
+    if (record.at("type").string() != "trial") continue;
+    const std::vector<double> random = unguided.ask().point;
+    const bool is_random = record.at("lr").number() == random[0] && record.at("weight_decay").number() == random[1];
+    const bool may_see_enough = trials - config.lag >= config.startup_trials;
+    EXPECT_EQ(is_random, !may_see_enough) << "trial " << trials;
+    guided += !is_random;
+    ++trials;
+  }
+  EXPECT_EQ(trials, config.trials);
+  EXPECT_GE(guided, 1);
+}
+
 TEST_F(HyperparameterStudy, TheMiniatureChoosesThePublishedIndices) {
   const TempDir out;
   const std::vector<std::string> smaller = {"--out",  out.path(),          "--set", "run.seed=1",
@@ -145,11 +175,12 @@ TEST_F(HyperparameterStudy, TheMiniatureChoosesThePublishedIndices) {
               testing::ElementsAre(19828, 34679, 40158, 37126, 3107));
 
   std::vector<std::string> search = {"run",   kConfigs + "/mini_search.toml",
-                                     "--set", "search.trials=2",
+                                     "--set", "search.trials=5",
                                      "--set", "pool.acquired=" + out.path() + "/hyperparameter_mini"};
   search.insert(search.end(), smaller.begin(), smaller.end());
   const auto searched = quarry(search);
   ASSERT_EQ(searched.exit_code, 0) << searched.err;
+  expect_guided_trials(search, out.path() + "/hyperparameter_mini_search");
   const auto report = quarry({"report", "--study", "hyperparameter", out.path() + "/hyperparameter_mini",
                               out.path() + "/hyperparameter_mini_search"});
   EXPECT_EQ(report.exit_code, 0) << report.err;

@@ -200,6 +200,24 @@ TEST(Badge, NoGradientAtAllGoesByPosition) {
   }
 }
 
+TEST(Badge, SaysHowManyPicksWereDrawn) {
+  Rows p = make_probabilities(40, 3, 81), h = make_rows(Shape::iid, 40, 4, 82);
+  for (std::int64_t i = 4; i < 40; ++i) {  // four different ones
+    std::copy_n(p.row(i % 4), 3, p.row(i));
+    std::copy_n(h.row(i % 4), 4, h.row(i));
+  }
+  for (const BadgeSampling sampling : kAll) {
+    BadgeStats stats;
+    solve(p, h, 40, {sampling, 5, 5}, 1, &stats);
+    EXPECT_EQ(stats.drawn, 4);
+    solve(p, h, 3, {sampling, 5, 5}, 1, &stats);
+    EXPECT_EQ(stats.drawn, 3);
+    BadgeStats none;
+    solve({1, 2, {kNaN, 1}}, {1, 1, {1}}, 1, {sampling, 5, 5}, 1, &none);
+    EXPECT_EQ(none.drawn, 0) << "no embedding is finite";
+  }
+}
+
 TEST(Badge, NonFiniteAndHugeEmbeddingsComeLast) {
   Rows p = make_probabilities(30, 3, 71), h = make_rows(Shape::iid, 30, 4, 72);
   p.row(2)[1] = kNaN;

@@ -25,6 +25,7 @@ struct Answer {
   std::vector<float> scores;
   bool any_finite = false;
   std::int64_t distances = 0;
+  std::int32_t apart = 0;
 };
 
 Answer solve(const Rows& candidates, const Rows& labelled, std::int32_t count,
@@ -37,6 +38,7 @@ Answer solve(const Rows& candidates, const Rows& labelled, std::int32_t count,
   answer.any_finite =
       k_center(context, {method}, candidates.view(), labelled.view(), answer.picks, answer.scores, &stats);
   answer.distances = stats.distances;
+  answer.apart = stats.apart;
   return answer;
 }
 
@@ -148,6 +150,20 @@ TEST(KCenter, TiesGoToTheLowestPosition) {
   Rows candidates{4, 2, {1, 1, 1, -1, -1, 1, -1, -1}}, labelled{1, 2, {0, 0}};
   for (const KCenterMethod method : {KCenterMethod::lazy, KCenterMethod::plain}) {
     EXPECT_EQ(solve(candidates, labelled, 4, method).picks, (std::vector<std::int32_t>{0, 1, 2, 3}));
+  }
+}
+
+TEST(KCenter, SaysHowManyPicksADistanceChose) {
+  const Rows candidates{6, 1, {0, 2, kNaN, 2, 0, 5}}, labelled{1, 1, {0}}, there{2, 1, {5, 2}};
+  for (const KCenterMethod method : {KCenterMethod::lazy, KCenterMethod::plain}) {
+    const Answer answer = solve(candidates, labelled, 6, method);
+    EXPECT_EQ(answer.picks, (std::vector<std::int32_t>{5, 1, 0, 3, 4, 2}));
+    EXPECT_EQ(answer.apart, 2);
+    EXPECT_EQ(solve(candidates, labelled, 2, method).apart, 2);
+    EXPECT_EQ(solve(candidates, there, 3, method).apart, 1);
+    EXPECT_EQ(solve(candidates, nothing(1), 6, method).apart, 3) << "5, then 0, then 2";
+    EXPECT_EQ(solve({3, 1, {0, 0, 0}}, nothing(1), 3, method).apart, 0);
+    EXPECT_EQ(solve({2, 1, {kNaN, kNaN}}, labelled, 2, method).apart, 0);
   }
 }
 

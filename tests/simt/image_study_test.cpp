@@ -86,8 +86,7 @@ TEST_F(ImageStudy, ASearchHasTheSameBytesWhereverItStops) {
       runs_of({"search.mode=frozen_set", "pool.acquired=somewhere", "pool.acquired_labels=8", "search.trials=3",
                "search.startup_trials=1", "search.folds=2", "model.lr=0.05", "model.weight_decay=0.001"})[0];
   const auto open = [&](const std::string& out, ImageExecutor& executor) {
-    return std::make_unique<FrozenSetRun>(posix_file_system(), run, tiny(),
-                                          std::vector<std::int32_t>{3, 1, 4, 15, 9, 2, 6, 5}, out,
+    return std::make_unique<FrozenSetRun>(posix_file_system(), run, tiny(), AcquiredSet{{3, 1, 4, 15, 9, 2, 6, 5}}, out,
                                           ImageRunMeans{engine_of(run, executor)});
   };
   const std::string whole = journal_of(open, 0);

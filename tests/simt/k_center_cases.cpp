@@ -33,15 +33,19 @@ Problem problem(Shape shape, std::int64_t n, std::int64_t width, std::int64_t m,
 struct Answer {
   std::vector<std::int32_t> picks;
   std::vector<float> scores;
-  std::int32_t any_finite = -7;
+  std::int32_t any_finite = -7, apart = -7;
 };
 
 Answer on_cpu(const Problem& problem) {
   Context context({}, 1);
   Answer answer{std::vector<std::int32_t>(static_cast<std::size_t>(problem.count)),
                 std::vector<float>(static_cast<std::size_t>(problem.candidates.n))};
+  KCenterStats stats;
   answer.any_finite =
-      k_center(context, {}, problem.candidates.view(), problem.labelled.view(), answer.picks, answer.scores) ? 1 : 0;
+      k_center(context, {}, problem.candidates.view(), problem.labelled.view(), answer.picks, answer.scores, &stats)
+          ? 1
+          : 0;
+  answer.apart = stats.apart;
   return answer;
 }
 
@@ -60,6 +64,7 @@ class OnDevice {
       job.count = p.count;
       job.scores = keep(Buffer<float>(session, static_cast<std::size_t>(job.n)), floats_);
       job.any_finite = keep(Buffer<std::int32_t>(session, 1), integers_);
+      job.apart = keep(Buffer<std::int32_t>(session, 1), integers_);
       job.scratch = keep(Buffer<unsigned char>(
                              session, cuda::k_center_scratch(job.n, job.width, job.m, job.count, KCenterMethod::lazy)),
                          bytes_);
@@ -72,11 +77,13 @@ class OnDevice {
       const Answer want = on_cpu(problems[j]);
       Answer got{want.picks, want.scores};
       gpu::download<std::int32_t>(session_, jobs[j].any_finite, {&got.any_finite, 1});
+      gpu::download<std::int32_t>(session_, jobs[j].apart, {&got.apart, 1});
       gpu::download<std::int32_t>(session_, jobs[j].picks, got.picks);
       gpu::download<float>(session_, jobs[j].scores, got.scores);
       simt::expect_equal<float>(got.scores, want.scores, "scores");
       simt::expect_equal<std::int32_t>(got.picks, want.picks, "picks");
       simt::expect(got.any_finite == want.any_finite, "any_finite is %d", got.any_finite);
+      simt::expect(got.apart == want.apart, "%d picks apart, not %d", got.apart, want.apart);
     }
   }
 

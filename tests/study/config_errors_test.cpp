@@ -56,6 +56,7 @@ const Case kCases[] = {
     {"ResidualWithoutImages", "[model]\nnetwork = \"resnet8\"\n", "s.toml:2:1: ", "needs a set of images"},
     {"ResidualKeyOfPerceptron", "[training]\naugment = true\n", "s.toml:2:1: ", "for residual networks"},
     {"FrozenSetOfPerceptron", "[search]\nmode = \"frozen_set\"\n", "s.toml:2:1: ", "for residual networks"},
+    {"SamplerOfPerceptronPerCell", "[search]\nsampler_seed = \"per_cell\"\n", "s.toml:2:1: ", "frozen_set"},
     {"ResidualWithAdam",
      "preset = \"hyperparameter_study\"\n[data]\nname = \"cifar10\"\n[training]\noptimizer = \"adam\"\n",
      "s.toml:5:1: ", "for perceptrons"},

@@ -91,7 +91,7 @@ TEST(Config, FaithfulIsThePublishedBehaviour) {
   EXPECT_EQ(run.random_rng, RandomRng::reseeded);
   EXPECT_FALSE(run.bald_clamp);
   EXPECT_FALSE(run.normalised_density);
-  EXPECT_EQ(run.sampler_seed, SeedPolicy::fixed);
+  EXPECT_EQ(run.sampler_seed, SamplerSeed::fixed);
   EXPECT_EQ(run.initial_weights, SeedPolicy::fixed);
   EXPECT_EQ(run.nan_trial, "failed");
   EXPECT_FALSE(run.cache_last_trial);
@@ -125,6 +125,8 @@ TEST(Config, TheHyperparameterStudyIsAPreset) {
   EXPECT_EQ(run.measure, TrialMeasure::accuracy);
   EXPECT_EQ(run.first_point, FirstPoint::model);
   EXPECT_EQ(run.lag, 3);
+  EXPECT_EQ(run.sampler_seed, SamplerSeed::per_cell);
+  EXPECT_FALSE(run.normalised_density);
   EXPECT_TRUE(run.augment_validation);
   EXPECT_EQ(run.lr_low, 1e-5);
   EXPECT_EQ(run.lr_high, 0.1);

@@ -65,7 +65,7 @@ Files learn(const StudyRun& run, const std::string& networks, int stop_every = 0
 }
 
 Files search(const StudyRun& run, const std::string& networks, int stop_every = 0, std::string* journal = nullptr) {
-  const std::vector<std::int32_t> acquired = {3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37};
+  const AcquiredSet acquired = {{3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37}};
   const auto open = [&](const std::string& out) {
     return FrozenSetRun(posix_file_system(), run, tiny(), acquired, out, keeping(networks));
   };

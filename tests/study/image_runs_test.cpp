@@ -31,6 +31,7 @@ using test::runs_of;
 using test::step;
 using test::TempDir;
 using test::tiny;
+using test::tiny_images;
 
 std::string journal_of(const std::string& directory) {
   return read_file(directory + "/journal.jsonl");
@@ -54,21 +55,21 @@ std::string learn(const StudyRun& run, int workers = 1, int stop_every = 0) {
   return journal_of(out.path());
 }
 
-const std::vector<std::int32_t> kAcquired = {3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37};
+const AcquiredSet kAcquired = {{3, 1, 4, 15, 9, 2, 6, 5, 35, 8, 27, 30, 31, 32, 33, 34, 26, 43, 38, 37}};
 
-void search_in(const std::string& out, const StudyRun& run, const std::string& networks, int workers, int stop_every) {
+void search_in(const std::string& out, const StudyRun& run, const AcquiredSet& acquired, int workers, int stop_every) {
   Machine machine(workers);
   for (;;) {
-    FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out, {std::string(conv_engine_name()), networks});
+    FrozenSetRun frozen(posix_file_system(), run, tiny(), acquired, out, {std::string(conv_engine_name()), "none"});
     int steps = 0;
     while ((stop_every == 0 || steps < stop_every) && step(frozen, machine.executor)) ++steps;
     if (frozen.finished()) return;
   }
 }
 
-std::string search(const StudyRun& run, int workers = 1, int stop_every = 0) {
+std::string search(const StudyRun& run, int workers = 1, int stop_every = 0, const AcquiredSet& acquired = kAcquired) {
   const TempDir out;
-  search_in(out.path(), run, "none", workers, stop_every);
+  search_in(out.path(), run, acquired, workers, stop_every);
   return journal_of(out.path());
 }
 
@@ -164,6 +165,53 @@ TEST(ImageExecutor, ANetworkThatDivergesChangesNoOther) {
   for (const std::size_t j : {0u, 2u}) {
     EXPECT_EQ(good[j].parameters, bad[j].parameters);
     EXPECT_EQ(good[j].buffers, bad[j].buffers);
+  }
+}
+
+/// The run's journal on images that are all the same: no distance tells them apart.
+std::string learn_on_one_image(const StudyRun& run, int stop_every) {
+  ImageDataset same = tiny_images();
+  for (std::size_t at = 0; at < same.train.pixels.size(); ++at)
+    same.train.pixels[at] = same.train.pixels[at % static_cast<std::size_t>(same.shape.pixels())];
+  const auto data = std::make_shared<const ImageDataset>(std::move(same));
+  const TempDir out;
+  std::int64_t counted = 0;
+  for (bool finished = false; !finished;) {
+    Context context({}, 1);
+    const std::unique_ptr<ImageExecutor> executor = make_image_executor(context, nullptr);
+    executor->load(data);
+    ImageLearningRun learning(posix_file_system(), run, data, out.path(), {});
+    int steps = 0;
+    while ((stop_every == 0 || steps < stop_every) && step(learning, *executor)) ++steps;
+    finished = learning.finished();
+    counted = learning.by_position();
+  }
+  const std::string journal = journal_of(out.path());
+  std::int64_t recorded = 0;
+  for (const Json& record : records_of(journal))
+    if (record.at("type").string() == "cycle") recorded += record.at("by_position").integer();
+  EXPECT_EQ(counted, recorded);
+  return journal;
+}
+
+TEST(ImageLearningRun, PicksThatNoDistanceChoseAreCounted) {
+  for (const StudyRun& run : runs_of({"acquisition.strategy=[random, entropy, coreset, badge]"})) {
+    SCOPED_TRACE(run.config.strategy);
+    const std::string journal = learn_on_one_image(run, 0);
+    EXPECT_EQ(learn_on_one_image(run, 2), journal);
+    const std::vector<Json> records = records_of(journal);
+    const std::int64_t picks = run.config.strategy == "coreset" ? 5 : run.config.strategy == "badge" ? 4 : 0;
+    EXPECT_EQ(records[1].at("by_position").integer(), 0) << "nothing was chosen before";
+    EXPECT_EQ(records[2].at("by_position").integer(), picks) << "BADGE begins with the largest gradient";
+    EXPECT_EQ(records[3].at("by_position").integer(), picks);
+    const std::vector<CellFile> files = learning_cell_files(run, records);
+    ASSERT_EQ(files.size(), picks > 0 ? 4u : 3u);
+    if (picks == 0) continue;
+    const Json notes = Json::parse(files[3].text, files[3].name);
+    ASSERT_EQ(notes.at("picked_by_position").items().size(), 2u);
+    EXPECT_EQ(notes.at("picked_by_position").items()[1].at("cycle").integer(), 2);
+    EXPECT_EQ(notes.at("picked_by_position").items()[1].at("picks").integer(), picks);
+    EXPECT_EQ(notes.find("diverged_cycles"), nullptr);
   }
 }
 
@@ -283,9 +331,16 @@ TEST(FrozenSetRun, TheBestMeanAccuracyWins) {
   EXPECT_EQ(records.back().at("chosen").integer(), number);
 }
 
+/// Searches in which trials are pruned, one after another.
+std::vector<StudyRun> pruned_runs(std::vector<std::string> more) {
+  std::vector<std::string> all = {"search.pruner=median", "search.lag=0", "search.measure=loss", "search.trials=12",
+                                  "search.folds=4"};
+  all.insert(all.end(), more.begin(), more.end());
+  return search_runs(all);
+}
+
 TEST(FrozenSetRun, APrunedTrialTrainsNoFurtherFolds) {
-  const StudyRun run = search_runs({"search.pruner=median", "search.lag=0", "search.measure=loss", "search.trials=12",
-                                    "search.folds=4", "search.startup_trials=1"})[0];
+  const StudyRun run = pruned_runs({"search.startup_trials=1", "search.pruner_startup=1", "search.pruner_warmup=0"})[0];
   std::int64_t pruned = 0, cut_short = 0;
   for (const Json& record : records_of(search(run))) {
     if (record.at("type").string() != "trial") continue;
@@ -297,6 +352,89 @@ TEST(FrozenSetRun, APrunedTrialTrainsNoFurtherFolds) {
   }
   EXPECT_GT(pruned, 0);
   EXPECT_GT(cut_short, 0) << "the folds after the one that decided are not trained";
+}
+
+TEST(FrozenSetRun, ThePrunerWaitsForItsOwnTrialsAndFolds) {
+  for (const std::string pruner : {"median", "median_current"}) {
+    SCOPED_TRACE(pruner);
+    const auto folds_of_pruned = [&](std::vector<std::string> keys) {
+      keys.push_back("search.pruner=" + pruner);
+      std::vector<std::size_t> folds;
+      for (const StudyRun& run : pruned_runs(keys)) {
+        for (const Json& record : records_of(search(run))) {
+          if (record.at("type").string() != "trial" || record.at("state").string() != "pruned") continue;
+          folds.push_back(record.at("fold_acc").items().size());
+          EXPECT_GE(record.at("number").integer(), run.config.pruner_startup) << "so many must be complete";
+        }
+      }
+      return folds;
+    };
+    const std::string random = "search.startup_trials=12";  // the sampler's start-up is another matter
+    const auto early = folds_of_pruned({random, "search.pruner_startup=5", "search.pruner_warmup=0"});
+    EXPECT_THAT(early, testing::Contains(1u));
+    const auto late =
+        folds_of_pruned({random, "search.pruner_startup=5", "search.pruner_warmup=0.5", "run.seed=[1, 2, 3, 4]"});
+    EXPECT_THAT(late, testing::AllOf(testing::Not(testing::IsEmpty()), testing::Each(testing::Ge(3u))))
+        << "two folds of four without a check";
+    const auto never = folds_of_pruned({"search.startup_trials=1", "search.pruner_startup=12"});
+    EXPECT_THAT(never, testing::IsEmpty());
+  }
+}
+
+/// Learning rates of a run's start-up trials, the first of which is the run's own.
+std::vector<double> startup_rates(const StudyRun& run) {
+  const TempDir out;
+  FrozenSetRun frozen(posix_file_system(), run, tiny(), kAcquired, out.path(), {});
+  std::vector<double> rates;
+  for (const ImageJob& job : frozen.jobs()) rates.push_back(job.member->lr);
+  return rates;
+}
+
+TEST(FrozenSetRun, EveryCellOfASeedHasASamplerOfItsOwnUnlessTheyArePaired) {
+  for (const std::string rng : {"numpy", "philox"}) {
+    for (const std::string policy : {"", "search.sampler_seed=per_cell", "search.sampler_seed=per_use"}) {
+      SCOPED_TRACE(rng + " " + policy);
+      std::vector<std::string> keys = {"together=\"model.lr, model.weight_decay\"",
+                                       "model.lr=[0.001, 0.01]",
+                                       "model.weight_decay=[0.05, 0.0005]",
+                                       "acquisition.strategy=[random, badge]",
+                                       "pool.acquired_labels=[10, 20]",
+                                       "search.startup_trials=6",
+                                       "run.rng=" + rng};
+      if (!policy.empty()) keys.push_back(policy);
+      const std::vector<StudyRun> runs = search_runs(keys);
+      ASSERT_EQ(runs.size(), 8u);
+      const bool paired = policy == "search.sampler_seed=per_use";
+      for (std::size_t a = 0; a < runs.size(); ++a) {
+        const std::vector<double> rates = startup_rates(runs[a]);
+        ASSERT_EQ(rates.size(), 12u) << "six trials of two folds";
+        EXPECT_EQ(rates, startup_rates(runs[a])) << "the same in every process";
+        for (std::size_t b = 0; b < a; ++b) {
+          const std::vector<double> other = startup_rates(runs[b]);
+          for (std::size_t i = 2; i < rates.size(); ++i) EXPECT_EQ(rates[i] == other[i], paired) << a << " " << b;
+        }
+      }
+    }
+  }
+}
+
+TEST(FrozenSetRun, APositionListedTwiceIsTrainedOnTwice) {
+  AcquiredSet twice = kAcquired;
+  twice.pool_is_known = false;
+  twice.positions[19] = twice.positions[0];
+  const StudyRun run = search_runs({})[0];
+  const std::string whole = search(run, 1, 0, twice);
+  EXPECT_EQ(search(run, 2, 2, twice), whole);
+  const std::vector<Json> records = records_of(whole);
+  EXPECT_FALSE(records[0].at("pool_is_known").boolean());
+  EXPECT_EQ(records[0].at("acquired").items().size(), 20u);
+  const std::vector<CellFile> files = search_cell_files(run, records);
+  ASSERT_EQ(files.size(), 2u);
+  EXPECT_EQ(files[1].name, "notes.json");
+  const Json notes = Json::parse(files[1].text, "notes.json");
+  EXPECT_EQ(notes.at("repeated_positions").integer(), 1);
+  EXPECT_FALSE(notes.at("pool_is_known").boolean());
+  EXPECT_EQ(search_cell_files(run, records_of(search(run))).size(), 1u) << "nothing to note of our own set";
 }
 
 TEST(FrozenSetRun, ADivergedTrialIsRecordedAndTheSearchGoesOn) {
@@ -361,17 +499,60 @@ TEST(Cells, TheSearchHalfReadsWhatTheLearningHalfWrote) {
     const StudyRun run = search_runs(
         {"pool.acquired=" + root, "pool.acquired_labels=15", "model.lr=0.001", "model.weight_decay=0.05"})[0];
     const std::vector<std::int32_t> rows = RunStream(run.config).pool_rows(60);
+    const std::int64_t fingerprint = Json::parse(files[2].text, "p").at("data_fingerprint").integer();
+    const auto read = [&](std::span<const std::int32_t> these, std::int64_t data) {
+      return read_acquired(posix_file_system(), run.config, {these, data, "/data/there.bin"});
+    };
     posix_file_system().write_atomically(folder + "/pool.json", files[2].text);
-    const std::vector<std::int32_t> acquired = read_acquired(posix_file_system(), run.config, rows);
-    ASSERT_EQ(acquired.size(), 15u) << prefix;
+    const AcquiredSet acquired = read(rows, fingerprint);
+    EXPECT_TRUE(acquired.pool_is_known);
+    ASSERT_EQ(acquired.positions.size(), 15u) << prefix;
     const auto cycles = parse_queried_indices(files[1].text, "q");
-    EXPECT_TRUE(std::equal(cycles[0].begin(), cycles[0].end(), acquired.begin()));
+    EXPECT_TRUE(std::equal(cycles[0].begin(), cycles[0].end(), acquired.positions.begin()));
     std::vector<std::int32_t> other = rows;
     std::swap(other[0], other[1]);
-    EXPECT_THROW(read_acquired(posix_file_system(), run.config, other), Error) << "positions mean other rows";
+    EXPECT_THROW(read(other, fingerprint), Error) << "positions mean other rows";
+    try {
+      read(rows, fingerprint + 1);
+      ADD_FAILURE() << "the pixels are other ones";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::usage);
+      EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(cell_path(learning.config) + "/pool.json"),
+                                               testing::HasSubstr("/data/there.bin"), testing::HasSubstr("data.path")));
+    }
     posix_file_system().remove(folder + "/pool.json");
-    EXPECT_EQ(read_acquired(posix_file_system(), run.config, other), acquired) << "the published files say nothing";
-    EXPECT_THROW(read_acquired(posix_file_system(), run.config, std::span(rows).first(3)), Error) << "beyond the pool";
+    const AcquiredSet published = read(other, fingerprint + 1);
+    EXPECT_EQ(published.positions, acquired.positions) << "the published files say nothing";
+    EXPECT_FALSE(published.pool_is_known);
+    EXPECT_THROW(read(std::span(rows).first(3), fingerprint), Error) << "beyond the pool";
+  }
+}
+
+TEST(Cells, APositionListedTwiceIsDamageInOurFilesAndKeptInOthers) {
+  const TempDir out;
+  const StudyRun run = search_runs({"pool.acquired=" + out.path(), "pool.acquired_labels=5"})[0];
+  const std::string folder = out.path() + "/" + acquired_cell_path(run.config);
+  posix_file_system().make_directories(folder);
+  posix_file_system().write_atomically(folder + "/queried_indices.json", R"({"cycle0":[7,3,9],"cycle1":[3,1]})");
+  const std::vector<std::int32_t> rows = RunStream(run.config).pool_rows(60);
+  const PoolImages pool = {rows, 17, "here"};
+  EXPECT_THAT(read_acquired(posix_file_system(), run.config, pool).positions, testing::ElementsAre(7, 3, 9, 3, 1));
+  const std::string ours = Json::object().set("rows_crc", pool_rows_crc(rows)).set("data_fingerprint", 17).dump();
+  posix_file_system().write_atomically(folder + "/pool.json", ours);
+  try {
+    read_acquired(posix_file_system(), run.config, pool);
+    ADD_FAILURE() << "quarry writes no position twice";
+  } catch (const Error& error) {
+    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr(folder), testing::HasSubstr("position 3")));
+  }
+  for (const char* damaged : {"[]", "{}", R"({"rows_crc":"x","data_fingerprint":17})"}) {
+    posix_file_system().write_atomically(folder + "/pool.json", damaged);
+    try {
+      read_acquired(posix_file_system(), run.config, pool);
+      ADD_FAILURE() << damaged;
+    } catch (const Error& error) {
+      EXPECT_THAT(error.what(), testing::HasSubstr(folder + "/pool.json"));
+    }
   }
 }
 

@@ -55,6 +55,9 @@ struct Selection {
   std::vector<std::int32_t> positions;  ///< picks, in pick order
   std::vector<float> scores;            ///< [n], empty for strategies that have none (BADGE)
   bool all_non_finite = false;
+  /// Core-Sets and BADGE: picks that no distance chose, because all that were left were zero or not finite; they are
+  /// the last ones, chosen by position or by the tie rule (all of them where all_non_finite).
+  std::int32_t by_position = 0;
 };
 
 class Strategy {

@@ -43,6 +43,7 @@ struct BadgeParams {
 struct BadgeStats {
   std::int64_t passes = 0;     ///< passes over the pool
   std::int64_t proposals = 0;  ///< draws
+  std::int32_t drawn = 0;      ///< picks up to the last that was drawn, the first included; position chose the others
 };
 
 /// probabilities [n][C], features [n][F] (penultimate activations). Returns false if no embedding is finite: then the

@@ -25,9 +25,10 @@ struct KCenterParams {
   KCenterMethod method = KCenterMethod::lazy;
 };
 
-/// What the picks cost, the distances to the labelled set apart.
+/// What the picks cost, the distances to the labelled set apart, and what they were chosen by.
 struct KCenterStats {
   std::int64_t distances = 0;  ///< pairs looked at (some are left early); distances / n = passes over the pool
+  std::int32_t apart = 0;      ///< picks whose distance was above zero; position chose the others, which come last
 };
 
 /// nearest[i] = min(nearest[i], distance of candidate i to each centre). Start from +infinity.

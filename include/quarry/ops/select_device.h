@@ -61,6 +61,7 @@ struct KCenterJob {
   float* scores = nullptr;             ///< [n] or null
   std::int32_t* any_finite = nullptr;  ///< one number
   void* scratch = nullptr;             ///< k_center_scratch bytes
+  std::int32_t* apart = nullptr;       ///< one number, KCenterStats::apart; or null
 };
 
 struct BadgeJob {
@@ -74,7 +75,7 @@ struct BadgeJob {
   std::int32_t count = 0;
   std::int32_t* any_finite = nullptr;  ///< one number
   void* scratch = nullptr;             ///< badge_scratch bytes
-  std::int32_t* draws = nullptr;       ///< one number, uniforms used of numpy_stream; or null
+  std::int32_t* draws = nullptr;       ///< one number, picks drawn after the first (numpy_stream: uniforms); or null
 };
 
 namespace cuda {

@@ -6,7 +6,7 @@
 //   CELLS/<DATASET>/<strategy>/lr<lr>_wd<wd>/seed<s>/results.json, queried_indices.json            active learning
 //   CELLS/<DATASET>/<strategy>/budget<labels>/lr<lr>_wd<wd>/seed<s>/results.json                   optimisation
 //   .../pool.json    beside queried_indices.json: which rows of the data set the positions are
-//   .../notes.json   beside results.json where a network diverged: what the published shapes have no place for
+//   .../notes.json   beside results.json: what the published shapes have no place for, where there is any of it
 //   .../protocol.json   beside results.json: by which protocol it was made (protocol.h)
 // with CELLS = OUT/<study>/cells. Derived from journals alone. Times are 0.0 there; timings.csv has the real ones.
 #pragma once
@@ -39,12 +39,26 @@ std::vector<std::vector<std::int32_t>> parse_queried_indices(std::string_view te
 /// positions.
 std::int64_t pool_rows_crc(std::span<const std::int32_t> rows);
 
-/// The labelled set of a frozen_set run: the first acquired_labels positions of its cell below pool.acquired (with or
-/// without cells/, or in one of the study's shards). Errors: failed if the file is missing or has fewer, a position
-/// twice or beyond `pool`.
-/// Refused too: a set whose pool.json (ours have one) says that its positions meant other rows than `pool_rows`.
-std::vector<std::int32_t> read_acquired(FileSystem& files, const RunConfig& config,
-                                        std::span<const std::int32_t> pool_rows);
+/// What a run's pool positions stand for.
+struct PoolImages {
+  std::span<const std::int32_t> rows;  ///< of the data set, by position
+  std::int64_t fingerprint = 0;        ///< of the data set (its run record's data_fingerprint)
+  std::string source;                  ///< where the data set came from, for messages
+};
+
+/// The labelled set of a frozen_set run.
+struct AcquiredSet {
+  std::vector<std::int32_t> positions;  ///< in the order of their acquisition
+  /// False: of another program, as the published one: without a pool.json beside it, which says what the positions
+  /// mean. Such a list may have a position more than once (spec 16, no. 18); then the search trains on it as often.
+  bool pool_is_known = true;
+};
+
+/// The first acquired_labels positions of a run's cell below pool.acquired (with or without cells/, or in one of the
+/// study's shards). Errors: failed if the file is missing or has fewer, a position beyond the pool, or one twice
+/// beside a pool.json. Refused too: a set whose pool.json says that its positions meant other rows, or (usage) rows of
+/// other data, than `pool`.
+AcquiredSet read_acquired(FileSystem& files, const RunConfig& config, const PoolImages& pool);
 
 /// Files of one run, from its journal: path below the cell's folder, and text. None of a run that is not finished.
 struct CellFile {

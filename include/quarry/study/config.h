@@ -27,6 +27,7 @@ enum class RngKind { philox, numpy };
 enum class RandomRng { independent, reseeded };        ///< B4
 enum class FeatureLayer { penultimate, logits };       ///< B5
 enum class SeedPolicy { fixed, per_use };              ///< B8: the same for every use, or a new one for each
+enum class SamplerSeed { fixed, per_use, per_cell };   ///< B8; per_cell: frozen_set
 enum class CrossValidation { shuffle_split, k_fold };  ///< B9: k_fold pools the out-of-fold losses
 enum class TrialObjective { last_epoch, best_epoch };  ///< B12, single-split modes
 enum class TrialMeasure { loss, accuracy };            ///< frozen_set
@@ -115,10 +116,10 @@ struct RunConfig {
   std::int32_t lag = 0;  ///< results of so many trials are not known yet
   bool augment_validation = false;
   TrialObjective objective = TrialObjective::last_epoch;
-  bool normalised_density = true;                 ///< B28
-  SeedPolicy sampler_seed = SeedPolicy::per_use;  ///< B8
-  bool cache_last_trial = false;                  ///< B1
-  std::string nan_trial = "worst";                ///< "worst" or "failed"
+  bool normalised_density = true;  ///< B28
+  SamplerSeed sampler_seed = SamplerSeed::per_use;
+  bool cache_last_trial = false;    ///< B1
+  std::string nan_trial = "worst";  ///< "worst" or "failed"
   double lr_low = 1e-4, lr_high = 0.5;
   Scale lr_scale = Scale::linear;
   double weight_decay_low = 1e-6, weight_decay_high = 1e-1;

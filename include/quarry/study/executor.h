@@ -60,6 +60,7 @@ struct SelectJob {
 struct Picks {
   std::vector<std::int32_t> indices;  ///< pool indices, in pick order
   bool all_non_finite = false;
+  std::int32_t by_position = 0;  ///< Selection::by_position; runs on images
 };
 
 class Executor {

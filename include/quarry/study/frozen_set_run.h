@@ -19,6 +19,7 @@
 
 #include "quarry/core/file_system.h"
 #include "quarry/hpo/search.h"
+#include "quarry/study/cells.h"
 #include "quarry/study/image_fits.h"
 #include "quarry/study/image_run.h"
 #include "quarry/study/journal.h"
@@ -28,11 +29,11 @@ namespace quarry {
 
 class FrozenSetRun final : public ImageRun {
  public:
-  /// `acquired`: pool positions in the order of their acquisition (read_acquired). Opens or resumes the run's journal
-  /// in `directory`. Of means.networks "every" keeps no more than "final": those of trials are not kept.
-  /// Error: failed if the journal belongs to another run, or to one carried out otherwise.
-  FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data,
-               std::vector<std::int32_t> acquired, const std::string& directory, ImageRunMeans means);
+  /// `acquired`: as read_acquired gives it. Opens or resumes the run's journal in `directory`. Of means.networks
+  /// "every" keeps no more than "final": those of trials are not kept. Error: failed if the journal belongs to another
+  /// run, or to one carried out otherwise.
+  FrozenSetRun(FileSystem& files, const StudyRun& run, std::shared_ptr<const ImageDataset> data, AcquiredSet acquired,
+               const std::string& directory, ImageRunMeans means);
 
   const std::string& id() const override { return run_.id; }
   bool finished() const override { return is_finished_; }
@@ -71,8 +72,9 @@ class FrozenSetRun final : public ImageRun {
   FileSystem& files_;
   StudyRun run_;
   std::shared_ptr<const ImageDataset> data_;
-  std::vector<std::int32_t> acquired_, rows_;  ///< pool positions and rows of the set
-  std::vector<Split> splits_;                  ///< of 0 .. rows_.size() - 1
+  AcquiredSet acquired_;
+  std::vector<std::int32_t> rows_;  ///< of acquired_.positions
+  std::vector<Split> splits_;       ///< of 0 .. rows_.size() - 1
   std::string directory_;
   ImageRunMeans means_;
   Journal journal_;

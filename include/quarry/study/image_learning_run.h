@@ -41,6 +41,7 @@ class ImageLearningRun final : public ImageRun {
   std::int32_t take_commits() override;
   double commits_per_network() const override { return is_committed_ ? 0 : 1; }
   bool diverged_once() const override { return diverged_once_; }
+  std::int64_t by_position() const override { return by_position_; }
 
  private:
   std::int32_t last_cycle() const { return iterations_total(run_.config) - 1; }
@@ -71,6 +72,8 @@ class ImageLearningRun final : public ImageRun {
   std::uint64_t stream_place_ = 0;  ///< where the cycle began, before its selection draws
   std::vector<std::int32_t> added_now_;
   bool all_scores_non_finite_ = false, diverged_once_ = false;
+  std::int32_t by_position_now_ = 0;  ///< of added_now_
+  std::int64_t by_position_ = 0;      ///< of all that is committed
   std::int32_t committed_cycles_ = 0, new_commits_ = 0;
 };
 

@@ -30,6 +30,8 @@ class ImageRun {
   virtual double commits_per_network() const = 0;
   /// A network of the run has diverged.
   virtual bool diverged_once() const = 0;
+  /// Picks so far that no distance chose (Selection::by_position).
+  virtual std::int64_t by_position() const { return 0; }
 };
 
 }  // namespace quarry

@@ -45,9 +45,10 @@ struct RunOptions {
 struct RunSummary {
   std::string directory;
   std::int64_t runs = 0, finished = 0;
-  std::int64_t resumed = 0;   ///< runs that had records before
-  std::int64_t diverged = 0;  ///< runs in which a network diverged at least once
-  std::int64_t failed = 0;    ///< runs left out because the device failed in them
+  std::int64_t resumed = 0;      ///< runs that had records before
+  std::int64_t diverged = 0;     ///< runs in which a network diverged at least once
+  std::int64_t by_position = 0;  ///< picks of Core-Sets and BADGE that no distance chose, in runs of residual networks
+  std::int64_t failed = 0;       ///< runs left out because the device failed in them
   bool interrupted = false;
 };
 

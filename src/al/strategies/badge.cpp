@@ -26,8 +26,10 @@ class Badge : public Strategy {
     }
     Selection selection;
     selection.positions.resize(static_cast<std::size_t>(problem.count));
+    BadgeStats stats;
     selection.all_non_finite =
-        !badge(context, params, problem.probabilities, problem.candidate_features, selection.positions);
+        !badge(context, params, problem.probabilities, problem.candidate_features, selection.positions, &stats);
+    selection.by_position = problem.count - stats.drawn;
     return selection;
   }
 };

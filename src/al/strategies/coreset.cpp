@@ -25,8 +25,10 @@ class Coreset : public Strategy {
     Selection selection;
     selection.scores.resize(static_cast<std::size_t>(problem.n));
     selection.positions.resize(static_cast<std::size_t>(problem.count));
+    KCenterStats stats;
     selection.all_non_finite = !k_center(context, {}, problem.candidate_features, problem.labelled_features,
-                                         selection.positions, selection.scores);
+                                         selection.positions, selection.scores, &stats);
+    selection.by_position = problem.count - stats.apart;
     return selection;
   }
 
@@ -39,10 +41,12 @@ class Coreset : public Strategy {
     std::vector<float> nearest(scores.size(), std::numeric_limits<float>::infinity());
     if (problem.count > 1) nearest_center(context, problem.candidate_features, problem.labelled_features, nearest);
     std::vector<bool> taken(scores.size(), false);
+    selection.by_position = problem.count;
     for (std::int32_t number = 0; number < problem.count; ++number) {
       const std::int32_t pick = next_pick<float>(problem, scores, taken, number);
       if (pick < 0) break;
       selection.positions.push_back(pick);
+      selection.by_position -= scores[static_cast<std::size_t>(pick)] > 0;
       taken[static_cast<std::size_t>(pick)] = true;
       if (number + 1 == problem.count) break;
       const MatrixView<const float> center =
