@@ -90,9 +90,8 @@ class Trainer {
 #if QUARRY_HAS_CUDA
     if (session_ != nullptr) {
       std::vector<ConvMemberResult> results(members.size());
-      cuda::train_conv_fleet(
-          *session_, data_, images_->pool(), members, {},
-          [&](std::size_t member, ConvMemberResult result) { results[member] = std::move(result); });
+      cuda::train_conv_fleet(*session_, data_, images_->pool(), members, {},
+                             [&](std::size_t member, ConvMemberResult result) { results[member] = std::move(result); });
       return results;
     }
 #endif
@@ -125,9 +124,9 @@ void check(const Settings& s, Trainer& trainer, const ImageDataset& data, const 
   const auto together = trainer.train(members);
   const auto alone = trainer.train({members[1]});
   const std::vector<float>&got = together[1].parameters, &expected = alone[0].parameters;
-  QUARRY_CHECK(got.size() == expected.size() &&
-                   std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0,
-               "{}: a member has other bits alone than in a fleet; nothing was timed", engine.name);
+  QUARRY_CHECK(
+      got.size() == expected.size() && std::memcmp(got.data(), expected.data(), expected.size() * sizeof(float)) == 0,
+      "{}: a member has other bits alone than in a fleet; nothing was timed", engine.name);
   members[1].precision = ConvPrecision::fp32;
   members[1].convolution = ConvChoice::table;
   Context cpu({}, 1);
@@ -179,8 +178,7 @@ int main(int argc, char** argv) {
       [&](Arguments& arguments) {
         arguments.numbers("--members", s.members, "networks side by side", 1, 10000);
         arguments.text("--network", s.network, "resnet8, resnet14 or resnet18");
-        arguments.texts("--engine", s.engines, "what convolves",
-                        {"fp32", "bf16", "cudnn_fp32", "cudnn_bf16"});
+        arguments.texts("--engine", s.engines, "what convolves", {"fp32", "bf16", "cudnn_fp32", "cudnn_bf16"});
         arguments.number("--images", s.images, "images of an epoch", 64, 50000);
         arguments.number("--epochs", s.epochs, "epochs", 1, 1000);
         arguments.number("--workers", s.workers, "CPU workers, 0: one per core", 0, 1024);
