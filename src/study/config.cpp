@@ -107,10 +107,10 @@ std::string resolved_text(const std::vector<ConfigAxis>& axes) {
   return out;
 }
 
-}  // namespace
+enum class UnreadAxes { accepted, refused };
 
-StudyConfig parse_study_limited(std::string_view toml, const std::string& path, std::span<const std::string> overrides,
-                                std::int64_t max_runs) {
+StudyConfig parse(std::string_view toml, const std::string& path, std::span<const std::string> overrides,
+                  std::int64_t max_runs, UnreadAxes unread) {
   const ConfigText text = read_config_text(toml, path);
   for (const ConfigSection& section : text.sections) check_section(section.name, describe(path, section.place));
   std::vector<ConfigAxis> axes;
@@ -143,7 +143,7 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
   study.preset = draft.preset;
   study.networks = draft.networks;
   study.runs = expand_grid(draft, axes, path, max_runs);
-  refuse_unread_axes(axes, study.runs, path);
+  if (unread == UnreadAxes::refused) refuse_unread_axes(axes, study.runs, path);
   study.notes = unread_search_notes(axes, draft, study.runs);
   study.resolved = resolved_text(axes);
   if (study.resolved.size() > kMaxConfigBytes)
@@ -153,12 +153,19 @@ StudyConfig parse_study_limited(std::string_view toml, const std::string& path, 
   return study;
 }
 
+}  // namespace
+
+StudyConfig parse_study_limited(std::string_view toml, const std::string& path, std::span<const std::string> overrides,
+                                std::int64_t max_runs) {
+  return parse(toml, path, overrides, max_runs, UnreadAxes::accepted);
+}
+
 StudyConfig parse_study(std::string_view toml, const std::string& path, std::span<const std::string> overrides) {
   return parse_study_limited(toml, path, overrides, kMaxRuns);
 }
 
 StudyConfig load_study(const std::string& path, std::span<const std::string> overrides) {
-  return parse_study(read_given_file(path), path, overrides);
+  return parse(read_given_file(path), path, overrides, kMaxRuns, UnreadAxes::refused);
 }
 
 std::span<const ConfigKey> config_keys() {

@@ -153,9 +153,9 @@ std::span<const ConfigKey> config_keys();
 
 /// Parses a study. `overrides` are "section.key=value" (TOML value syntax; bare words are strings). Pure function of
 /// its arguments. Errors: usage, as file:line:column, for syntax, unknown keys (with a suggestion), wrong types,
-/// values out of range, contradictory keys, an empty grid, duplicate runs, a list for a key that no run reads.
+/// values out of range, contradictory keys, an empty grid, duplicate runs.
 StudyConfig parse_study(std::string_view toml, const std::string& path, std::span<const std::string> overrides);
-/// Reads the file, then parse_study.
+/// Reads the file, then parse_study; refuses (usage) a list of a key that no run reads, which older results may have.
 StudyConfig load_study(const std::string& path, std::span<const std::string> overrides);
 
 /// "fixed", "constant_whole", ...: the name in configs and results.
