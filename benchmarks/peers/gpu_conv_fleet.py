@@ -14,14 +14,13 @@ three, wall-clock with synchronisation. "missing" where it cannot run.
 """
 import argparse
 import json
-import sys
-import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 import conv_step
+from gpu_torch import attempt, best_seconds, graphed
 
 LR, MOMENTUM, DECAY, ROWS = 1e-4, 0.9, 5e-4, 32
 
@@ -33,23 +32,15 @@ class Rival:
         self.step, self.members = step, members
 
 
-def wait(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
 def images_per_second(rival, device, steps):
     for _ in range(3):
         rival.step()
-    best = float("inf")
-    for _ in range(3):
-        wait(device)
-        begin = time.perf_counter()
+
+    def work():
         for _ in range(steps):
             rival.step()
-        wait(device)
-        best = min(best, time.perf_counter() - begin)
-    return rival.members * steps * ROWS / best
+
+    return rival.members * steps * ROWS / best_seconds(work, device)
 
 
 def network(name, device):
@@ -75,18 +66,6 @@ def trainer(name, device, amp, compiled=False, for_graph=False):
         optimizer.step()
 
     return step
-
-
-def graphed(step, device):
-    stream = torch.cuda.Stream(device)
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
 
 
 def streams(name, device, members):
@@ -129,14 +108,6 @@ def vmapped(name, device, members):
             state[key].sub_(LR * velocity[key])
 
     return step
-
-
-def attempt(what, work):
-    try:
-        return work()
-    except Exception as error:  # a rival that cannot run is reported, not hidden
-        print(f"gpu_conv_fleet.py: {what} did not run: {error}"[:300], file=sys.stderr)
-        return "missing"
 
 
 def main():

@@ -11,11 +11,12 @@ Steps of single members per second, the best of three, wall-clock with synchroni
 """
 import argparse
 import json
-import sys
 import time
 
 import torch
 from torch import nn
+
+from gpu_torch import attempt, best_seconds, graphed
 
 NETS = {"2-16-2": [2, 16, 2], "60-48-48-48-2": [60, 48, 48, 48, 2], "180-96x5-3": [180, 96, 96, 96, 96, 96, 3]}
 LR, DECAY, DROPOUT, ROWS, STEPS = 0.05, 1e-4, 0.1, 32, 200
@@ -32,23 +33,15 @@ def network(sizes):
     return nn.Sequential(*layers, nn.Softmax(1))
 
 
-def wait(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-
-
 def steps_per_second(step, device, members=1):
     for _ in range(10):
         step()
-    best = float("inf")
-    for _ in range(3):
-        wait(device)
-        begin = time.perf_counter()
+
+    def work():
         for _ in range(STEPS):
             step()
-        wait(device)
-        best = min(best, time.perf_counter() - begin)
-    return members * STEPS / best
+
+    return members * STEPS / best_seconds(work, device)
 
 
 def eager(sizes, x, y, capturable):
@@ -83,18 +76,6 @@ def vmapped(sizes, x, y, members):
             state[name].sub_(LR * (g + DECAY * state[name]))
 
     return step
-
-
-def graphed(step):
-    stream = torch.cuda.Stream()
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
 
 
 def jax_scan(sizes, members):
@@ -135,14 +116,6 @@ def jax_scan(sizes, members):
     return members * STEPS / best
 
 
-def attempt(what, work):
-    try:
-        return work()
-    except Exception as error:  # a rival that cannot run is reported, not hidden
-        print(f"gpu_mlp_fleet.py: {what} did not run: {error}"[:300], file=sys.stderr)
-        return "missing"
-
-
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--device", default="cuda")
@@ -160,12 +133,12 @@ def main():
 
         row("eager", 1, lambda: steps_per_second(eager(sizes, x, y, False), device))
         if cuda:
-            row("graph", 1, lambda: steps_per_second(graphed(eager(sizes, x, y, True)), device))
+            row("graph", 1, lambda: steps_per_second(graphed(eager(sizes, x, y, True), device), device))
         for m in o.members:
             step = attempt(f"{name} vmap", lambda: vmapped(sizes, x, y, m))
             if callable(step):
                 row("vmap_graph" if cuda else "vmap", m,
-                    lambda: steps_per_second(graphed(step) if cuda else step, device, m))
+                    lambda: steps_per_second(graphed(step, device) if cuda else step, device, m))
             row("jax_scan", m, lambda: jax_scan(sizes, m))
     print(json.dumps({"torch": torch.__version__,
                       "device_name": torch.cuda.get_device_name(device) if cuda else "cpu", "rows": rows}))

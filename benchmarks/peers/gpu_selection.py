@@ -13,6 +13,8 @@ import time
 
 import torch
 
+from gpu_torch import graphed, wait
+
 
 def features(n, width, device, clustered):
     generator = torch.Generator(device="cpu").manual_seed(1)
@@ -22,11 +24,6 @@ def features(n, width, device, clustered):
         scale = 1 / torch.sqrt(1 + torch.arange(width) / 8)
         x = scale * (x + centres[torch.randint(10, (n,), generator=generator)])
     return x.to(device)
-
-
-def wait(device):
-    if device.type == "cuda":
-        torch.cuda.synchronize()
 
 
 def best_of_three(work, device):
@@ -62,18 +59,6 @@ class KCenter:
             step()
 
 
-def graph_of(step, device):
-    stream = torch.cuda.Stream(device)
-    with torch.cuda.stream(stream):
-        for _ in range(3):
-            step()
-    torch.cuda.synchronize()
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph):
-        step()
-    return graph.replay
-
-
 def badge(p, h, count):
     q = p.clone()
     q[torch.arange(len(p), device=p.device), p.argmax(1)] -= 1
@@ -106,7 +91,7 @@ def main():
             k_center = KCenter(x, features(o.labelled, o.width, device, pool == "clustered"))
             steps = {"k_center": k_center.step}
             if device.type == "cuda":
-                steps["k_center_graph"] = graph_of(k_center.step, device)
+                steps["k_center_graph"] = graphed(k_center.step, device)
             for what, step in steps.items():
                 seconds = best_of_three(lambda: k_center.run(o.picks, step), device)
                 rows.append({"pool": pool, "what": what, "n": n, "width": o.width, "us_per_pick": seconds / o.picks * 1e6})
