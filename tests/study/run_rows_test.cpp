@@ -54,7 +54,7 @@ TEST(RunRows, ASearchOnAFrozenSetHasOne) {
                                 "search.trials=2", "search.startup_trials=1", "search.folds=2"})[0];
   const TempDir out;
   Machine machine(1);
-  FrozenSetRun frozen(posix_file_system(), run, tiny(), {3, 1, 4, 15, 9, 2, 6, 5}, out.path(),
+  FrozenSetRun frozen(posix_file_system(), run, tiny(), {{3, 1, 4, 15, 9, 2, 6, 5}}, out.path(),
                       {std::string(conv_engine_name()), "none"});
   while (step(frozen, machine.executor)) {
     EXPECT_EQ(iterations_in(out.path(), run).empty(), !frozen.finished());
