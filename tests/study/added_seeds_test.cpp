@@ -10,13 +10,15 @@
 
 #include "quarry/study/config_difference.h"
 #include "quarry/study/runner.h"
-#include "tests/support/faulty_file_system.h"
-#include "tests/support/tree.h"
+#include "tests/study/ended_study.h"
 
 namespace quarry {
 
+using test::contract_files;
+using test::end_at_every_call;
 using test::FaultyFileSystem;
-using test::ProcessEnded;
+using test::run;
+using test::undisturbed_files;
 using ::testing::HasSubstr;
 
 namespace {
@@ -36,26 +38,6 @@ budget = 2
 epochs = 2
 )",
                      "tiny.toml", more);
-}
-
-RunSummary run(FileSystem& files, const StudyConfig& study, std::int32_t shard = 1, std::int32_t shards = 1) {
-  RunOptions options;
-  options.out = "/out";
-  options.workers = 1;
-  options.progress = ProgressMode::quiet;
-  options.shard = shard;
-  options.shards = shards;
-  return run_study(files, study, options);
-}
-
-std::map<std::string, std::string> contract_files(FaultyFileSystem& files) {
-  return test::contract_files(files.disk().files());
-}
-
-std::map<std::string, std::string> fresh(const StudyConfig& study) {
-  FaultyFileSystem files;
-  run(files, study);
-  return contract_files(files);
 }
 
 /// The refusal of `study` in the folder; it must change nothing.
@@ -82,37 +64,23 @@ TEST(AddedSeeds, GiveTheBytesOfAllSeedsFromTheStart) {
     const auto before = contract_files(files);
     const RunSummary summary = run(files, study_of(seeds));
     EXPECT_EQ(summary.resumed, 4) << "the runs that were there stay";
-    EXPECT_EQ(contract_files(files), fresh(study_of(seeds)));
+    EXPECT_EQ(contract_files(files), undisturbed_files(study_of(seeds)));
     EXPECT_NE(contract_files(files), before);
   }
 }
 
-/// Ends the process at every call of the second study; runs it again; compares.
-std::int64_t end_at_every_call(void (*restart)(test::SimulatedDisk& disk, std::int64_t n)) {
-  const StudyConfig few = study_of("1"), all = study_of("[2, 1]");
-  const auto expected = fresh(all);
-  for (std::int64_t n = 1;; ++n) {
-    FaultyFileSystem files;
-    run(files, few);
-    files.disk().end_at(files.disk().calls() + n);
-    try {
-      run(files, all);
-    } catch (const ProcessEnded&) {
-    }
-    if (!files.disk().faulted()) return n - 1;
-    restart(files.disk(), n);
-    run(files, all);
-    EXPECT_EQ(contract_files(files), expected) << "ended at call " << n;
-    if (::testing::Test::HasFailure()) return n;
-  }
+/// Ends the process at every call of the study that adds a seed.
+std::int64_t end_while_adding(void (*restart)(test::SimulatedDisk& disk, std::int64_t n)) {
+  const StudyConfig few = study_of("1");
+  return end_at_every_call(restart, study_of("[2, 1]"), &few);
 }
 
 TEST(AddedSeeds, KilledAtEveryCall) {
-  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }), 15);
+  EXPECT_GT(end_while_adding([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }), 15);
 }
 
 TEST(AddedSeeds, PowerCutAtEveryCall) {
-  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t n) {
+  EXPECT_GT(end_while_adding([](test::SimulatedDisk& disk, std::int64_t n) {
               disk.restart_after_power_cut(static_cast<std::uint64_t>(n));
             }),
             15);
@@ -130,7 +98,7 @@ TEST(AddedSeeds, OldResultsAreNotThereWhileJournalsGrow) {
   EXPECT_TRUE(run_study(files, study_of("0..2"), options).interrupted);
   EXPECT_FALSE(files.exists("/out/tiny/results.csv"));
   run(files, study_of("0..2"));
-  EXPECT_EQ(contract_files(files), fresh(study_of("0..2")));
+  EXPECT_EQ(contract_files(files), undisturbed_files(study_of("0..2")));
 }
 
 TEST(AddedSeeds, SeedsWithRunsStay) {
@@ -142,7 +110,7 @@ TEST(AddedSeeds, SeedsWithRunsStay) {
   for (const char* strategy : {"margin", "coreset"})
     files.remove("/out/tiny/runs/blobs__" + std::string(strategy) + "__fixed__n8__v0.25__s0/journal.jsonl");
   run(files, study_of("1..3"));  // nothing of seed 0 is left
-  EXPECT_EQ(contract_files(files), fresh(study_of("1..3")));
+  EXPECT_EQ(contract_files(files), undisturbed_files(study_of("1..3")));
 }
 
 TEST(AddedSeeds, NothingElseMayChange) {

@@ -8,13 +8,15 @@
 #include <string>
 
 #include "quarry/study/runner.h"
-#include "tests/support/faulty_file_system.h"
-#include "tests/support/tree.h"
+#include "tests/study/ended_study.h"
 
 namespace quarry {
 
+using test::contract_files;
+using test::end_at_every_call;
 using test::FaultyFileSystem;
-using test::ProcessEnded;
+using test::run;
+using test::undisturbed_files;
 
 namespace {
 
@@ -71,24 +73,6 @@ width_high = 4
                      "keychain.toml", {});
 }
 
-RunSummary run(FileSystem& files, const StudyConfig& study = tiny_study()) {
-  RunOptions options;
-  options.out = "/out";
-  options.workers = 1;
-  options.progress = ProgressMode::quiet;
-  return run_study(files, study, options);
-}
-
-std::map<std::string, std::string> contract_files(FaultyFileSystem& files) {
-  return test::contract_files(files.disk().files());
-}
-
-std::map<std::string, std::string> undisturbed_files(const StudyConfig& study) {
-  FaultyFileSystem fresh;
-  run(fresh, study);
-  return contract_files(fresh);
-}
-
 const std::map<std::string, std::string>& undisturbed() {
   static const auto files = undisturbed_files(tiny_study());
   return files;
@@ -99,27 +83,9 @@ TEST(RunnerFaults, ThereIsSomethingToCompare) {
   EXPECT_EQ(undisturbed().size(), 2u + 4u * (1u + 3u));  // config, results; a journal and three networks for each run
 }
 
-/// Ends the process at call n, for every n; restarts; runs again; compares. Returns the number of calls.
-std::int64_t end_at_every_call(void (*restart)(test::SimulatedDisk& disk, std::int64_t n),
-                               const StudyConfig& study = tiny_study()) {
-  const auto expected = undisturbed_files(study);
-  for (std::int64_t n = 1;; ++n) {
-    FaultyFileSystem files;
-    files.disk().end_at(n);
-    try {
-      run(files, study);
-    } catch (const ProcessEnded&) {
-    }
-    if (!files.disk().faulted()) return n - 1;
-    restart(files.disk(), n);
-    run(files, study);
-    EXPECT_EQ(contract_files(files), expected) << "ended at call " << n;
-    if (::testing::Test::HasFailure()) return n;
-  }
-}
-
 TEST(RunnerFaults, KilledAtEveryCall) {
-  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }), 50);
+  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t) { disk.restart_after_kill(); }, tiny_study()),
+            50);
 }
 
 TEST(RunnerFaults, KilledAtEveryCallBetweenTheSelectionsOfAKeychain) {
@@ -131,9 +97,9 @@ TEST(RunnerFaults, KilledAtEveryCallBetweenTheSelectionsOfAKeychain) {
 }
 
 TEST(RunnerFaults, PowerCutAtEveryCall) {
-  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk, std::int64_t n) {
-              disk.restart_after_power_cut(static_cast<std::uint64_t>(n));
-            }),
+  EXPECT_GT(end_at_every_call([](test::SimulatedDisk& disk,
+                                 std::int64_t n) { disk.restart_after_power_cut(static_cast<std::uint64_t>(n)); },
+                              tiny_study()),
             50);
 }
 
@@ -143,7 +109,7 @@ TEST(RunnerFaults, DiskFullAtEveryCallIsAnErrorAndLosesNothing) {
     files.disk().fill_at(n);
     bool failed = false;
     try {
-      run(files);
+      run(files, tiny_study());
     } catch (const Error& error) {
       failed = true;
       EXPECT_NE(std::string(error.what()).find("/out"), std::string::npos) << error.what();
@@ -151,7 +117,7 @@ TEST(RunnerFaults, DiskFullAtEveryCallIsAnErrorAndLosesNothing) {
     if (!files.disk().faulted()) break;
     EXPECT_TRUE(failed) << "full at call " << n << " went unnoticed";
     files.disk().restart_after_kill();
-    run(files);
+    run(files, tiny_study());
     ASSERT_EQ(contract_files(files), undisturbed()) << "full at call " << n;
   }
 }
